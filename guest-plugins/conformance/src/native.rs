@@ -1,0 +1,155 @@
+//! Vectors against a plugin that is compiled natively: for the plugin's own tests.
+
+use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
+
+use hookgate_capabilities::{CloudEvent, Delivery, Event, FetchedKeys, Refusal, Request, SecretText, Secrets, Verdict};
+use hookgate_plugin_sdk::Provider;
+
+use crate::{Vector, judge, judge_cloud_events, parse};
+
+/// Runs all vectors of a plugin crate (`env!("CARGO_MANIFEST_DIR")`).
+///
+/// # Panics
+/// With every vector whose verdict differs, or when there are none.
+pub fn check<P: Provider>(crate_dir: &str) {
+    let mut vectors = Vec::new();
+    for entry in fs::read_dir(Path::new(crate_dir).join("vectors")).expect("a folder `vectors`") {
+        let file = entry.expect("a file").path();
+        if file.extension().is_some_and(|extension| extension == "json") {
+            let text = fs::read_to_string(&file).expect("a text");
+            vectors.extend(parse(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display())));
+        }
+    }
+    assert!(!vectors.is_empty(), "a plugin has vectors");
+    let failures: Vec<String> = vectors
+        .iter()
+        .flat_map(|vector| run::<P>(vector).into_iter().map(|difference| format!("{}: {difference}", vector.id)))
+        .collect();
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+/// What differs from what the vector asks for.
+pub fn run<P: Provider>(vector: &Vector) -> Vec<String> {
+    let described = P::describe();
+    let source = Source::new(vector.secrets(&described), vector.settings()).with_keys(vector.keys(&described));
+    let request = vector.request();
+    let answer = source.verify::<P>(&request);
+    let mut differences = judge(vector, &answer);
+    if let (Ok(verdict), true) = (&answer, differences.is_empty()) {
+        match source.transform::<P>(&request, verdict) {
+            Ok(made) => differences.extend(judge_cloud_events(vector, &made)),
+            Err(error) => differences.push(format!("cannot be transformed: {error}")),
+        }
+    }
+    differences
+}
+
+/// A source of a plugin, with its secrets and settings.
+pub struct Source {
+    secrets: Arc<Secrets>,
+    settings: Arc<BTreeMap<String, String>>,
+    keys: Option<Arc<dyn FetchedKeys>>,
+}
+
+impl Source {
+    /// From the operator's texts.
+    pub fn new(secrets: BTreeMap<String, Vec<SecretText>>, settings: BTreeMap<String, String>) -> Self {
+        Source { secrets: Arc::new(Secrets::new(secrets)), settings: Arc::new(settings), keys: None }
+    }
+
+    /// With what the host has fetched.
+    pub fn with_keys(self, keys: Arc<dyn FetchedKeys>) -> Self {
+        Source { keys: Some(keys), ..self }
+    }
+
+    /// From pairs: secrets of one version each, and settings.
+    pub fn of(secrets: &[(&str, &str)], settings: &[(&str, &str)]) -> Self {
+        let secret = |text: &str| vec![SecretText::new(text.to_owned())];
+        Source::new(
+            secrets.iter().map(|(name, text)| ((*name).to_owned(), secret(text))).collect(),
+            settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+        )
+    }
+
+    /// A request as a plugin gets it.
+    pub fn delivery(&self, request: &Request) -> Delivery {
+        let delivery = Delivery::new(Arc::new(request.clone()), self.settings.clone(), self.secrets.clone());
+        match &self.keys {
+            Some(keys) => delivery.with_keys(keys.clone()),
+            None => delivery,
+        }
+    }
+
+    /// The plugin's verdict.
+    pub fn verify<P: Provider>(&self, request: &Request) -> Result<Verdict, Refusal> {
+        P::verify(&self.delivery(request))
+    }
+
+    /// The request, signed by the plugin.
+    ///
+    /// # Errors
+    /// The plugin's.
+    pub fn sign<P: Provider>(&self, request: &Request) -> Result<Request, String> {
+        let outgoing = P::sign(&self.delivery(request))?;
+        let mut signed = request.clone();
+        for (name, value) in outgoing.headers {
+            signed.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(&name));
+            signed.headers.push((name.to_ascii_lowercase(), value.into_bytes()));
+        }
+        if let Some(body) = outgoing.body {
+            signed.body = body.into();
+        }
+        Ok(signed)
+    }
+
+    /// What the plugin makes of a verdict's events.
+    ///
+    /// # Errors
+    /// The plugin's, or a payload that lies outside the body.
+    pub fn transform<P: Provider>(&self, request: &Request, verdict: &Verdict) -> Result<Vec<CloudEvent>, String> {
+        let Verdict::Admit(accepted) = verdict else { return Ok(Vec::new()) };
+        let mut made = Vec::new();
+        for (index, admission) in accepted.events.iter().enumerate() {
+            let event = Event {
+                event_id: format!("00000000-0000-7000-8000-{index:012}"),
+                source_name: "source".to_owned(),
+                admitted_as: admission.identity.clone(),
+                payload_bytes: admission.payload.of(&request.body).map_err(|broken| broken.to_string())?.into(),
+                brought_by: Delivery::without_secrets(Arc::new(request.clone()), self.settings.clone()),
+            };
+            made.extend(P::transform(&event)?);
+        }
+        Ok(made)
+    }
+
+    /// Signs a request, sees that the plugin takes it, and that it refuses it with any single byte of the body changed
+    /// or with nothing of its signature left. Answers the verdict.
+    ///
+    /// # Panics
+    /// Where it does not.
+    pub fn roundtrip<P: Provider>(&self, request: &Request) -> Verdict {
+        let signed = self.sign::<P>(request).expect("the plugin signs");
+        let verdict = self.verify::<P>(&signed).expect("the plugin takes what it has signed");
+        for at in 0..signed.body.len() {
+            let mut body = signed.body.to_vec();
+            body[at] ^= 1;
+            let tampered = Request { body: body.into(), ..signed.clone() };
+            let answer = self.verify::<P>(&tampered);
+            assert!(matches!(answer, Err(Refusal::Unauthenticated(_))), "byte {at} changed: {answer:?}");
+        }
+        let unsigned = Request { headers: Vec::new(), ..signed };
+        assert!(self.verify::<P>(&unsigned).is_err(), "without headers");
+        verdict
+    }
+}
+
+/// A request without headers, to be signed.
+pub fn request(body: &str) -> Request {
+    Request {
+        method: "POST".to_owned(),
+        url: "https://hooks.example.com/in/source".to_owned(),
+        headers: Vec::new(),
+        received_at: 1_700_000_000_123,
+        body: body.as_bytes().to_vec().into(),
+    }
+}

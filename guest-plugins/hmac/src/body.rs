@@ -1,0 +1,55 @@
+//! The body as it enters signed content where it does not enter it byte for byte.
+
+use hookgate_plugin_sdk::{Delivery, Digest, encoding::to_hex};
+
+use crate::encoding::TagEncoding;
+
+/// What is made of the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyAs {
+    /// Its digest, in text.
+    Digest(Digest, TagEncoding),
+    /// A JSON string, with its quotes.
+    JsonString,
+    /// With every character beyond ASCII as `\uXXXX` and slashes as `\/`, as PHP's `json_encode` writes JSON.
+    Escaped,
+}
+
+impl BodyAs {
+    /// Makes it.
+    pub fn of(self, delivery: &Delivery) -> String {
+        let text = || String::from_utf8_lossy(&delivery.body(0, delivery.body_length())).into_owned();
+        match self {
+            BodyAs::Digest(digest, encoding) => encoding.encode(&delivery.body_digest(digest)),
+            BodyAs::JsonString => serde_json::Value::from(text()).to_string(),
+            BodyAs::Escaped => escaped(&text()),
+        }
+    }
+}
+
+fn escaped(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '/' => escaped.push_str("\\/"),
+            c if c.is_ascii() => escaped.push(c),
+            c => {
+                for unit in c.encode_utf16(&mut [0; 2]) {
+                    escaped.push_str("\\u");
+                    escaped.push_str(&to_hex(&unit.to_be_bytes()));
+                }
+            }
+        }
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn astral_characters_are_escaped_as_two() {
+        assert_eq!(escaped("😀"), "\\ud83d\\ude00");
+    }
+}

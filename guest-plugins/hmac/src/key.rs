@@ -1,0 +1,149 @@
+//! How the operator's text becomes the key: `strip:whsec_ base64`, `sha256`, `hex | utf8`.
+
+use hookgate_plugin_sdk::{Delivery, Digest, Encoding, Refusal, Secret, SecretError};
+
+use crate::digest;
+
+/// The ways from the text to the key; a signature under any of them will do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyForm(Vec<Way>);
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Way {
+    strip: Option<String>,
+    encoding: Option<Encoding>,
+    steps: Vec<Step>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Step {
+    Hashed(Digest),
+    Suffix(String),
+}
+
+/// The name of the secret.
+pub const SECRET: &str = "signing";
+
+impl KeyForm {
+    /// Reads a key form: words in the order in which they are done, alternatives between bars.
+    ///
+    /// # Errors
+    /// In words, with the words that there are.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        Ok(KeyForm(text.split('|').map(way).collect::<Result<_, _>>()?))
+    }
+
+    /// The keys of the source, one for each way that its text allows.
+    ///
+    /// # Errors
+    /// Misconfigured: there is no secret, no way fits its text, or it has a prefix with no key behind it.
+    pub fn open(&self, delivery: &Delivery) -> Result<Vec<Secret>, Refusal> {
+        let mut keys = Vec::new();
+        let mut problem = SecretError::Missing;
+        for way in &self.0 {
+            if let Some(prefix) = way.strip.as_deref().filter(|prefix| way.is_cut_short(delivery, prefix)) {
+                return Err(Refusal::Misconfigured(format!(
+                    "secrets.{SECRET} begins with {prefix}, but no key follows"
+                )));
+            }
+            match way.open(delivery) {
+                Ok(secret) => keys.push(way.steps.iter().fold(secret, |secret, step| match step {
+                    Step::Hashed(digest) => secret.hashed(*digest),
+                    Step::Suffix(suffix) => secret.with_suffix(suffix.as_bytes()),
+                })),
+                Err(error) => problem = error,
+            }
+        }
+        if !keys.is_empty() {
+            return Ok(keys);
+        }
+        Err(Refusal::Misconfigured(match problem {
+            SecretError::Missing => format!("secrets.{SECRET} is not set: write the provider's secret there"),
+            SecretError::Undecodable => format!("secrets.{SECRET} is not in the form that settings.key says"),
+            SecretError::Other(why) => format!("secrets.{SECRET}: {why}"),
+        }))
+    }
+}
+
+impl Way {
+    fn open(&self, delivery: &Delivery) -> Result<Secret, SecretError> {
+        delivery.secret(SECRET, self.encoding.unwrap_or(Encoding::Utf8), self.strip.as_deref())
+    }
+
+    /// Whether the text begins with this prefix, and what follows is no key: another way might take the whole of it, or
+    /// even the prefix, which everyone knows. Of several versions the newest is looked at, as the one whose MACs can be
+    /// compared; none may be the prefix itself.
+    fn is_cut_short(&self, delivery: &Delivery, prefix: &str) -> bool {
+        let text = |strip| delivery.secret(SECRET, Encoding::Utf8, strip).ok();
+        let Some(whole) = text(None) else { return false };
+        let of_nothing = |secret: Secret| secret.mac(Digest::Sha256, &[]);
+        let begins = || text(Some(prefix)).map(of_nothing) != text(None).map(of_nothing);
+        whole.equals(prefix.as_bytes()) || (self.open(delivery).is_err() && begins())
+    }
+}
+
+fn way(text: &str) -> Result<Way, String> {
+    let mut way = Way::default();
+    for word in text.split_whitespace() {
+        let encoding = match word {
+            "utf8" => Some(Encoding::Utf8),
+            "hex" => Some(Encoding::Hex),
+            "base64" => Some(Encoding::Base64),
+            "base64url" => Some(Encoding::Base64url),
+            _ => None,
+        };
+        match (word.split_once(':'), encoding) {
+            (None, Some(encoding)) if way.encoding.is_none() && way.steps.is_empty() => way.encoding = Some(encoding),
+            (Some(("strip", prefix)), _) if way.strip.is_none() && way.encoding.is_none() && way.steps.is_empty() => {
+                way.strip = Some(prefix.to_owned());
+            }
+            (Some(("suffix", suffix)), _) => way.steps.push(Step::Suffix(suffix.to_owned())),
+            (None, None) if digest::parse(word).is_ok() => way.steps.push(Step::Hashed(digest::parse(word)?)),
+            _ => return Err(misplaced(word)),
+        }
+    }
+    Ok(way)
+}
+
+fn misplaced(word: &str) -> String {
+    format!(
+        "{word:?} cannot stand there: write strip:PREFIX, then utf8, hex, base64 or base64url, then digests or suffix:TEXT"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn words_are_taken_in_their_order() {
+        let way = |strip: Option<&str>, encoding, steps| Way { strip: strip.map(str::to_owned), encoding, steps };
+        for (text, ways) in [
+            ("", vec![way(None, None, vec![])]),
+            ("strip:whsec_ base64", vec![way(Some("whsec_"), Some(Encoding::Base64), vec![])]),
+            ("hex|utf8", vec![way(None, Some(Encoding::Hex), vec![]), way(None, Some(Encoding::Utf8), vec![])]),
+            (
+                "sha256 suffix:&",
+                vec![way(None, None, vec![Step::Hashed(Digest::Sha256), Step::Suffix("&".to_owned())])],
+            ),
+        ] {
+            assert_eq!(KeyForm::parse(text), Ok(KeyForm(ways)), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_out_of_their_order_are_refused() {
+        for text in ["base32", "hex base64", "base64 strip:x", "sha256 hex", "strip:a strip:b", "sha3"] {
+            assert!(KeyForm::parse(text).is_err(), "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_read_or_refused(text in ".*") {
+            let _ = KeyForm::parse(&text);
+        }
+    }
+}

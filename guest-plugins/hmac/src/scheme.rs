@@ -1,0 +1,374 @@
+//! How a provider signs, read from the settings once for each delivery, and the check of a delivery against it.
+
+use hookgate_plugin_sdk::{Delivery, Digest, Encoding, Refusal, Secret, answer::forged, encoding::from_base64};
+
+use crate::{
+    challenge,
+    content::{self, Content, Filling},
+    digest,
+    encoding::TagEncoding,
+    format::{Format, Lists, Proof},
+    key::KeyForm,
+    moment::{Unit, Window},
+    place::{Path, Place, Reader},
+    settings::{Settings, wrong},
+};
+
+/// What makes a delivery authentic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// An HMAC (RFC 2104) over the content.
+    Hmac,
+    /// A plain digest of a content that holds the secret.
+    Digest,
+    /// The secret itself, where the signature would stand. It binds nothing.
+    Token,
+    /// The secret as `user:password` of HTTP basic authentication. It binds nothing.
+    Basic,
+}
+
+/// How a provider signs.
+pub struct Scheme {
+    /// What makes a delivery authentic.
+    pub kind: Kind,
+    /// Where signatures may stand.
+    pub signatures: Vec<Place>,
+    /// The digests that may be used, each with what a signature of it looks like; the first is signed with.
+    pub formats: Vec<(Digest, Format)>,
+    /// How a signature stands in text.
+    pub encoding: TagEncoding,
+    /// How the operator's text becomes the key.
+    pub key: KeyForm,
+    /// What may be signed; the first is signed with.
+    pub contents: Vec<Content>,
+    /// Where the timestamp stands, if not beside the signature.
+    pub timestamp: Option<Path>,
+    /// How the timestamp is written.
+    pub unit: Unit,
+    /// How old or new it may be.
+    pub window: Window,
+    /// Where the event's id stands.
+    pub id: Option<Path>,
+    /// What `{app-id}` stands for.
+    pub app_id: Option<String>,
+    /// Whether handshakes are answered with a signature, of what a stranger may have chosen.
+    pub signs_challenges: bool,
+}
+
+/// Checks of a signature against a key and content in one delivery; each is a pass over the body.
+const TRIED_MAX: usize = 32;
+
+/// As [`TRIED_MAX`], where each of many keys has a numbered header of its own: DocuSign has up to 100.
+const TRIED_MAX_NUMBERED: usize = 128;
+
+/// Seconds that a signature lives where nothing is said.
+const TOLERANCE: &str = "300";
+
+impl Scheme {
+    /// Reads the settings.
+    ///
+    /// # Errors
+    /// Misconfigured: one of them makes no sense; the text says what to write.
+    pub fn of(settings: &Settings<'_>) -> Result<Self, Refusal> {
+        let kind = settings.parsed_or("scheme", "hmac", kind)?;
+        let scheme = Scheme {
+            kind,
+            signatures: settings.list("signature", default_place(kind), signature_place)?,
+            formats: formats(settings, kind)?,
+            encoding: settings.parsed_or("encoding", "hex", TagEncoding::parse)?,
+            key: settings.parsed_or("key", "utf8", KeyForm::parse)?,
+            contents: settings.list("content", "{body}", Content::parse)?,
+            timestamp: settings.parsed("timestamp", Path::parse)?,
+            unit: settings.parsed_or("timestamp-unit", "auto", Unit::parse)?,
+            window: Window { past: 0, future: None },
+            id: settings.parsed("id", Path::parse)?,
+            app_id: settings.get("app-id"),
+            signs_challenges: kind == Kind::Hmac && challenge::is_signed(settings)?,
+        };
+        let window = if scheme.has_timestamp() { window(settings)? } else { scheme.window };
+        let scheme = Scheme { window, ..scheme };
+        scheme.check_timestamp_is_signed()?;
+        scheme.check_secret_is_signed()?;
+        Ok(scheme)
+    }
+
+    fn has_timestamp(&self) -> bool {
+        self.timestamp.is_some() || self.formats.iter().any(|(_, format)| format.has_timestamp())
+    }
+
+    /// Whether an authentic delivery's query is the provider's: a token binds nothing, a signature only what it covers.
+    pub fn vouches_for_query(&self) -> bool {
+        matches!(self.kind, Kind::Token | Kind::Basic) || self.contents.iter().all(Content::holds_query)
+    }
+
+    /// A timestamp that is not signed can be written anew by whoever sends an old delivery again.
+    fn check_timestamp_is_signed(&self) -> Result<(), Refusal> {
+        let signed = || self.contents.iter().all(|content| content.has_timestamp(self.timestamp.as_ref()));
+        if self.window.is_open() || matches!(self.kind, Kind::Token | Kind::Basic) || signed() {
+            return Ok(());
+        }
+        Err(wrong(
+            "content",
+            "the timestamp is not signed, so its age proves nothing: write {timestamp} into it, or set \
+                              tolerance to 0",
+        ))
+    }
+
+    fn check_secret_is_signed(&self) -> Result<(), Refusal> {
+        let problem = match (self.kind, self.contents.iter().all(Content::has_secret)) {
+            (Kind::Digest, false) => "a digest proves nothing without the secret: write {secret} into it",
+            (Kind::Hmac, true) => "{secret} is for scheme = \"digest\"; an HMAC has the secret as its key",
+            _ => return Ok(()),
+        };
+        Err(wrong("content", problem))
+    }
+
+    /// Checks that a delivery is authentic and of its time, and answers what its signature has told.
+    ///
+    /// # Errors
+    /// Unauthenticated, stale, malformed, or misconfigured: the secret cannot be used.
+    pub fn authenticate(&self, reader: &Reader<'_>) -> Result<Proof, Refusal> {
+        if self.kind == Kind::Basic {
+            return self.check_basic(reader.delivery);
+        }
+        let keys = self.key.open(reader.delivery)?;
+        let mut refusal = None;
+        let numbered = self.signatures.iter().any(Place::is_numbered);
+        let mut left = if numbered { TRIED_MAX_NUMBERED } else { TRIED_MAX };
+        for place in &self.signatures {
+            for value in reader.texts(place)? {
+                for look @ (_, format) in &self.formats {
+                    for proof in format.read(&value) {
+                        match self.fits(reader, &keys, look, &proof, &mut left) {
+                            Ok(true) => return self.check_age(reader, &proof).map(|()| proof),
+                            Ok(false) => refusal = Some(forged(&format!("the {} does not fit", place.describe()))),
+                            Err(why) => refusal = Some(why),
+                        }
+                    }
+                }
+                refusal = refusal.or_else(|| Some(forged(&format!("the {} holds no signature", place.describe()))));
+            }
+        }
+        let names = || self.signatures.iter().map(Place::describe).collect::<Vec<_>>().join(" or ");
+        Err(refusal.unwrap_or_else(|| forged(&format!("no {}", names()))))
+    }
+
+    fn fits(
+        &self,
+        reader: &Reader<'_>,
+        keys: &[Secret],
+        (digest, format): &(Digest, Format),
+        proof: &Proof,
+        left: &mut usize,
+    ) -> Result<bool, Refusal> {
+        if self.kind == Kind::Token {
+            return Ok(proof.signatures.iter().any(|(_, token)| keys.iter().any(|key| key.equals(token.as_bytes()))));
+        }
+        let decoded = proof.signatures.iter().filter_map(|(item, text)| Some((*item, self.encoding.decode(text)?)));
+        let tags: Vec<(usize, Vec<u8>)> = decoded.filter(|(_, tag)| tag.len() == digest::length(*digest)).collect();
+        if tags.is_empty() || *left == 0 {
+            // A value that holds nothing counts as well: a forger can write as many as a request holds.
+            return spend(left).map(|()| false);
+        }
+        for (at, content) in self.contents.iter().enumerate() {
+            let tags = tags.iter().filter(|(item, _)| self.may_sign(*item, at, format, proof)).map(|(_, tag)| tag);
+            let pairs: Vec<_> = tags.flat_map(|tag| keys.iter().map(move |key| (tag, key))).collect();
+            if pairs.is_empty() {
+                continue;
+            }
+            let stretches = self.checked_content(content, reader, proof)?;
+            let message = content::parts(&stretches);
+            for (tag, key) in pairs {
+                spend(left)?;
+                let fits = match self.kind {
+                    Kind::Digest => key.verify_digest(*digest, &message, tag),
+                    _ => key.verify_mac(*digest, &message, tag),
+                };
+                if fits {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
+    }
+
+    /// Whether a signature of this item of the format may be one of this content. Where there are as many contents as
+    /// items, each item has its own, and fields that only other contents hold must not stand beside it: content without
+    /// them, and a body that begins with them, would have the same signature.
+    fn may_sign(&self, item: usize, content: usize, format: &Format, proof: &Proof) -> bool {
+        if self.contents.len() == 1 || self.contents.len() != format.signatures() {
+            return true;
+        }
+        let holds = |at: usize, field: &str| self.contents.get(at).is_some_and(|content| content.holds_field(field));
+        let foreign = |field: &str| !holds(item, field) && (0..self.contents.len()).any(|at| holds(at, field));
+        item == content && !proof.fields.iter().any(|(field, _)| foreign(field))
+    }
+
+    /// The content that is signed, if it can be that of no other delivery.
+    fn checked_content(
+        &self,
+        content: &Content,
+        reader: &Reader<'_>,
+        proof: &Proof,
+    ) -> Result<Vec<content::Stretch>, Refusal> {
+        let filling = self.filling(reader, proof, None);
+        if let Some(between) = content.between_id_and_timestamp()
+            && let Some(id) = filling.id()?
+            && could_end_earlier(&id, between, self.unit)
+        {
+            return Err(forged("where the id ends cannot be told from the signed content"));
+        }
+        // Else the end of a body could be called the beginning of the value behind it.
+        if let Some((between, place)) = content.behind_body()
+            && reader.text(place)?.is_some_and(|value| value.contains(between))
+        {
+            return Err(forged("where the body ends cannot be told from the signed content"));
+        }
+        let stretches = content.fill(&filling)?;
+        let beginning = || content::beginning(&stretches, reader.delivery, challenge::LENGTH_MAX + 1);
+        if self.signs_challenges && challenge::could_be_signed(&beginning()) {
+            return Err(forged("the signed content is such that a handshake signs it for anyone"));
+        }
+        Ok(stretches)
+    }
+
+    /// What the content is filled from.
+    pub fn filling<'a>(&'a self, reader: &'a Reader<'a>, proof: &'a Proof, body: Option<&'a [u8]>) -> Filling<'a> {
+        Filling {
+            reader,
+            proof,
+            timed: self.has_timestamp(),
+            timestamp: self.timestamp.as_ref(),
+            id: self.id.as_ref(),
+            app_id: self.app_id.as_deref(),
+            body,
+        }
+    }
+
+    fn check_age(&self, reader: &Reader<'_>, proof: &Proof) -> Result<(), Refusal> {
+        let Some(text) = self.filling(reader, proof, None).timestamp()? else {
+            return if self.window.is_open() { Ok(()) } else { Err(forged("the delivery has no timestamp")) };
+        };
+        let signed_at = self.unit.read(&text).ok_or_else(|| forged(&format!("the timestamp {text:?} is none")))?;
+        self.window.check(reader.delivery, signed_at)
+    }
+
+    fn check_basic(&self, delivery: &Delivery) -> Result<Proof, Refusal> {
+        let given = hookgate_plugin_sdk::header::required(delivery, "authorization")?;
+        let credentials = match given.split_once(' ') {
+            Some((scheme, encoded)) if scheme.eq_ignore_ascii_case("basic") => from_base64(encoded.trim()),
+            _ => None,
+        };
+        let expected = hookgate_plugin_sdk::setting::secret(delivery, crate::key::SECRET, Encoding::Utf8, None)?;
+        match credentials.is_some_and(|credentials| expected.equals(&credentials)) {
+            true => Ok(Proof::default()),
+            false => Err(forged("the header authorization does not hold the user and password")),
+        }
+    }
+}
+
+/// Takes one from the checks that are left.
+fn spend(left: &mut usize) -> Result<(), Refusal> {
+    *left = left.checked_sub(1).ok_or_else(|| forged("too many signatures to try them all"))?;
+    Ok(())
+}
+
+/// Whether content that begins with an id, what stands between, and a timestamp could also be that of a shorter id: a
+/// part of the id reads as a timestamp, and what follows would be body. With nothing between, nearly any part could be
+/// split off; then no id may hold what bodies begin with.
+fn could_end_earlier(id: &str, between: &str, unit: Unit) -> bool {
+    if between.is_empty() {
+        return !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte));
+    }
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    id.split(between).skip(1).any(|part| is_number(part) || unit.read(part).is_some())
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    match name {
+        "hmac" => Ok(Kind::Hmac),
+        "digest" => Ok(Kind::Digest),
+        "token" => Ok(Kind::Token),
+        "basic" => Ok(Kind::Basic),
+        _ => Err(format!("{name:?} is no scheme: write hmac, digest, token or basic")),
+    }
+}
+
+/// Everyone's signature has a name of its own, so that there is no default; basic authentication has but one place.
+fn default_place(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Basic => "header:authorization",
+        _ => "",
+    }
+}
+
+fn signature_place(text: &str) -> Result<Place, String> {
+    match text {
+        "" => Err("say where the signature is, such as header:X-Signature, or name the provider".to_owned()),
+        text => Place::parse(text),
+    }
+}
+
+fn formats(settings: &Settings<'_>, kind: Kind) -> Result<Vec<(Digest, Format)>, Refusal> {
+    let lists = Lists {
+        separator: settings.get("separator"),
+        groups: settings.get("group-separator"),
+        strongest: settings.parsed_or("strongest", "false", truth)?,
+    };
+    let text = settings.get("format").filter(|text| !text.is_empty()).unwrap_or_else(|| "{signature}".to_owned());
+    if kind == Kind::Token {
+        let format = Format::parse(&text, lists).map_err(|why| wrong("format", &why))?;
+        return Ok(vec![(Digest::Sha256, format)]);
+    }
+    settings.list("digest", "sha256", |name| {
+        let digest = digest::parse(name)?;
+        Format::parse(&text.replace("{digest}", name), lists.clone())
+            .map(|format| (digest, format))
+            .map_err(|why| format!("settings.format: {why}"))
+    })
+}
+
+fn truth(text: &str) -> Result<bool, String> {
+    text.parse().map_err(|_| format!("{text:?} is neither true nor false"))
+}
+
+fn window(settings: &Settings<'_>) -> Result<Window, Refusal> {
+    let seconds = |text: &str| {
+        text.parse::<u64>().map_err(|_| format!("{text:?} is not a whole number of seconds; 0 lets any age pass"))
+    };
+    let past = settings.parsed_or("tolerance", TOLERANCE, seconds)?;
+    let future = settings.parsed("tolerance-future", |text| match text {
+        "any" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| format!("{text:?} is neither a whole number of seconds nor any")),
+    })?;
+    Ok(Window { past, future: future.unwrap_or((past > 0).then_some(past)) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_that_could_end_earlier_is_told() {
+        for (id, between, unit) in [
+            ("msg_1.1700000000.hello", ".", Unit::Seconds),
+            ("a.1", ".", Unit::Seconds),
+            ("a.2017-08-02T14:00:00.5Z.x", ".", Unit::Iso),
+            ("a.99999999999999999999999", ".", Unit::Millis),
+            ("a:1", ":", Unit::Auto),
+            ("e76c6bd4-55c9{\"a\":1}", "", Unit::Iso),
+        ] {
+            assert!(could_end_earlier(id, between, unit), "{id}");
+        }
+        for (id, between, unit) in [
+            ("msg_1", ".", Unit::Seconds),
+            ("1700000000", ".", Unit::Seconds),
+            ("evt.created.a1", ".", Unit::Seconds),
+            ("a..b.", ".", Unit::Seconds),
+            ("a.1", ":", Unit::Auto),
+            ("e76c6bd4-55c9-4987-8304-da1588d8988b", "", Unit::Iso),
+        ] {
+            assert!(!could_end_earlier(id, between, unit), "{id}");
+        }
+    }
+}

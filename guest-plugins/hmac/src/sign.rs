@@ -1,0 +1,141 @@
+//! The provider's part: a delivery signed by the same scheme that checks it, and an example where there is no body.
+
+use hookgate_plugin_sdk::{Delivery, Outgoing, Refusal, encoding::to_hex, form};
+use serde_json::{Map, Value};
+
+use crate::{
+    content,
+    format::Proof,
+    identity,
+    place::{Path, Place, Reader},
+    scheme::{Kind, Scheme},
+    settings::Settings,
+};
+
+/// What is to be set on a delivery.
+///
+/// # Errors
+/// In words: the scheme cannot be signed with, or the delivery lacks what is signed.
+pub fn outgoing(delivery: &Delivery) -> Result<Outgoing, String> {
+    let settings = Settings::of(delivery).map_err(in_words)?;
+    let scheme = Scheme::of(&settings).map_err(in_words)?;
+    if scheme.kind != Kind::Hmac {
+        return Err(
+            "only scheme = \"hmac\" can be signed: what it takes to make the others, the host never shows".into()
+        );
+    }
+    let paths = identity::paths(&settings).map_err(in_words)?;
+    let name = header_of(&scheme)?;
+    let timestamp = scheme.unit.write(delivery.received_at());
+    let [content, ..] = &scheme.contents[..] else { return Err("settings.content is empty".into()) };
+    let [(digest, format), ..] = &scheme.formats[..] else { return Err("settings.digest is empty".into()) };
+
+    let mut reader = Reader::new(delivery);
+    make_headers(&mut reader, &scheme, &paths, &timestamp);
+    let example = (delivery.body_length() == 0 && delivery.method() == "POST" && !content.remakes_body())
+        .then(|| example(&scheme, &paths, delivery.received_at(), &timestamp));
+    let proof = Proof {
+        signatures: Vec::new(),
+        timestamp: format.has_timestamp().then(|| timestamp.clone()),
+        fields: format.fields().map(|field| (field.to_owned(), made_field(field, content))).collect(),
+    };
+    let body = example.as_ref().map(|(body, _)| body.as_bytes());
+    let stretches = content.fill(&scheme.filling(&reader, &proof, body)).map_err(in_words)?;
+    let keys = scheme.key.open(delivery).map_err(in_words)?;
+    let mac = keys.first().map(|key| key.mac(*digest, &content::parts(&stretches))).unwrap_or_default();
+    let mut headers = reader.made;
+    headers.push((name, format.write(&scheme.encoding.encode(&mac), &proof)));
+    if let Some((_, content_type)) = &example {
+        headers.push(("content-type".to_owned(), (*content_type).to_owned()));
+    }
+    Ok(Outgoing { headers, body: example.map(|(body, _)| body.into_bytes()) })
+}
+
+/// The text of a refusal.
+pub fn in_words(refusal: Refusal) -> String {
+    match refusal {
+        Refusal::Unauthenticated(why)
+        | Refusal::Stale(why)
+        | Refusal::Malformed(why)
+        | Refusal::Unsupported(why)
+        | Refusal::Misconfigured(why) => why,
+    }
+}
+
+fn header_of(scheme: &Scheme) -> Result<String, String> {
+    let header = scheme.signatures.iter().find_map(|place| match place {
+        Place::Header(name) => Some(name.replace('*', "1")),
+        _ => None,
+    });
+    header.ok_or_else(|| "only signatures in a header can be made, not those in a query or body".to_owned())
+}
+
+/// Headers that are signed or name the event, and are not there yet.
+fn make_headers(reader: &mut Reader<'_>, scheme: &Scheme, paths: &[Option<Path>; 6], timestamp: &str) {
+    if let Some(Place::Header(name)) = scheme.timestamp.iter().flat_map(Path::places).next() {
+        reader.made.push((name.clone(), timestamp.to_owned()));
+    }
+    let signed = scheme.contents.iter().flat_map(|content| content.headers());
+    let named = paths.iter().zip(identity::PATHS).flat_map(|(path, setting)| {
+        path.iter().flat_map(Path::places).filter_map(move |place| match place {
+            Place::Header(name) => Some((name.as_str(), setting)),
+            _ => None,
+        })
+    });
+    for (name, setting) in named.chain(signed.map(|name| (name, "id"))) {
+        let known = reader.made.iter().any(|(made, _)| made == name) || reader.delivery.header(name).is_some();
+        if !known {
+            let value = made_value(setting, reader.delivery.received_at(), timestamp);
+            reader.made.push((name.to_owned(), value));
+        }
+    }
+}
+
+/// A value for a field beside the signature: a list of covered headers covers none, any other field is a word.
+fn made_field(field: &str, content: &content::Content) -> String {
+    if content.covers(field) { String::new() } else { "example".to_owned() }
+}
+
+/// A value for a setting's path; an id is new with each millisecond.
+fn made_value(setting: &str, received_at: u64, timestamp: &str) -> String {
+    match setting {
+        "kind" => "example.created".to_owned(),
+        "time" => timestamp.to_owned(),
+        "sequence" => "1".to_owned(),
+        "subject" | "ordering-key" => "example-1".to_owned(),
+        _ => format!("evt_{}", to_hex(&received_at.to_be_bytes())),
+    }
+}
+
+/// A body with a value at each path that the settings name, and its media type.
+fn example(scheme: &Scheme, paths: &[Option<Path>; 6], received_at: u64, timestamp: &str) -> (String, &'static str) {
+    let timed = scheme.timestamp.iter().flat_map(Path::places).map(|place| (place, "time"));
+    let named = paths.iter().zip(identity::PATHS);
+    let named = named.flat_map(|(path, setting)| path.iter().flat_map(Path::places).map(move |place| (place, setting)));
+    let values = timed.chain(named).map(|(place, setting)| (place, made_value(setting, received_at, timestamp)));
+    let (mut document, mut fields) = (Value::Object(Map::new()), Vec::new());
+    for (place, value) in values {
+        match place {
+            Place::Json(pointer) => insert(&mut document, pointer, value),
+            Place::Form(name) => fields.push(format!("{}={}", form::encode(name), form::encode(&value))),
+            Place::Header(_) | Place::Query(_) => (),
+        }
+    }
+    if fields.is_empty() {
+        insert(&mut document, "/example", timestamp.to_owned());
+        return (document.to_string(), "application/json");
+    }
+    (fields.join("&"), "application/x-www-form-urlencoded")
+}
+
+/// Puts a text at a JSON Pointer, with the objects on the way there; a value that is already there stays.
+fn insert(document: &mut Value, pointer: &str, value: String) {
+    let mut at = document;
+    for token in pointer.split('/').skip(1) {
+        let Value::Object(object) = at else { return };
+        at = object.entry(token.replace("~1", "/").replace("~0", "~")).or_insert_with(|| Value::Object(Map::new()));
+    }
+    if matches!(at, Value::Object(object) if object.is_empty()) {
+        *at = Value::from(value);
+    }
+}

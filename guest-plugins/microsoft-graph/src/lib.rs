@@ -1,0 +1,115 @@
+//! Microsoft Graph change notifications: a token of ours in each (`clientState`), and another one asked back before
+//! anything is sent (`validationToken`).
+//! <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
+//!
+//! Rich notifications carry tokens (JWT) besides; these are not looked at here, `clientState` is.
+
+use hookgate_plugin_sdk::{
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Ordering, Position, Provider, Refusal, Secret,
+    Verdict,
+    answer::{self, attribute, cloud_event, forged},
+    batch, challenge,
+    encoding::to_hex,
+    export, fields,
+    json_text::{self, Item},
+    setting,
+};
+
+/// The plugin.
+pub struct MicrosoftGraph;
+
+export!(MicrosoftGraph);
+
+impl Provider for MicrosoftGraph {
+    fn describe() -> Descriptor {
+        Descriptor {
+            secrets: vec![answer::secret(
+                "client-state",
+                "the clientState of the subscriptions: a text of your own of at most 128 characters",
+            )],
+            headers: answer::headers(&["content-type"]),
+            ..answer::descriptor(
+                "microsoft-graph",
+                env!("CARGO_PKG_VERSION"),
+                "Microsoft Graph: change and lifecycle notifications, clientState; answers the validation of the URL",
+                &[
+                    "https://learn.microsoft.com/graph/change-notifications-delivery-webhooks",
+                    "https://learn.microsoft.com/graph/change-notifications-lifecycle-events",
+                    "https://learn.microsoft.com/graph/api/resources/changenotification",
+                ],
+            )
+        }
+    }
+
+    fn verify(delivery: &Delivery) -> Result<Verdict, Refusal> {
+        if let Some(token) = challenge::of_query(delivery, "validationToken")? {
+            return Ok(challenge::echo(token));
+        }
+        let [notifications] = fields::of(delivery, ["/value"])?;
+        if notifications.composite().is_none() {
+            return Err(Refusal::Malformed("/value is no array".to_owned()));
+        }
+        let secret = setting::secret(delivery, "client-state", Encoding::Utf8, None)?;
+        let arrival = arrival(delivery);
+        let events = batch::admit(delivery, "/value", |item| identity(item, &secret, &arrival))?;
+        Ok(batch::admitted(events, 202))
+    }
+
+    fn transform(event: &Event) -> Result<Vec<CloudEvent>, String> {
+        let identity = event.identity();
+        let source = match attribute(&identity, "subscription") {
+            Some(id) => format!("https://graph.microsoft.com/subscriptions/{id}"),
+            None => "https://graph.microsoft.com".to_owned(),
+        };
+        let kind = format!("com.microsoft.graph.{}", identity.kind.as_deref().unwrap_or("notification"));
+        Ok(vec![CloudEvent {
+            subject: attribute(&identity, "resource"),
+            time: Some(event.delivery().received_at()),
+            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+        }])
+    }
+}
+
+/// Tells this delivery from others with the same bytes.
+fn arrival(delivery: &Delivery) -> String {
+    let digest = to_hex(&delivery.body_digest(Digest::Sha256));
+    format!("{}-{}", delivery.received_at(), &digest[..16])
+}
+
+/// A notification, once its token has proved to be ours. Most have no id. Those that tell the version of what has changed
+/// are known again by their bytes; others may come twice with the same bytes and mean two changes, and are told apart by
+/// their arrival.
+fn identity(item: &Item<'_>, secret: &Secret, arrival: &str) -> Result<Identity, Refusal> {
+    let found = json_text::fields(
+        item.text,
+        [
+            "/clientState",
+            "/id",
+            "/changeType",
+            "/lifecycleEvent",
+            "/subscriptionId",
+            "/resource",
+            "/resourceData/@odata.etag",
+        ],
+    );
+    let Some([state, id, change, lifecycle, subscription, resource, version]) = found else {
+        return Err(Refusal::Malformed("a notification is no JSON object".to_owned()));
+    };
+    if !state.text().is_some_and(|state| secret.equals(state.as_bytes())) {
+        return Err(forged("a notification has another clientState than secrets.client-state"));
+    }
+    let (subscription, resource) = (subscription.id(), resource.id());
+    let id = match (id.id(), version.text()) {
+        (Some(id), _) => Some(id),
+        (None, Some(_)) => None,
+        (None, None) => Some(format!("{arrival}-{}", item.range().offset)),
+    };
+    let key = subscription.as_ref().zip(resource.as_ref()).map(|(one, other)| format!("{one}/{other}"));
+    Ok(Identity {
+        id,
+        kind: change.kind().or(answer::kind(lifecycle.text().map(|event| format!("lifecycle.{event}")))),
+        occurred_at: None,
+        ordering: answer::id(key).map(|key| Ordering { key, position: Position::Arrival }),
+        attributes: answer::attributes([("subscription", subscription), ("resource", resource)]),
+    })
+}

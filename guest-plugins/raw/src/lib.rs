@@ -1,0 +1,96 @@
+//! Whatever comes: for senders that sign nothing, and that the gateway knows by its source's `auth`. The gateway does not
+//! start with a source of this plugin that has none.
+
+mod place;
+
+use hookgate_plugin_sdk::{
+    CloudEvent, Delivery, Descriptor, Event, Identity, Ordering, Position, Provider, Refusal, SettingSpec, Verdict,
+    answer::{self, attribute, cloud_event, setting},
+    export, header, time,
+};
+
+use crate::place::{Place, Values};
+
+/// The plugin.
+pub struct Raw;
+
+export!(Raw);
+
+impl Provider for Raw {
+    fn describe() -> Descriptor {
+        Descriptor {
+            settings: settings(),
+            ..answer::descriptor(
+                "raw",
+                env!("CARGO_PKG_VERSION"),
+                "Whatever comes, unsigned: for senders that the source's auth knows",
+                &["https://www.rfc-editor.org/rfc/rfc9110"],
+            )
+        }
+    }
+
+    fn verify(delivery: &Delivery) -> Result<Verdict, Refusal> {
+        let [id, kind, occurred, subject, key, sequence] =
+            Values::of(delivery, ["id", "kind", "time", "subject", "ordering-key", "sequence"])?.0;
+        let occurred_at = occurred.as_deref().and_then(|text| time::rfc3339(text).or_else(|| time::unix_decimal(text)));
+        let position = match (sequence.and_then(|number| number.parse().ok()), occurred_at) {
+            (Some(sequence), _) => Position::Sequence(sequence),
+            (None, Some(at)) => Position::Timestamp(at),
+            (None, None) => Position::Arrival,
+        };
+        Ok(answer::admit(Identity {
+            id: answer::id(id),
+            kind: answer::kind(kind),
+            occurred_at,
+            ordering: answer::id(key).map(|key| Ordering { key, position }),
+            attributes: answer::attributes([("subject", answer::id(subject))]),
+        }))
+    }
+
+    fn transform(event: &Event) -> Result<Vec<CloudEvent>, String> {
+        let (delivery, identity) = (event.delivery(), event.identity());
+        let prefix = delivery.setting("type-prefix").unwrap_or_else(|| "webhook".to_owned());
+        let source = delivery.setting("source").unwrap_or_else(|| format!("urn:hookgate:source:{}", event.source()));
+        let guessed =
+            || if event.json(&[]).is_ok() { "application/json" } else { "application/octet-stream" }.to_owned();
+        Ok(vec![CloudEvent {
+            subject: attribute(&identity, "subject"),
+            time: identity.occurred_at,
+            data_content_type: Some(header::first(&delivery, "content-type").unwrap_or_else(guessed)),
+            ..cloud_event(
+                identity.id.unwrap_or_else(|| event.id()),
+                source,
+                format!("{prefix}.{}", identity.kind.as_deref().unwrap_or("event")),
+            )
+        }])
+    }
+}
+
+/// Each setting, named as those of the plugin hmac are.
+fn settings() -> Vec<SettingSpec> {
+    vec![
+        setting(
+            "id",
+            None,
+            "where the event's id is: header:NAME, query:NAME or json:/POINTER; else the payload tells events apart",
+        ),
+        setting("kind", None, "where the event's kind is, as id"),
+        setting("time", None, "where the event's time is, as id: RFC 3339, or seconds since 1970"),
+        setting("subject", None, "where the name of what the event is about is, as id"),
+        setting("ordering-key", None, "where the name is of what events are ordered by, as id"),
+        setting(
+            "sequence",
+            None,
+            "where the event's number within its ordering key is, as id; else its time orders it",
+        ),
+        setting("type-prefix", Some("webhook"), "what stands in front of the kind in CloudEvents"),
+        setting("source", None, "the source in CloudEvents; else the name of hookgate's source"),
+    ]
+}
+
+/// A setting that holds a place; none where it is not set.
+fn place(delivery: &Delivery, name: &str) -> Result<Option<Place>, Refusal> {
+    let text = delivery.setting(name).filter(|text| !text.is_empty());
+    let wrong = |why: String| Refusal::Misconfigured(format!("settings.{name}: {why}"));
+    text.map(|text| Place::parse(&text)).transpose().map_err(wrong)
+}

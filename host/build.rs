@@ -1,0 +1,53 @@
+//! Builds the first-party plugins and writes the list by which they are embedded in the binary.
+
+use std::{env, error::Error, fmt::Write, fs, path::PathBuf};
+
+/// The plugins that come with the binary: a crate each under `guest-plugins/`.
+const BUNDLED: &[&str] = &[
+    "adyen",
+    "asana",
+    "aws-sns",
+    "azure-event-grid",
+    "cloudevents",
+    "discord",
+    "dropbox",
+    "github",
+    "google-pubsub",
+    "hmac",
+    "meta",
+    "microsoft-graph",
+    "okta",
+    "plaid",
+    "raw",
+    "shopify",
+    "slack",
+    "standard-webhooks",
+    "stripe",
+    "twilio",
+    "x",
+    "zoom",
+];
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+    println!("cargo::rerun-if-changed=build.rs");
+    println!("cargo::rerun-if-changed={}", root.join("wit").display());
+    println!("cargo::rerun-if-changed={}", root.join("guest-plugins").display());
+
+    let crates: Vec<PathBuf> = BUNDLED.iter().map(|name| root.join("guest-plugins").join(name)).collect();
+    let crates: Vec<&std::path::Path> = crates.iter().map(PathBuf::as_path).collect();
+    // A directory of its own, shared by all profiles of the host: the components do not depend on them.
+    let target = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("plugins");
+    let built = hookgate_plugin_build::build_all(&crates, &target)?;
+
+    let mut list = String::from("static BUNDLED: &[(&str, &[u8])] = &[\n");
+    for (name, component) in BUNDLED.iter().zip(built) {
+        let file = out.join(format!("{name}.wasm"));
+        fs::write(&file, &component.component)?;
+        writeln!(list, "    ({name:?}, include_bytes!({:?})),", file.display().to_string())?;
+    }
+    list.push_str("];\n");
+    fs::write(out.join("bundled.rs"), list)?;
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Public keys out of the documents that providers publish: JSON Web Key Sets (RFC 7517) and X.509 certificates (RFC 5280).
+
+use std::ops::RangeInclusive;
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use rsa::{BoxedUint, pkcs8::EncodePublicKey as _};
+use serde_json::Value;
+use x509_cert::{
+    Certificate,
+    der::{Decode as _, Encode as _},
+};
+
+use crate::{CapabilityError, JsonValue, KeyFormat, Scheme, message::Message, signature::PublicKeys};
+
+/// Keys in one document; a provider has two or three.
+const KEYS_MAX: usize = 100;
+
+/// The least bits of an RSA key (RFC 7518, 3.3), and the most: verifying with larger ones takes long.
+const RSA_BITS: RangeInclusive<usize> = 2048..=8192;
+
+/// Before the point (0x04, x, y) of a P-256 key in SubjectPublicKeyInfo (RFC 5480).
+const P256_PREFIX: [u8; 26] = [
+    0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
+    0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
+];
+
+/// The keys of a document that can verify signatures; at least one.
+pub struct KeyDocument(Vec<PublicKey>);
+
+/// One of them.
+pub(crate) struct PublicKey {
+    id: Option<String>,
+    /// The only algorithm that it is for, by its name in JWS.
+    algorithm: Option<String>,
+    /// Milliseconds since the epoch.
+    valid: RangeInclusive<u64>,
+    /// SubjectPublicKeyInfo in DER, or the 32 bytes of an Ed25519 key.
+    bytes: Vec<u8>,
+    public: PublicKeys,
+    /// What else a JSON Web Key says of itself.
+    members: Value,
+}
+
+impl KeyDocument {
+    /// Reads a document. Keys that cannot verify signatures (symmetric ones, those for encryption, unknown curves) are left
+    /// out.
+    ///
+    /// # Errors
+    /// In words: it is no such document, or holds no key that can be used.
+    pub fn read(format: KeyFormat, at: &str, document: &[u8]) -> Result<KeyDocument, String> {
+        let keys = match format {
+            KeyFormat::Jwk => keys_of_json(at, document)?,
+            KeyFormat::Certificate => vec![key_of_certificate(document)?],
+        };
+        match keys.is_empty() {
+            true => Err("the document holds no key that verifies signatures".to_owned()),
+            false => Ok(KeyDocument(keys)),
+        }
+    }
+
+    pub(crate) fn keys(&self) -> impl Iterator<Item = &PublicKey> {
+        self.0.iter()
+    }
+}
+
+impl PublicKey {
+    pub(crate) fn id(&self) -> Option<&str> {
+        self.id.as_deref()
+    }
+
+    pub(crate) fn is_valid_at(&self, millis: u64) -> bool {
+        self.valid.contains(&millis)
+    }
+
+    pub(crate) fn verify(
+        &self,
+        scheme: Scheme,
+        message: &Message<'_>,
+        signature: &[u8],
+    ) -> Result<bool, CapabilityError> {
+        let fits = self.algorithm.as_ref().is_none_or(|algorithm| jws_name(scheme) == Some(algorithm));
+        Ok(fits && self.public.verify(&self.bytes, scheme, message, signature)?)
+    }
+
+    pub(crate) fn member(&self, name: &str) -> Option<JsonValue> {
+        Some(match self.members.get(name)? {
+            Value::Null => JsonValue::Null,
+            Value::Bool(yes) => JsonValue::Boolean(*yes),
+            Value::Number(number) => JsonValue::Number(number.to_string()),
+            Value::String(text) => JsonValue::Text(text.clone()),
+            composite => JsonValue::Composite(composite.to_string()),
+        })
+    }
+}
+
+/// What JWS (RFC 7518, RFC 8037) calls a scheme; none for those that it does not know.
+fn jws_name(scheme: Scheme) -> Option<&'static str> {
+    match scheme {
+        Scheme::Ed25519 => Some("EdDSA"),
+        Scheme::EcdsaP256Sha256Fixed => Some("ES256"),
+        Scheme::RsaPkcs1Sha256 => Some("RS256"),
+        Scheme::RsaPkcs1Sha512 => Some("RS512"),
+        Scheme::RsaPssSha256 => Some("PS256"),
+        Scheme::RsaPssSha512 => Some("PS512"),
+        Scheme::EcdsaP256Sha256 | Scheme::EcdsaP256Sha1 | Scheme::RsaPkcs1Sha1 => None,
+    }
+}
+
+fn keys_of_json(at: &str, document: &[u8]) -> Result<Vec<PublicKey>, String> {
+    let whole: Value = serde_json::from_slice(document).map_err(|error| format!("the document is no JSON: {error}"))?;
+    let found = whole.pointer(at).ok_or_else(|| format!("the document has nothing at {at:?}"))?;
+    let keys = match found.get("keys").and_then(Value::as_array) {
+        Some(keys) => keys.as_slice(),
+        None => std::slice::from_ref(found),
+    };
+    Ok(keys.iter().take(KEYS_MAX).filter_map(key_of_jwk).collect())
+}
+
+/// A JSON Web Key; none where it is no public key for signatures.
+fn key_of_jwk(jwk: &Value) -> Option<PublicKey> {
+    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+    let number = |name: &str| BASE64_URL_SAFE_NO_PAD.decode(text(name)?).ok();
+    let is_for_signatures = text("use").is_none_or(|purpose| purpose == "sig");
+    let operations = jwk.get("key_ops").and_then(Value::as_array);
+    let verifies = operations.is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
+    if !is_for_signatures || !verifies {
+        return None;
+    }
+    let bytes = match (text("kty")?, text("crv")) {
+        ("RSA", _) => rsa_key(&number("n")?, &number("e")?)?,
+        ("EC", Some("P-256")) => p256_key(&number("x")?, &number("y")?)?,
+        ("OKP", Some("Ed25519")) => number("x").filter(|x| x.len() == 32)?,
+        _ => return None,
+    };
+    Some(PublicKey {
+        id: text("kid").map(str::to_owned),
+        algorithm: text("alg").map(str::to_owned),
+        valid: 0..=u64::MAX,
+        bytes,
+        public: PublicKeys::default(),
+        members: jwk.clone(),
+    })
+}
+
+fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
+    let number = |bytes: &[u8]| BoxedUint::from_be_slice_vartime(bytes);
+    if modulus.len() > RSA_BITS.end() / 8 + 1 || exponent.len() > 8 {
+        return None;
+    }
+    let key = rsa::PublicKey::new_with_size_limits(number(modulus), number(exponent), RSA_BITS).ok()?;
+    Some(key.to_public_key_der().ok()?.as_bytes().to_vec())
+}
+
+fn p256_key(x: &[u8], y: &[u8]) -> Option<Vec<u8>> {
+    let fits = x.len() == 32 && y.len() == 32;
+    fits.then(|| [&P256_PREFIX[..], &[0x04], x, y].concat())
+}
+
+/// The first certificate's key. What signed the certificate is not looked at: see `docs/design.md`, section 5.
+fn key_of_certificate(document: &[u8]) -> Result<PublicKey, String> {
+    let unreadable = |error: x509_cert::der::Error| format!("the document is no X.509 certificate: {error}");
+    let certificate = match document.trim_ascii_start().starts_with(b"-----BEGIN ") {
+        true => Certificate::load_pem_chain(document.trim_ascii()).map_err(unreadable)?.into_iter().next(),
+        false => Some(Certificate::from_der(document).map_err(unreadable)?),
+    };
+    let certificate = certificate.ok_or("the document holds no certificate")?;
+    let certificate = certificate.tbs_certificate();
+    let millis = |time: &x509_cert::time::Time| u64::try_from(time.to_unix_duration().as_millis()).unwrap_or(u64::MAX);
+    let validity = certificate.validity();
+    Ok(PublicKey {
+        id: None,
+        algorithm: None,
+        valid: millis(&validity.not_before)..=millis(&validity.not_after).saturating_add(999),
+        bytes: certificate.subject_public_key_info().to_der().map_err(unreadable)?,
+        public: PublicKeys::default(),
+        members: Value::Null,
+    })
+}

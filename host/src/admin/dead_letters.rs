@@ -1,0 +1,199 @@
+//! Dead letters: lists, stories, and on their way again.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
+    },
+};
+use http::HeaderMap;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    AdminState, ApiError, Problem, body,
+    events::{event, event_id},
+    paging,
+    story::{self, Told},
+    view::{DeadLetter, DeadLetterId, DeadLetterList, DeadLetterSummary, Discarded, RedriveOrder, Redriven, Time},
+};
+use crate::journal::{HandoffId, Journal, JournalError};
+
+const LIST: &str = "dead-letters";
+
+/// Which dead letters.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields)]
+pub struct Which {
+    /// Of this destination only; `transform` for events that could not be transformed.
+    destination: Option<String>,
+    /// The last page's `next_page`.
+    page: Option<String>,
+    /// Dead letters a page.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<usize>,
+}
+
+/// What could not be delivered: by destination, oldest first
+#[utoipa::path(get, path = "/api/v1/dead-letters", operation_id = "list_dead_letters", tag = "dead letters", params(Which), responses(
+    (status = 200, body = DeadLetterList),
+    (status = 400, description = "A parameter that makes no sense", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn list(
+    State(state): State<AdminState>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<DeadLetterList>, ApiError> {
+    let Query(which) = which?;
+    let after: Option<(u64, HandoffId)> = which.page.map(|token| paging::place(LIST, &token)).transpose()?;
+    let limit = paging::limit(which.limit)?;
+    let (dead_letters, next) = state
+        .read(move |journal| {
+            let page = journal.dead_letters(which.destination.as_deref(), after.as_ref(), limit)?;
+            let found = page.items.into_iter().filter_map(|(at, id)| summary(journal, at, id).transpose());
+            Ok((found.collect::<Result<_, _>>()?, page.next))
+        })
+        .await?;
+    Ok(Json(DeadLetterList { dead_letters, next_page: next.and_then(|place| paging::token(LIST, &place)) }))
+}
+
+/// None when it was redriven just now.
+fn summary(journal: &Journal, died_at: u64, id: HandoffId) -> Result<Option<DeadLetterSummary>, JournalError> {
+    let Some(handoff) = journal.handoff(&id)? else { return Ok(None) };
+    let blocks = journal.turn(&id, &handoff)?.map(|turn| turn.behind);
+    Ok(Some(DeadLetterSummary {
+        destination: id.destination,
+        event: id.event.to_string(),
+        output: id.output,
+        died_at: Time(died_at),
+        tries: handoff.tries,
+        last_attempt: handoff.attempts.last().map(story::attempt),
+        blocks,
+    }))
+}
+
+/// A dead letter: every attempt, and its event's whole story
+#[utoipa::path(get, path = "/api/v1/dead-letters/{destination}/{event}/{output}", operation_id = "show_dead_letter", tag = "dead letters",
+    params(
+        ("destination" = String, description = "The destination's name; `transform` for events that could not be transformed"),
+        ("event" = String, description = "The event's id"),
+        ("output" = u16, description = "Which of the event's outputs, from 0"),
+    ),
+    responses(
+        (status = 200, body = DeadLetter),
+        (status = 404, description = "No such dead letter", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn show(
+    State(state): State<AdminState>,
+    path: Result<Path<(String, String, u16)>, PathRejection>,
+) -> Result<Json<DeadLetter>, ApiError> {
+    let Path((destination, event_text, output)) = path?;
+    let id = HandoffId { destination, event: event_id(&event_text)?, output };
+    let asked = id.clone();
+    let told = state
+        .read(move |journal| {
+            journal.handoff(&asked)?.map(|handoff| Told::new(journal, asked.clone(), handoff)).transpose()
+        })
+        .await?;
+    let Some(told) = told.filter(Told::is_dead) else {
+        let HandoffId { destination, output, .. } = id;
+        let text = format!("output {output} of the event {event_text} is no dead letter of {destination:?}");
+        return Err(ApiError::NotFound(format!("{text}; see /api/v1/events/{event_text} for where it stands")));
+    };
+    Ok(Json(DeadLetter { handoff: story::handoff(&told), event: event(&state, id.event, false).await? }))
+}
+
+/// Send dead letters on their way again
+///
+/// Some, all of a destination, or all there are. Their attempts are counted from zero; the history stays.
+#[utoipa::path(post, path = "/api/v1/dead-letters/redrive", operation_id = "redrive_dead_letters", tag = "dead letters", request_body = RedriveOrder, responses(
+    (status = 200, description = "They are on their way", body = Redriven),
+    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn redrive(
+    State(state): State<AdminState>,
+    headers: HeaderMap,
+    order: Result<Bytes, BytesRejection>,
+) -> Result<Json<Redriven>, ApiError> {
+    let redriven = match selection(&headers, order)? {
+        Selection::All => {
+            let mut redriven = 0;
+            for destination in with_dead_letters(&state).await? {
+                redriven += state.journal.redrive_all(&destination).await?;
+            }
+            redriven
+        }
+        Selection::Of(destination) => state.journal.redrive_all(&destination).await?,
+        Selection::These(ids) => state.journal.redrive(ids).await?,
+    };
+    tracing::info!(redriven, "an operator had dead letters redriven");
+    Ok(Json(Redriven { redriven }))
+}
+
+/// Give dead letters up
+///
+/// Some, all of a destination, or all there are. They count as finished: their history stays until the event's retention
+/// ends, and then its disk space is freed. Until then an event can still be replayed.
+#[utoipa::path(post, path = "/api/v1/dead-letters/discard", operation_id = "discard_dead_letters", tag = "dead letters", request_body = RedriveOrder, responses(
+    (status = 200, description = "They are given up", body = Discarded),
+    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn discard(
+    State(state): State<AdminState>,
+    headers: HeaderMap,
+    order: Result<Bytes, BytesRejection>,
+) -> Result<Json<Discarded>, ApiError> {
+    let discarded = match selection(&headers, order)? {
+        Selection::All => {
+            let mut discarded = 0;
+            for destination in with_dead_letters(&state).await? {
+                discarded += state.journal.discard_all(&destination).await?;
+            }
+            discarded
+        }
+        Selection::Of(destination) => state.journal.discard_all(&destination).await?,
+        Selection::These(ids) => state.journal.discard(ids).await?,
+    };
+    tracing::warn!(discarded, "an operator had dead letters discarded");
+    Ok(Json(Discarded { discarded }))
+}
+
+/// Which dead letters an order is about.
+enum Selection {
+    These(Vec<HandoffId>),
+    Of(String),
+    All,
+}
+
+fn selection(headers: &HeaderMap, order: Result<Bytes, BytesRejection>) -> Result<Selection, ApiError> {
+    let order: RedriveOrder = body::json_or_nothing(headers, order)?;
+    match (&order.ids[..], order.destination, order.all) {
+        ([], Some(destination), false) => Ok(Selection::Of(destination)),
+        ([], None, true) => Ok(Selection::All),
+        (ids @ [_, ..], None, false) => Ok(Selection::These(handoff_ids(ids)?)),
+        _ => {
+            let text = "say exactly one: `ids`, a `destination`, or `all`: true";
+            Err(ApiError::Malformed(text.to_owned()))
+        }
+    }
+}
+
+/// Destinations that are no longer configured have dead letters too.
+async fn with_dead_letters(state: &AdminState) -> Result<Vec<String>, ApiError> {
+    let stats = state.read(|journal| journal.stats()).await?;
+    Ok(stats.destinations.into_iter().filter(|(_, figures)| figures.dead > 0).map(|(name, _)| name).collect())
+}
+
+fn handoff_ids(ids: &[DeadLetterId]) -> Result<Vec<HandoffId>, ApiError> {
+    let read = |id: &DeadLetterId| {
+        Ok(HandoffId { destination: id.destination.clone(), event: event_id(&id.event)?, output: id.output })
+    };
+    ids.iter().map(read).collect()
+}

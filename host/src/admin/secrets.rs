@@ -1,0 +1,104 @@
+//! Secrets that providers have handed over: which there are, letting further ones in, forgetting them. None is ever shown.
+
+use std::time::Duration;
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{State, rejection::BytesRejection},
+};
+use http::HeaderMap;
+use uuid::Uuid;
+
+use super::{
+    AdminState, ApiError, Problem, body,
+    view::{ForgetOrder, Forgotten, HandedOverSecret, OpenOrder, Opened, SecretList, SourceSecrets, Time},
+};
+use crate::{handed_over::Told, limits::HANDOVER_WINDOW_MS};
+
+/// The secrets that providers have handed over, by source
+///
+/// Sources that take them are there even when they have none; so are those that are no longer configured and still have
+/// some.
+#[utoipa::path(get, path = "/api/v1/secrets", operation_id = "list_secrets", tag = "secrets", responses((status = 200, body = SecretList)))]
+pub async fn list(State(state): State<AdminState>) -> Json<SecretList> {
+    let live = state.live();
+    let kept = state.handed_over.list();
+    let taking = live.config.sources.iter().filter(|source| !source.handed_over.is_empty());
+    let mut names: Vec<&str> = taking.map(|source| source.name.as_str()).collect();
+    names.extend(kept.iter().map(|told| told.source.as_str()));
+    names.sort_unstable();
+    names.dedup();
+    let show = |name: &str| SourceSecrets {
+        source: name.to_owned(),
+        open_until: state.handed_over.open_until(name).map(Time),
+        secrets: kept.iter().filter(|told| told.source == name).map(secret).collect(),
+    };
+    Json(SecretList { sources: names.into_iter().map(show).collect() })
+}
+
+fn secret(told: &Told) -> HandedOverSecret {
+    HandedOverSecret { secret: told.secret.clone(), version: told.version.to_string(), handed_over_at: Time(told.at) }
+}
+
+/// Let a source take further secrets for a while
+///
+/// The first one it takes without this. A restart closes the window.
+#[utoipa::path(post, path = "/api/v1/secrets/open", operation_id = "open_secrets", tag = "secrets", request_body = OpenOrder, responses(
+    (status = 200, description = "It takes further secrets until then", body = Opened),
+    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such source", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "The source's provider hands nothing over", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn open(
+    State(state): State<AdminState>,
+    headers: HeaderMap,
+    order: Result<Bytes, BytesRejection>,
+) -> Result<Json<Opened>, ApiError> {
+    let order: OpenOrder = body::json_or_nothing(&headers, order)?;
+    let milliseconds = order.seconds.map_or(HANDOVER_WINDOW_MS.default, |seconds| seconds.saturating_mul(1000));
+    if !(HANDOVER_WINDOW_MS.min..=HANDOVER_WINDOW_MS.max).contains(&milliseconds) {
+        let (min, max) = (HANDOVER_WINDOW_MS.min / 1000, HANDOVER_WINDOW_MS.max / 1000);
+        return Err(ApiError::Malformed(format!("`seconds` lies between {min} and {max}")));
+    }
+    let live = state.live();
+    let Some(source) = live.config.sources.iter().find(|source| source.name == order.source) else {
+        let text = format!("there is no source {:?}; /api/v1/sources lists them", order.source);
+        return Err(ApiError::NotFound(text));
+    };
+    if source.handed_over.is_empty() {
+        let text = format!("no secret of the source {:?} is configured as {{ handed-over = true }}", order.source);
+        return Err(ApiError::Conflict(text));
+    }
+    let until = state.handed_over.open_window(&source.name, Duration::from_millis(milliseconds));
+    tracing::warn!(source = source.name, until, "an operator lets further secrets be handed over");
+    Ok(Json(Opened { source: order.source, open_until: Time(until) }))
+}
+
+/// Forget secrets that were handed over
+///
+/// Some, or all of a source. Deliveries that are signed with them are refused from then on. A source that has none left
+/// takes the next one that is handed over.
+#[utoipa::path(post, path = "/api/v1/secrets/forget", operation_id = "forget_secrets", tag = "secrets", request_body = ForgetOrder, responses(
+    (status = 200, description = "They are gone", body = Forgotten),
+    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn forget(
+    State(state): State<AdminState>,
+    headers: HeaderMap,
+    order: Result<Bytes, BytesRejection>,
+) -> Result<Json<Forgotten>, ApiError> {
+    let order: ForgetOrder = body::json_or_nothing(&headers, order)?;
+    if order.versions.is_empty() != order.all {
+        return Err(ApiError::Malformed("say exactly one: `versions`, or `all`: true".to_owned()));
+    }
+    let version = |text: &String| {
+        let no_version = format!("{text:?} is no version; /api/v1/secrets lists them");
+        Uuid::parse_str(text).map_err(|_| ApiError::Malformed(no_version))
+    };
+    let versions: Vec<Uuid> = order.versions.iter().map(version).collect::<Result<_, _>>()?;
+    let forgotten = state.handed_over.forget(&order.source, &versions).await?;
+    tracing::warn!(source = order.source, forgotten, "an operator had secrets forgotten that were handed over");
+    Ok(Json(Forgotten { forgotten }))
+}

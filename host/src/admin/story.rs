@@ -1,0 +1,236 @@
+//! From the journal's records to the API's JSON.
+
+use base64::{Engine as _, prelude::BASE64_STANDARD};
+use bytes::Bytes;
+use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue, Position};
+use serde_json::value::RawValue;
+
+use super::{
+    ApiError, mask,
+    view::{
+        Attempt, Claim, DataKind, Event, EventState, EventSummary, Handoff, HandoffState, HandoffSummary, Header, Held,
+        Identity, Output, Payload, PluginVersion, Proof, Request, Time, Turn,
+    },
+};
+use crate::{
+    claims::Reference,
+    journal::{self, EventId, HandoffId, Journal, JournalError, KeptEvent, Stage},
+};
+
+/// A handoff with all that is told of it.
+pub struct Told {
+    id: HandoffId,
+    handoff: journal::Handoff,
+    turn: Option<journal::Turn>,
+}
+
+impl Told {
+    /// Looks the rest up.
+    pub fn new(journal: &Journal, id: HandoffId, handoff: journal::Handoff) -> Result<Told, JournalError> {
+        let turn = journal.turn(&id, &handoff)?;
+        Ok(Told { id, handoff, turn })
+    }
+
+    /// The handoffs of an event.
+    pub fn all_of(journal: &Journal, event: EventId) -> Result<Vec<Told>, JournalError> {
+        journal.handoffs_of(event)?.into_iter().map(|(id, handoff)| Told::new(journal, id, handoff)).collect()
+    }
+
+    /// Whether it is a dead letter.
+    pub fn is_dead(&self) -> bool {
+        matches!(self.handoff.state, journal::HandoffState::Dead(_))
+    }
+}
+
+/// An event in a list.
+pub fn summary(event: journal::EventSummary) -> EventSummary {
+    EventSummary {
+        id: event.id.to_string(),
+        source: event.source,
+        admitted_at: Time(event.admitted_at),
+        kind: event.kind,
+        provider_id: event.provider_id,
+        state: state(event.state),
+        handoffs: event.handoffs.iter().map(|(id, state)| handoff_summary(id, *state)).collect(),
+    }
+}
+
+fn state(state: journal::EventState) -> EventState {
+    match state {
+        journal::EventState::Waiting => EventState::Waiting,
+        journal::EventState::Held => EventState::Held,
+        journal::EventState::Pending => EventState::Pending,
+        journal::EventState::Dead => EventState::Dead,
+        journal::EventState::Delivered => EventState::Delivered,
+        journal::EventState::Unrouted => EventState::Unrouted,
+        journal::EventState::Dropped => EventState::Dropped,
+    }
+}
+
+/// As the journal calls it.
+pub fn journal_state(state: EventState) -> journal::EventState {
+    match state {
+        EventState::Waiting => journal::EventState::Waiting,
+        EventState::Held => journal::EventState::Held,
+        EventState::Pending => journal::EventState::Pending,
+        EventState::Dead => journal::EventState::Dead,
+        EventState::Delivered => journal::EventState::Delivered,
+        EventState::Unrouted => journal::EventState::Unrouted,
+        EventState::Dropped => journal::EventState::Dropped,
+    }
+}
+
+fn handoff_summary(id: &HandoffId, state: journal::HandoffState) -> HandoffSummary {
+    let (state, at) = match state {
+        journal::HandoffState::Pending(due) => (HandoffState::Pending, due),
+        journal::HandoffState::Delivered(at) => (HandoffState::Delivered, at),
+        journal::HandoffState::Dead(at) => (HandoffState::Dead, at),
+        journal::HandoffState::Discarded(at) => (HandoffState::Discarded, at),
+        journal::HandoffState::Waiting(since) => (HandoffState::Waiting, since),
+    };
+    HandoffSummary { destination: id.destination.clone(), output: id.output, state, at: Time(at) }
+}
+
+/// A handoff with its history.
+pub fn handoff(told: &Told) -> Handoff {
+    let Told { id, handoff, turn } = told;
+    Handoff {
+        summary: handoff_summary(id, handoff.state),
+        tries: handoff.tries,
+        attempts: handoff.attempts.iter().map(attempt).collect(),
+        attempts_left_out: handoff.left_out,
+        turn: turn.as_ref().map(|turn| Turn {
+            first_event: turn.first.event.to_string(),
+            first_output: turn.first.output,
+            before: turn.before,
+            behind: turn.behind,
+        }),
+    }
+}
+
+/// One try.
+pub fn attempt(attempt: &journal::Attempt) -> Attempt {
+    Attempt { at: Time(attempt.at), took_ms: attempt.took, status: attempt.status, error: attempt.error.clone() }
+}
+
+/// An event's whole story; its payload and the data of its outputs when they are wanted. `stage`: where it is that is not
+/// transformed yet.
+pub fn event(
+    event: &KeptEvent,
+    handoffs: &[Told],
+    stage: Option<Stage>,
+    with_payload: bool,
+    reference: Option<Reference>,
+) -> Result<Event, ApiError> {
+    let delivery = &event.delivery;
+    let payload = match reference {
+        Some(reference) => claimed(reference),
+        None => {
+            let bytes = event.admission.payload.of(&delivery.request.body);
+            let bytes = bytes.map_err(|error| ApiError::Damaged(format!("the payload of {}: {error}", event.id)))?;
+            payload(&bytes, with_payload)
+        }
+    };
+    let (name, hash) = delivery.plugin.clone();
+    Ok(Event {
+        id: event.id.to_string(),
+        source: delivery.source.clone(),
+        state: match stage {
+            Some(Stage::Inbox) => EventState::Waiting,
+            Some(Stage::Held { .. }) => EventState::Held,
+            None => state(journal::EventState::of(handoffs.iter().map(|told| (&told.id, told.handoff.state)))),
+        },
+        held: stage.and_then(held),
+        received_at: Time(delivery.request.received_at),
+        trace: delivery.trace.clone(),
+        plugin: PluginVersion { name, hash },
+        identity: identity(&event.admission.identity),
+        request: request(&delivery.request, delivery.claim.as_ref()),
+        authenticated_by: delivery.senders.iter().map(proof).collect(),
+        payload,
+        outputs: event.outputs.as_ref().map(|all| all.iter().map(|one| output(one, with_payload)).collect()),
+        handoffs: handoffs.iter().map(handoff).collect(),
+    })
+}
+
+fn held(stage: Stage) -> Option<Held> {
+    match stage {
+        Stage::Inbox => None,
+        Stage::Held { until, number } => Some(Held { until: Time(until), number }),
+    }
+}
+
+fn identity(identity: &hookgate_capabilities::Identity) -> Identity {
+    let position = identity.ordering.as_ref().map(|ordering| ordering.position);
+    Identity {
+        id: identity.id.clone(),
+        kind: identity.kind.clone(),
+        occurred_at: identity.occurred_at.map(Time),
+        ordering_key: identity.ordering.as_ref().map(|ordering| ordering.key.clone()),
+        ordering_sequence: position.and_then(|at| if let Position::Sequence(n) = at { Some(n) } else { None }),
+        ordering_time: position.and_then(|at| if let Position::Timestamp(ms) = at { Some(Time(ms)) } else { None }),
+        attributes: identity.attributes.iter().cloned().collect(),
+    }
+}
+
+fn request(request: &hookgate_capabilities::Request, claim: Option<&journal::Claim>) -> Request {
+    let header = |(name, value): &(String, Vec<u8>)| Header { name: name.clone(), value: mask::header(name, value) };
+    Request {
+        method: request.method.clone(),
+        url: mask::url(&request.url),
+        headers: request.headers.iter().map(header).collect(),
+        body_bytes: claim.map_or(request.body.len() as u64, |claim| claim.length),
+    }
+}
+
+fn proof(proof: &journal::Sender) -> Proof {
+    Proof { method: proof.method.clone(), subject: proof.subject.clone() }
+}
+
+fn payload(bytes: &Bytes, wanted: bool) -> Payload {
+    let text = std::str::from_utf8(bytes).ok().filter(|_| wanted);
+    Payload {
+        bytes: bytes.len() as u64,
+        base64: wanted.then(|| BASE64_STANDARD.encode(bytes)),
+        text: text.map(str::to_owned),
+        claim: None,
+    }
+}
+
+/// A payload that is in the object store: the API does not carry it, whoever wants it follows the link.
+fn claimed(reference: Reference) -> Payload {
+    let claim = Claim { url: reference.url, sha256: hex::encode(reference.sha256) };
+    Payload { bytes: reference.length, base64: None, text: None, claim: Some(claim) }
+}
+
+fn output(event: &CloudEvent, with_data: bool) -> Output {
+    let (data_kind, data) = data(&event.data);
+    let extension = |value: &ExtensionValue| match value {
+        ExtensionValue::Text(text) => text.as_str().into(),
+        ExtensionValue::Integer(number) => (*number).into(),
+        ExtensionValue::Boolean(yes) => (*yes).into(),
+    };
+    Output {
+        id: event.id.clone(),
+        source: event.source.clone(),
+        type_: event.type_.clone(),
+        subject: event.subject.clone(),
+        time: event.time.map(Time),
+        dataschema: event.data_schema.clone(),
+        datacontenttype: event.data_content_type.clone(),
+        extensions: event.extensions.iter().map(|(name, value)| (name.clone(), extension(value))).collect(),
+        data_kind,
+        data: data.filter(|_| with_data),
+    }
+}
+
+fn data(data: &EventData) -> (DataKind, Option<Box<RawValue>>) {
+    let string = |text: &str| serde_json::value::to_raw_value(text).ok();
+    match data {
+        EventData::None => (DataKind::None, None),
+        EventData::Payload => (DataKind::Payload, None),
+        EventData::Json(text) => (DataKind::Json, RawValue::from_string(text.clone()).ok()),
+        EventData::Text(text) => (DataKind::Text, string(text)),
+        EventData::Bytes(bytes) => (DataKind::Bytes, string(&BASE64_STANDARD.encode(bytes))),
+    }
+}

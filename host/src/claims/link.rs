@@ -1,0 +1,249 @@
+//! Links to claims: signed, for a time.
+//!
+//! `{public-url}/claims/{event}?expires={seconds since the epoch}&signature={base64url}`; the signature is HMAC-SHA256
+//! over `claims`, the event's id and the time, with a line break between them. The key is the configuration's, or one
+//! that the gateway makes once and keeps beside its claims.
+
+use std::{fs, io, io::Write, path::Path, time::Duration};
+
+use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use hmac::{Hmac, KeyInit, Mac};
+use hookgate_capabilities::{ByteRange, Payload};
+use sha2::Sha256;
+use zeroize::Zeroizing;
+
+use super::{ClaimError, objects::sync_directory};
+use crate::{
+    clock::now_ms,
+    config::{self, DataRef},
+    journal::{Claim, EventId},
+};
+
+/// Bytes of a key that the gateway makes.
+const KEY_BYTES: usize = 32;
+
+/// What stands in a CloudEvent for data that is kept elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Where the data is, for a time.
+    pub url: String,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Its SHA-256.
+    pub sha256: [u8; 32],
+}
+
+/// The part of a claim that is an event's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Part {
+    pub offset: u64,
+    pub length: u64,
+    pub sha256: [u8; 32],
+}
+
+impl Part {
+    pub fn is_whole(&self, claim: &Claim) -> bool {
+        (self.offset, self.length) == (0, claim.length)
+    }
+}
+
+/// Which part of a claim a payload is; none where the payload travels with the event.
+pub(super) fn part(claim: &Claim, payload: &Payload) -> Option<Part> {
+    match payload {
+        Payload::Body => Some(Part { offset: 0, length: claim.length, sha256: claim.sha256 }),
+        Payload::BodyRange(range) => {
+            let (_, sha256) = claim.ranges.iter().find(|(known, _)| known == range)?;
+            let ByteRange { offset, length } = *range;
+            Some(Part { offset, length, sha256: *sha256 })
+        }
+        Payload::Bytes(_) => None,
+    }
+}
+
+/// Makes and checks links.
+pub(super) struct Links {
+    /// The first signs, all are taken.
+    keys: Vec<Hmac<Sha256>>,
+    public_url: String,
+    ttl: Duration,
+    dataref: DataRef,
+}
+
+/// Why a link opens nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BadLink {
+    /// It is not one of ours.
+    Forged,
+    /// Its time is over.
+    Expired,
+}
+
+impl Links {
+    pub fn open(config: &config::Claims, public_url: &str) -> Result<Links, ClaimError> {
+        let keys = match &config.keys[..] {
+            [] => vec![keyed(&own_key(&config.path.join("key"))?)],
+            keys => keys.iter().map(|key| keyed(key.expose().as_bytes())).collect(),
+        };
+        let public_url = config.public_url.clone().unwrap_or_else(|| public_url.to_owned());
+        Ok(Links { keys, public_url, ttl: config.url_ttl, dataref: config.dataref })
+    }
+
+    pub fn ttl(&self) -> Duration {
+        self.ttl
+    }
+
+    /// Whether events name the objects' own URLs.
+    pub fn to_objects(&self) -> bool {
+        self.dataref == DataRef::Object
+    }
+
+    /// A link that begins to expire now.
+    pub fn to(&self, event: EventId) -> String {
+        let expires = now_ms() / 1000 + self.ttl.as_secs();
+        let tag = self.keys.first().map(|key| signed(key, &event.to_string(), &expires.to_string()));
+        let signature = BASE64_URL_SAFE_NO_PAD.encode(tag.map(|mac| mac.finalize().into_bytes()).unwrap_or_default());
+        format!("{}/claims/{event}?expires={expires}&signature={signature}", self.public_url)
+    }
+
+    /// Checks the query of a link. Whether it is ours comes first: what a forger wrote is not looked at.
+    pub fn check(&self, event: &str, query: &str) -> Result<(), BadLink> {
+        let value = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(known, _)| *known == name).map(|(_, value)| value)
+        };
+        let (Some(expires), Some(signature)) = (value("expires"), value("signature")) else {
+            return Err(BadLink::Forged);
+        };
+        let tag = BASE64_URL_SAFE_NO_PAD.decode(signature).map_err(|_| BadLink::Forged)?;
+        if !self.keys.iter().any(|key| signed(key, event, expires).verify_slice(&tag).is_ok()) {
+            return Err(BadLink::Forged);
+        }
+        match expires.parse::<u64>() {
+            Ok(expires) if expires > now_ms() / 1000 => Ok(()),
+            Ok(_) => Err(BadLink::Expired),
+            Err(_) => Err(BadLink::Forged),
+        }
+    }
+}
+
+fn keyed(key: &[u8]) -> Hmac<Sha256> {
+    Hmac::new_from_slice(key).unwrap_or_else(|_| unreachable!("HMAC takes keys of every length"))
+}
+
+fn signed(key: &Hmac<Sha256>, event: &str, expires: &str) -> Hmac<Sha256> {
+    let mut mac = key.clone();
+    for piece in ["claims\n", event, "\n", expires] {
+        mac.update(piece.as_bytes());
+    }
+    mac
+}
+
+/// The gateway's own key, made at its first start.
+fn own_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, ClaimError> {
+    let failed = |error: &io::Error| ClaimError::of_path(path, error);
+    match fs::read(path) {
+        Ok(key) if key.len() == KEY_BYTES => return Ok(Zeroizing::new(key)),
+        Ok(_) => {
+            return Err(ClaimError::Failed(format!("{} is no key; remove it, and a new one is made", path.display())));
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(failed(&error)),
+    }
+    let key = Zeroizing::new(rand::random::<[u8; KEY_BYTES]>());
+    make_key(path, &*key).map_err(|error| failed(&error))?;
+    Ok(Zeroizing::new(key.to_vec()))
+}
+
+/// Writes it whole or not at all, for this user only.
+fn make_key(path: &Path, key: &[u8]) -> io::Result<()> {
+    let directory = path.parent().unwrap_or(Path::new("."));
+    // A temporary file is for its owner only from the beginning.
+    let mut file = tempfile::NamedTempFile::new_in(directory)?;
+    file.write_all(key)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    sync_directory(directory)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use proptest::prelude::*;
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn links(keys: &[&str], ttl: u64) -> Links {
+        Links {
+            keys: keys.iter().map(|key| keyed(key.as_bytes())).collect(),
+            public_url: "https://hooks.example".to_owned(),
+            ttl: Duration::from_secs(ttl),
+            dataref: DataRef::Gateway,
+        }
+    }
+
+    fn event() -> EventId {
+        EventId { delivery: Uuid::from_u128(7), index: 3 }
+    }
+
+    fn query(link: &str) -> &str {
+        link.split_once('?').unwrap().1
+    }
+
+    #[test]
+    fn a_link_opens_its_event_until_its_time_is_over() {
+        let link = links(&["k"], 60).to(event());
+        assert!(link.starts_with("https://hooks.example/claims/00000000-0000-0000-0000-000000000007.3?"), "{link}");
+        assert_eq!(links(&["k"], 60).check(&event().to_string(), query(&link)), Ok(()));
+        assert_eq!(links(&["k"], 60).check("another", query(&link)), Err(BadLink::Forged));
+        let over = links(&["k"], 0).to(event());
+        assert_eq!(links(&["k"], 60).check(&event().to_string(), query(&over)), Err(BadLink::Expired));
+    }
+
+    #[test]
+    fn the_newest_key_signs_and_the_ones_before_still_open() {
+        let id = event().to_string();
+        let (old, new) = (links(&["old"], 60).to(event()), links(&["new", "old"], 60).to(event()));
+        assert_eq!(links(&["new", "old"], 60).check(&id, query(&old)), Ok(()));
+        assert_eq!(links(&["new"], 60).check(&id, query(&new)), Ok(()));
+        assert_eq!(links(&["new"], 60).check(&id, query(&old)), Err(BadLink::Forged));
+    }
+
+    proptest! {
+        #[test]
+        fn no_other_query_opens_anything(text in ".{0,60}", at in any::<prop::sample::Index>(), to in any::<char>()) {
+            let (links, id) = (links(&["k"], 60), event().to_string());
+            prop_assert_eq!(links.check(&id, &text), Err(BadLink::Forged));
+            let link = links.to(event());
+            let mut changed: Vec<char> = query(&link).chars().collect();
+            let at = at.index(changed.len());
+            prop_assume!(changed[at] != to);
+            changed[at] = to;
+            let changed: String = changed.into_iter().collect();
+            prop_assert_eq!(links.check(&id, &changed), Err(BadLink::Forged));
+        }
+    }
+
+    #[test]
+    fn a_key_is_made_once_and_for_its_user_alone() {
+        use std::os::unix::fs::PermissionsExt;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("key");
+        let first = own_key(&path).unwrap();
+        assert_eq!((first.len(), *own_key(&path).unwrap() == *first), (KEY_BYTES, true));
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        fs::write(&path, "short").unwrap();
+        assert!(own_key(&path).unwrap_err().to_string().contains("is no key"));
+    }
+
+    #[test]
+    fn a_payload_of_its_own_is_no_part_of_a_claim() {
+        let range = ByteRange { offset: 2, length: 3 };
+        let claim = Claim { object: Uuid::nil(), length: 9, sha256: [1; 32], ranges: vec![(range, [2; 32])] };
+        let whole = part(&claim, &Payload::Body).unwrap();
+        assert!(whole.is_whole(&claim) && whole.sha256 == [1; 32]);
+        assert_eq!(part(&claim, &Payload::BodyRange(range)), Some(Part { offset: 2, length: 3, sha256: [2; 32] }));
+        assert_eq!(part(&claim, &Payload::BodyRange(ByteRange { offset: 0, length: 3 })), None);
+        assert_eq!(part(&claim, &Payload::Bytes(vec![1])), None);
+    }
+}

@@ -1,0 +1,109 @@
+//! The claim check: large bodies kept in an object store, and a link to them in what is sent.
+//!
+//! ```text
+//! arriving: spool file (+ parts of an upload) -> verified through the file -> kept: an object -> commit
+//! ```
+//!
+//! A body above its source's bound never is in memory as a whole. It is written to a spool file while it arrives, to a
+//! bucket at the same time where there is one, and read from the file where it is verified. It becomes an object,
+//! durably, before the commit that refers to it. What is under way is noted in a file beside the spool: after a crash
+//! whatever is noted there and is not in the journal is removed ([`keeper`]).
+
+mod arrival;
+mod bytes;
+mod error;
+pub mod keeper;
+mod link;
+mod objects;
+mod s3;
+mod serve;
+
+use std::{
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use tokio::sync::{Notify, Semaphore};
+use uuid::Uuid;
+
+pub use self::{
+    arrival::Arrival,
+    bytes::Blob,
+    error::ClaimError,
+    link::Reference,
+    serve::{AnswerBody, event_of as claimed_event},
+};
+use self::{link::Links, objects::Objects};
+use crate::{
+    config,
+    journal::{Claim, KeptEvent},
+    limits,
+    telemetry::ClaimMetrics,
+};
+
+/// The claims of a gateway, cheap to clone.
+#[derive(Clone)]
+pub struct Claims(Arc<Parts>);
+
+struct Parts {
+    objects: Objects,
+    /// What is under way: a note for each, and the spool files.
+    incoming: PathBuf,
+    links: Links,
+    /// Bytes of disk to leave free.
+    headroom: u64,
+    readers: Arc<Semaphore>,
+    /// Of these nobody knows whether the journal has them.
+    doubtful: Mutex<Vec<Uuid>>,
+    grown: Notify,
+    metrics: ClaimMetrics,
+}
+
+impl Claims {
+    /// Makes ready what the configuration says; nothing is asked of a bucket yet. What an earlier process has left
+    /// unfinished is settled by [`keeper::run`].
+    pub fn open(config: &config::Claims, store: &config::Store, public_url: &str) -> Result<Claims, ClaimError> {
+        let incoming = config.path.join("incoming");
+        let objects = Objects::open(config)?;
+        std::fs::create_dir_all(&incoming).map_err(|error| ClaimError::of_path(&incoming, &error))?;
+        let left = arrival::left_behind(&incoming).map_err(|error| ClaimError::of_path(&incoming, &error))?;
+        Ok(Claims(Arc::new(Parts {
+            objects,
+            incoming,
+            links: Links::open(config, public_url)?,
+            headroom: store.headroom,
+            readers: Arc::new(Semaphore::new(limits::CLAIM_READERS_MAX)),
+            doubtful: Mutex::new(left),
+            grown: Notify::new(),
+            metrics: ClaimMetrics::new(),
+        })))
+    }
+
+    /// The bytes of a claim, to be read in pieces.
+    ///
+    /// # Errors
+    /// The object is not there, or cannot be opened.
+    pub async fn body(&self, claim: &Claim) -> Result<Blob, ClaimError> {
+        let opened = self.0.objects.body(claim).await;
+        opened.inspect_err(|_| self.0.metrics.read_failed.increment(1))
+    }
+
+    /// What stands for the payload of an event whose body is a claim, with a link that begins to expire now. None where
+    /// the payload travels with the event.
+    pub async fn reference(&self, event: &KeptEvent) -> Option<Reference> {
+        let claim = event.delivery.claim.as_ref()?;
+        let part = link::part(claim, &event.admission.payload)?;
+        let own = match self.0.links.to_objects() && part.is_whole(claim) {
+            true => self.0.objects.link(claim.object, self.0.links.ttl()).await,
+            false => None,
+        };
+        let url = own.unwrap_or_else(|| self.0.links.to(event.id));
+        Some(Reference { url, length: part.length, sha256: part.sha256 })
+    }
+
+    /// Leaves it to the keeper to find out what the journal knows of an object.
+    fn doubt(&self, object: Uuid) {
+        self.0.doubtful.lock().unwrap_or_else(PoisonError::into_inner).push(object);
+        self.0.grown.notify_one();
+    }
+}

@@ -1,0 +1,85 @@
+//! `hookgate check`
+
+use clap::Args;
+use serde::Serialize;
+
+use super::{Exit, configuration::ConfigFile, output};
+use crate::config::{ConfigErrors, Problem, Warning};
+
+/// Check a configuration and tell every mistake in it
+///
+/// Nothing is started and nothing is written. Each mistake has its file, line and column, and what to write instead.
+/// Secrets are looked up in the environment and in files, as the gateway would; they are never shown.
+///
+/// Examples:
+///   hookgate check
+///   hookgate check --config /etc/hookgate/hookgate.toml --json
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct Check {
+    #[command(flatten)]
+    file: ConfigFile,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report {
+    ok: bool,
+    /// The file could not be read at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unreadable: Option<String>,
+    errors: Vec<Problem>,
+    warnings: Vec<Warning>,
+    #[serde(skip)]
+    summary: String,
+}
+
+impl Check {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        let report = self.report();
+        match self.json {
+            true => output::json(&report)?,
+            false => print(&report)?,
+        }
+        Ok(if report.ok { Exit::Ok } else { Exit::Failed })
+    }
+
+    fn report(&self) -> Report {
+        match self.file.check() {
+            Ok((config, warnings)) => {
+                let counts = [
+                    count(config.sources.len(), "source"),
+                    count(config.destinations.len(), "destination"),
+                    count(config.routes.len(), "route"),
+                ];
+                let summary = format!("ok: {}, {}", counts.join(", "), count(warnings.len(), "warning"));
+                Report { ok: true, unreadable: None, errors: Vec::new(), warnings, summary }
+            }
+            Err(errors) => {
+                let unreadable = matches!(errors, ConfigErrors::Unreadable { .. }).then(|| errors.to_string());
+                let summary = unreadable.clone().unwrap_or_else(|| count(errors.problems().len(), "mistake"));
+                let errors = errors.problems().to_vec();
+                Report { ok: false, unreadable, errors, warnings: Vec::new(), summary }
+            }
+        }
+    }
+}
+
+fn print(report: &Report) -> std::io::Result<()> {
+    for error in &report.errors {
+        output::line(format_args!("error: {error}"))?;
+    }
+    for warning in &report.warnings {
+        output::line(format_args!("warning: {warning}"))?;
+    }
+    output::line(&report.summary)
+}
+
+fn count(number: usize, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        _ => format!("{number} {what}s"),
+    }
+}

@@ -1,0 +1,44 @@
+//! `hookgate dead-letters discard`
+
+use anyhow::Result;
+use clap::Args;
+
+use super::Which;
+use crate::{
+    admin::view::Discarded,
+    cli::{Exit, gateway::GatewayAddress, output},
+};
+
+/// Give dead letters up
+///
+/// They count as finished: their history stays until the event's retention ends, and then the disk is free of them. It
+/// fails when there was nothing to discard of what was named.
+///
+/// Examples:
+///   hookgate dead-letters discard orders/01980e5c-2a7b-7c3d-9f4e-5a6b7c8d9e0f/0
+///   hookgate dead-letters discard --destination orders
+///   hookgate dead-letters discard --all
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct Discard {
+    #[command(flatten)]
+    gateway: GatewayAddress,
+    #[command(flatten)]
+    which: Which,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Discard {
+    pub async fn run(self) -> Result<Exit> {
+        let named = self.which.ids.len();
+        let order = self.which.order();
+        let discarded: Discarded = self.gateway.gateway()?.post("/dead-letters/discard", &order).await?;
+        match self.json {
+            true => output::json(&discarded)?,
+            false => output::line(format_args!("{} given up", discarded.discarded))?,
+        }
+        Ok(if discarded.discarded < named { Exit::Failed } else { Exit::Ok })
+    }
+}

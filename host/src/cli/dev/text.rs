@@ -1,0 +1,53 @@
+//! The configuration of `hookgate dev`, as text.
+
+use std::{fmt::Write, net::SocketAddr, path::Path};
+
+use anyhow::Result;
+use http::Uri;
+
+use super::keys::ThrowAway;
+
+/// What it is made of.
+pub struct Given<'a> {
+    pub listen: SocketAddr,
+    pub admin: SocketAddr,
+    pub store: &'a Path,
+    /// The directory of further plugins.
+    pub plugins: Option<&'a Path>,
+    /// Where compiled plugins are kept.
+    pub cache: &'a Path,
+    pub forward: Option<&'a Uri>,
+    /// Plugins, which are the names of their sources too, with their secrets.
+    pub sources: &'a [(&'a str, &'a ThrowAway)],
+}
+
+/// The text. Nothing is guarded from the one URL that the user has named, and a nearly full disk is no hindrance.
+pub fn configuration(given: &Given<'_>) -> Result<String> {
+    let Given { listen, admin, store, plugins, cache, forward, sources } = given;
+    let mut text = String::new();
+    writeln!(text, "server.listen = \"{listen}\"\nadmin.listen = \"{admin}\"")?;
+    writeln!(text, "store.path = {}\nstore.headroom = \"64MiB\"", quoted(&store.to_string_lossy()))?;
+    writeln!(text, "egress.allow = [\"0.0.0.0/0\", \"::/0\"]\nlog.filter = \"hookgate=debug,warn\"")?;
+    writeln!(text, "plugins.cache = {}", quoted(&cache.to_string_lossy()))?;
+    if let Some(plugins) = plugins {
+        writeln!(text, "plugins.directory = {}", quoted(&plugins.to_string_lossy()))?;
+    }
+    for (name, keys) in *sources {
+        writeln!(text, "[[source]]\nname = \"{name}\"\nplugin = \"{name}\"")?;
+        for (secret, value) in &keys.configured {
+            writeln!(text, "secrets.{secret} = [{{ value = {} }}]", quoted(value))?;
+        }
+    }
+    let target = match forward {
+        Some(url) => format!("http = {{ url = {} }}", quoted(&url.to_string())),
+        None => "stdout = {}".to_owned(),
+    };
+    writeln!(text, "[[destination]]\nname = \"dev\"\n{target}\nretry.max = \"10s\"")?;
+    writeln!(text, "[[route]]\nfrom = [\"*\"]\nto = \"dev\"")?;
+    Ok(text)
+}
+
+/// A TOML string: what JSON escapes, TOML's basic strings read as well.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}

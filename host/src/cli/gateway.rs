@@ -1,0 +1,144 @@
+//! A running gateway, through its admin API.
+
+use std::{net::IpAddr, path::PathBuf};
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use clap::Args;
+use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
+use http_body_util::Full;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Serialize, de::DeserializeOwned};
+
+use super::{
+    Usage, configuration,
+    http::{HttpClient, parse_url},
+};
+use crate::{admin::Problem, config::SecretText};
+
+/// Everything but RFC 3986's unreserved characters.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// Which gateway.
+#[derive(Args, Debug)]
+pub struct GatewayAddress {
+    /// The admin API of a running gateway
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "HOOKGATE_ADMIN",
+        default_value = "http://127.0.0.1:8081",
+        value_parser = parse_url
+    )]
+    admin: Uri,
+    /// Its token; better in the environment than on the command line, where others can see it
+    #[arg(long, value_name = "TOKEN", env = "HOOKGATE_ADMIN_TOKEN", hide_env_values = true)]
+    token: Option<String>,
+    /// A configuration to take address and token from, in place of the two above
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// A running gateway.
+pub struct Gateway {
+    client: HttpClient,
+    base: String,
+    token: Option<SecretText>,
+}
+
+impl GatewayAddress {
+    /// The gateway; nothing is asked of it yet.
+    pub fn gateway(&self) -> Result<Gateway> {
+        match &self.config {
+            None => Gateway::new(&self.admin, self.token.clone().map(SecretText::new)),
+            Some(file) => {
+                let (config, _) = configuration::load(file)?;
+                let mut address = config.admin.listen;
+                if address.port() == 0 {
+                    let text = format!("{} has admin.listen on port 0; name the address with --admin", file.display());
+                    return Err(Usage(text).into());
+                }
+                if address.ip().is_unspecified() {
+                    address.set_ip(if address.is_ipv4() {
+                        IpAddr::from([127, 0, 0, 1])
+                    } else {
+                        IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1_u16])
+                    });
+                }
+                let url = format!("http://{address}").parse().context("admin.listen makes no URL")?;
+                Gateway::new(&url, config.admin.token)
+            }
+        }
+    }
+}
+
+impl Gateway {
+    fn new(url: &Uri, token: Option<SecretText>) -> Result<Self> {
+        Ok(Gateway { client: HttpClient::new(url)?, base: url.to_string().trim_end_matches('/').to_owned(), token })
+    }
+
+    /// Asks for what is at a path below `/api/v1`, with these parameters.
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<T> {
+        let pairs = query.iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(value.as_ref()?))));
+        let query = pairs.collect::<Vec<_>>().join("&");
+        let separator = if query.is_empty() { "" } else { "?" };
+        self.ask(Method::GET, &format!("{path}{separator}{query}"), Bytes::new()).await
+    }
+
+    /// Gives an order.
+    pub async fn post<T: DeserializeOwned>(&self, path: &str, order: &impl Serialize) -> Result<T> {
+        self.ask(Method::POST, path, serde_json::to_vec(order)?.into()).await
+    }
+
+    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
+        let mut request = Request::new(Full::new(body));
+        *request.method_mut() = method;
+        *request.uri_mut() = format!("{}/api/v1{path}", self.base).parse().context("no URL")?;
+        let headers = request.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if let Some(token) = &self.token {
+            let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
+            let mut value = value.map_err(|_| Usage("the admin token holds control characters".to_owned()))?;
+            value.set_sensitive(true);
+            headers.insert(header::AUTHORIZATION, value);
+        }
+        let answer = self.client.send(request).await.with_context(|| {
+            format!("is a gateway running? its admin API was looked for at {}; --admin names another", self.base)
+        })?;
+        read(answer.status(), answer.body())
+    }
+}
+
+fn read<T: DeserializeOwned>(status: StatusCode, body: &Bytes) -> Result<T> {
+    if !status.is_success() {
+        match serde_json::from_slice::<Problem>(body) {
+            Ok(problem) => bail!("{}: {}", problem.title, problem.detail),
+            Err(_) => bail!("the admin API answered {status}; is it hookgate's?"),
+        }
+    }
+    serde_json::from_slice(body).context("the admin API's answer cannot be read; is it of another version?")
+}
+
+/// A value for a path or query.
+pub fn escaped(text: &str) -> String {
+    utf8_percent_encode(text, ESCAPED).to_string()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn problems_become_errors_that_say_what_to_do() {
+        let body = Bytes::from(r#"{"type":"urn:x","title":"No","status":404,"detail":"do this"}"#);
+        assert_eq!(read::<()>(StatusCode::NOT_FOUND, &body).unwrap_err().to_string(), "No: do this");
+        let error = read::<()>(StatusCode::BAD_GATEWAY, &Bytes::from("<html>")).unwrap_err();
+        assert!(error.to_string().contains("502"));
+    }
+
+    #[test]
+    fn values_are_escaped() {
+        assert_eq!(escaped("a b/c?d&e=ü~"), "a%20b%2Fc%3Fd%26e%3D%C3%BC~");
+    }
+}

@@ -1,0 +1,88 @@
+//! `hookgate plugin list`
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::{
+    cli::{
+        Exit,
+        output::{self, Table},
+        sandbox::{self, Directory},
+    },
+    plugin::Plugin,
+};
+
+/// List the plugins that a source can name
+///
+/// Those embedded in this binary and, with --directory, those of a directory; the latter go before the former.
+///
+/// Examples:
+///   hookgate plugin list
+///   hookgate plugin list --directory /etc/hookgate/plugins --json
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct List {
+    #[command(flatten)]
+    directory: Directory,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    name: String,
+    origin: String,
+    #[serde(flatten)]
+    state: State,
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum State {
+    Usable { version: String, summary: String, hash: String, signs: bool },
+    Broken { error: String },
+}
+
+impl List {
+    pub async fn run(self) -> anyhow::Result<Exit> {
+        let catalog = self.directory.catalog()?;
+        let sandbox = sandbox::new()?;
+        let mut all = Vec::new();
+        for (name, origin) in catalog.list() {
+            let state = match catalog.load(name, &sandbox).await {
+                Ok(plugin) => usable(&plugin),
+                Err(error) => State::Broken { error: error.to_string() },
+            };
+            all.push(Listed { name: name.to_owned(), origin: origin.to_string(), state });
+        }
+        match self.json {
+            true => output::json(&all)?,
+            false => output::line(table(all))?,
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn usable(plugin: &Plugin) -> State {
+    let descriptor = plugin.descriptor();
+    State::Usable {
+        version: descriptor.version.clone(),
+        summary: descriptor.summary.clone(),
+        hash: plugin.hash().to_owned(),
+        signs: plugin.can_sign(),
+    }
+}
+
+fn table(all: Vec<Listed>) -> Table {
+    let mut table = Table::new(["NAME", "VERSION", "ORIGIN", "SIGNS", "SUMMARY"]);
+    for Listed { name, origin, state } in all {
+        table.row(match state {
+            State::Usable { version, summary, signs, .. } => {
+                [name, version, origin, if signs { "yes" } else { "no" }.to_owned(), summary]
+            }
+            State::Broken { error } => [name, "-".to_owned(), origin, "-".to_owned(), format!("BROKEN: {error}")],
+        });
+    }
+    table
+}

@@ -1,0 +1,508 @@
+//! Every key of the configuration, once: its name, what it takes, its default, what it does.
+//!
+//! The reader takes types, bounds and defaults from here, the did-you-mean its names, and `docs/operating.md` its
+//! reference (see `reference`). A key that is here and not read, or read and not here, fails a test.
+
+use crate::limits::{self, Range};
+
+/// One key.
+#[derive(Debug)]
+pub(super) struct Key {
+    /// Kebab-case.
+    pub name: &'static str,
+    /// What it takes, with default and bounds.
+    pub kind: Kind,
+    /// Whether it must be there.
+    pub required: bool,
+    /// One line.
+    pub doc: &'static str,
+}
+
+/// What a key takes.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    /// A table of its own.
+    Table(&'static [Key]),
+    /// A list of tables.
+    Tables(&'static [Key]),
+    /// IP address and port.
+    Address(&'static str),
+    /// An absolute URL.
+    Url,
+    /// A list of networks.
+    Networks,
+    /// A list of patterns of URLs.
+    UrlPatterns,
+    /// A path, relative to the configuration file; the default in words, or empty.
+    Path(Option<&'static str>),
+    /// A name: lower-case letters, digits, `-` and `_`.
+    Name,
+    /// A name or a list of names.
+    Names,
+    /// Any text.
+    Text(&'static str),
+    /// A text or a list of texts.
+    Texts,
+    /// One of these; the first is the default.
+    Choice(&'static [&'static str]),
+    /// A duration.
+    Duration(&'static Range),
+    /// A size.
+    Bytes(&'static Range),
+    /// A whole number.
+    Count(&'static Range),
+    /// A whole number whose default is the count of the rate beside it.
+    Burst,
+    /// So many in a period.
+    Rate(Option<&'static str>),
+    /// A reference to a secret.
+    Secret,
+    /// One or several, newest first.
+    Secrets,
+    /// Of each name one or several, newest first.
+    NamedSecrets,
+    /// Values by name.
+    Settings,
+    /// Texts or secrets by name.
+    Headers,
+    /// An event pattern.
+    Pattern,
+}
+
+const fn key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, required: false, doc }
+}
+
+const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
+    Key { name, kind, required: true, doc }
+}
+
+pub(super) const ROOT: &[Key] = &[
+    key("server", Kind::Table(SERVER), "The listener for providers."),
+    key("store", Kind::Table(STORE), "The embedded store that keeps the journal."),
+    key("admin", Kind::Table(ADMIN), "The listener for operators: API, metrics, health."),
+    key("egress", Kind::Table(EGRESS), "Where destinations may be."),
+    key("plugins", Kind::Table(PLUGINS), "Where plugins come from and what one call may use."),
+    key("log", Kind::Table(LOG), "Logs, on standard error."),
+    key("claims", Kind::Table(CLAIMS), "Where large bodies are kept, for sources with `claim-check`."),
+    key("source", Kind::Tables(SOURCE), "An inbound endpoint, `/in/NAME`."),
+    key("destination", Kind::Tables(DESTINATION), "Where events go."),
+    key("route", Kind::Tables(ROUTE), "From sources to destinations."),
+];
+
+const SERVER: &[Key] = &[
+    key("listen", Kind::Address("127.0.0.1:8080"), "Where to listen; port 0 takes a free one."),
+    key(
+        "public-url",
+        Kind::Url,
+        "What providers see, without `/in/...`; some of them sign it. Without it `http://` and the listener's address.",
+    ),
+    key(
+        "trusted-proxies",
+        Kind::Networks,
+        "Proxies whose `X-Forwarded-For` is believed when failed verifications are counted by address.",
+    ),
+    key(
+        "connections",
+        Kind::Count(&limits::CONNECTIONS),
+        "Connections at once; further ones wait in the kernel's queue.",
+    ),
+    key("header-timeout", Kind::Duration(&limits::HEADER_TIMEOUT_MS), "For the whole head of a request."),
+    key("body-timeout", Kind::Duration(&limits::BODY_TIMEOUT_MS), "For the whole body of a request."),
+    key(
+        "body-memory",
+        Kind::Bytes(&limits::BODY_MEMORY_BYTES),
+        "Bodies of all deliveries together that are in memory at once; further ones are answered 503.",
+    ),
+    key("drain-timeout", Kind::Duration(&limits::DRAIN_TIMEOUT_MS), "How long a shutdown waits for what is in flight."),
+    key("tls", Kind::Table(TLS), "TLS on this listener; without it none."),
+];
+
+const TLS: &[Key] = &[
+    required(
+        "certificate",
+        Kind::Path(None),
+        "The listener's certificate and those between it and its authority, in PEM.",
+    ),
+    required("key", Kind::Path(None), "Its private key, in PEM. The files are read again when they change."),
+    key("client-ca", Kind::Path(None), "Certificates of the authorities that clients' certificates are from, in PEM."),
+    key(
+        "client-auth",
+        Kind::Choice(&["none", "optional", "required"]),
+        "Whether clients are asked for a certificate, and whether there is a connection without one.",
+    ),
+];
+
+const STORE: &[Key] = &[
+    key("path", Kind::Path(Some("data")), "A directory, made when it is missing; for one gateway only."),
+    key("engine", Kind::Choice(&["fjall", "sled"]), "Which engine keeps it."),
+    key(
+        "retention",
+        Kind::Duration(&limits::STORE_RETENTION_MS),
+        "How long events that need nothing more are kept, to be shown and replayed.",
+    ),
+    key(
+        "headroom",
+        Kind::Bytes(&limits::STORE_HEADROOM_BYTES),
+        "Disk to leave free: when less is left, deliveries are answered 503.",
+    ),
+    key("cache", Kind::Bytes(&limits::STORE_CACHE_BYTES), "Memory for the engine's cache."),
+    key(
+        "seal-key",
+        Kind::Secret,
+        "Seals the secrets that providers hand over; without it a key that the store makes for itself.",
+    ),
+];
+
+const ADMIN: &[Key] = &[
+    key("listen", Kind::Address("127.0.0.1:8081"), "Where to listen."),
+    key("token", Kind::Secret, "Bearer token; must be there when the listener is not on loopback."),
+];
+
+const EGRESS: &[Key] = &[key(
+    "allow",
+    Kind::Networks,
+    "Networks that destinations may be in although the egress guard refuses them by itself.",
+)];
+
+const PLUGINS: &[Key] = &[
+    key(
+        "directory",
+        Kind::Path(None),
+        "`*.wasm` files of this directory are plugins beside the bundled ones, named as the file.",
+    ),
+    key(
+        "cache",
+        Kind::Path(Some("`plugins` in the store's path")),
+        "Where compiled plugins are kept. Whoever can write there can run code as the gateway.",
+    ),
+    key("timeout", Kind::Duration(&limits::PLUGIN_TIMEOUT_MS), "For one call of a plugin."),
+    key("memory", Kind::Bytes(&limits::PLUGIN_MEMORY_BYTES), "Linear memory of one call."),
+    key("concurrency", Kind::Count(&limits::PLUGIN_CONCURRENCY), "Calls at once; further ones wait."),
+];
+
+const LOG: &[Key] = &[
+    key("filter", Kind::Text("info"), "What is logged: `info`, or by module as in `hookgate=debug,info`."),
+    key("format", Kind::Choice(&["text", "json"]), "Lines for people or for machines."),
+];
+
+const CLAIMS: &[Key] = &[
+    key(
+        "path",
+        Kind::Path(Some("`claims` in the store's path")),
+        "Where bodies are written while they arrive, and kept when there is no `s3`; for one gateway only.",
+    ),
+    key("s3", Kind::Table(S3), "A bucket that speaks S3, in place of the directory."),
+    key("public-url", Kind::Url, "What receivers see, without `/claims/...`. Without it that of the server."),
+    key("url-ttl", Kind::Duration(&limits::CLAIM_URL_TTL_MS), "How long a link is good, counted from each attempt."),
+    key("key", Kind::Secrets, "Signs the links; without it the gateway makes a key of its own."),
+    key(
+        "dataref",
+        Kind::Choice(&["gateway", "object"]),
+        "Whose URL events name: the gateway's, or the object's own in the bucket (signed by the bucket's keys).",
+    ),
+];
+
+const S3: &[Key] = &[
+    required("bucket", Kind::Text("bodies"), "Its name."),
+    key("region", Kind::Text("us-east-1"), "Its region."),
+    key("endpoint", Kind::Url, "Where it is; without it Amazon's own."),
+    required("access-key", Kind::Secret, "The id of the key."),
+    required("secret-key", Kind::Secret, "The key."),
+    key("prefix", Kind::Text(""), "Stands before the names of the objects: `hookgate/`."),
+];
+
+const CLAIM_CHECK: &[Key] =
+    &[key("above", Kind::Bytes(&limits::CLAIM_ABOVE_BYTES), "Bodies above it go to the object store.")];
+
+const SOURCE: &[Key] = &[
+    required("name", Kind::Name, "Unique; it stands in the URL."),
+    required("plugin", Kind::Name, "The plugin that knows the provider (`hookgate plugin list`)."),
+    key(
+        "secrets",
+        Kind::NamedSecrets,
+        "What the plugin checks against, by the names that `hookgate plugin inspect` shows; `{ handed-over = true }` for one \
+         that the provider hands over in a handshake.",
+    ),
+    key("settings", Kind::Settings, "What the plugin is told, by the names that `hookgate plugin inspect` shows."),
+    key("auth", Kind::Table(AUTH), "Who may send, before the plugin is asked; all that is written here must hold."),
+    key("limits", Kind::Table(SOURCE_LIMITS), "What the source may cost."),
+    key("idempotency", Kind::Table(IDEMPOTENCY), "How duplicates are known."),
+    key(
+        "replay",
+        Kind::Table(REPLAY),
+        "Catches what was captured and is sent again under another id: `replay = {}` switches it on.",
+    ),
+    key(
+        "ordering",
+        Kind::Table(ORDERING),
+        "Keeps the events of each ordering key in order; `ordering = {}` is enough.",
+    ),
+    key("keys", Kind::Table(SOURCE_KEYS), "What the plugin may have the host fetch, beside what a bundled one names."),
+    key("claim-check", Kind::Table(CLAIM_CHECK), "Keeps large bodies in an object store, and sends links to them."),
+];
+
+const SOURCE_KEYS: &[Key] = &[
+    key("allow", Kind::UrlPatterns, "Documents with public keys. `*` stands for a part of a host, a path or a query."),
+    key("confirm", Kind::UrlPatterns, "URLs that are got to confirm a subscription."),
+];
+
+const AUTH: &[Key] = &[
+    AUTH_ADDRESSES,
+    AUTH_API_KEY,
+    AUTH_BASIC,
+    AUTH_JWT,
+    AUTH_MTLS,
+    key("any", Kind::Tables(AUTH_ANY), "Alternatives with the keys above: one must hold, with all that is in it."),
+];
+
+const AUTH_ANY: &[Key] = &[AUTH_ADDRESSES, AUTH_API_KEY, AUTH_BASIC, AUTH_JWT, AUTH_MTLS];
+
+const AUTH_ADDRESSES: Key =
+    key("addresses", Kind::Networks, "The sender's address is in one of these; see `server.trusted-proxies`.");
+const AUTH_API_KEY: Key = key("api-key", Kind::Table(API_KEY), "A header holds one of these keys.");
+const AUTH_BASIC: Key =
+    key("basic", Kind::NamedSecrets, "HTTP basic authentication: passwords by the names of their users.");
+const AUTH_JWT: Key = key("jwt", Kind::Table(JWT), "A bearer token that is a JWT: OAuth 2.0, OpenID Connect.");
+const AUTH_MTLS: Key = key("mtls", Kind::Table(MTLS), "A certificate of `server.tls.client-ca`.");
+
+const API_KEY: &[Key] = &[
+    required("keys", Kind::NamedSecrets, "The keys, by the names of their owners."),
+    key("header", Kind::Text("x-api-key"), "Where they are looked for."),
+    key("prefix", Kind::Text(""), "What stands in front of a key there: `Bearer `."),
+];
+
+const JWT: &[Key] = &[
+    required(
+        "issuer",
+        Kind::Text(""),
+        "The claim `iss`. Alone it is also where the keys are found (OpenID discovery).",
+    ),
+    required("audience", Kind::Texts, "The claim `aud` holds one of these."),
+    key("jwks-url", Kind::Url, "Where the issuer's keys are."),
+    key(
+        "jwks-file",
+        Kind::Path(None),
+        "A file with the issuer's keys, in their stead; read at the start and at SIGHUP.",
+    ),
+    key("secret", Kind::Secrets, "A secret shared with the issuer, in their stead; for HS256, HS384, HS512 alone."),
+    key(
+        "algorithms",
+        Kind::Texts,
+        "Algorithms that are taken, of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. Without it all of \
+         them; with `secret` HS256.",
+    ),
+    key("scopes", Kind::Texts, "The claim `scope` or `scp` holds all of these."),
+    key("claims", Kind::Settings, "Claims that have this value, or hold it in a list: `{ email_verified = true }`."),
+    key("clock-skew", Kind::Duration(&limits::JWT_CLOCK_SKEW_MS), "How far the issuer's clock may be off."),
+];
+
+const MTLS: &[Key] = &[key(
+    "allow",
+    Kind::Texts,
+    "Who it may be: `cn:NAME`, `dns:NAME`, `uri:URI` or `sha256:FINGERPRINT`. Without it all whom the client CA vouches for.",
+)];
+
+const SOURCE_LIMITS: &[Key] = &[
+    key("rate", Kind::Rate(None), "Verified deliveries; above it they are answered 429."),
+    key("burst", Kind::Burst, "Verified deliveries at once."),
+    key(
+        "body",
+        Kind::Bytes(&limits::BODY_BYTES),
+        "Bytes of a body; above it a delivery is answered 413. More than 64MiB need `claim-check`.",
+    ),
+    key(
+        "failures",
+        Kind::Rate(Some(limits::FAILURES)),
+        "Failed verifications from one address; above it they are answered 429 instead of 401",
+    ),
+];
+
+const IDEMPOTENCY: &[Key] = &[
+    key("ttl", Kind::Duration(&limits::IDEMPOTENCY_TTL_MS), "How long an event is known again."),
+    key(
+        "key",
+        Kind::Choice(&["id", "payload"]),
+        "What an event is known by: the provider's id of it, or always a hash of the exact payload. Where ids are not \
+         signed (GitHub, Shopify), only the hash also stops a captured delivery that is sent again under another id.",
+    ),
+    key(
+        "fallback",
+        Kind::Choice(&["payload", "none"]),
+        "Where the provider gives no id: a hash of the exact payload stands in, or every delivery is a new event.",
+    ),
+];
+
+const REPLAY: &[Key] = &[
+    key(
+        "window",
+        Kind::Duration(&limits::REPLAY_WINDOW_MS),
+        "How long a signature is known again; not longer than `idempotency.ttl`.",
+    ),
+    key(
+        "answer",
+        Kind::Choice(&["duplicate", "refuse"]),
+        "What a delivery is answered whose signature came before under another id: as a duplicate, or 401.",
+    ),
+];
+
+const ORDERING: &[Key] = &[
+    key(
+        "window",
+        Kind::Duration(&limits::ORDERING_WINDOW_MS),
+        "How long an event with a time is held for earlier ones.",
+    ),
+    key(
+        "gap-timeout",
+        Kind::Duration(&limits::ORDERING_GAP_TIMEOUT_MS),
+        "How long an event with a number waits for missing ones.",
+    ),
+    key(
+        "late",
+        Kind::Choice(&["deliver", "dead-letter", "drop"]),
+        "What becomes of an event whose turn is past: it is delivered and marked, a dead letter of `ordering`, or kept and \
+         not delivered.",
+    ),
+    key("per-key", Kind::Count(&limits::ORDERING_PER_KEY), "Events of one ordering key that are held at most."),
+    key("per-source", Kind::Count(&limits::ORDERING_PER_SOURCE), "Events of the source that are held at most."),
+    key(
+        "ahead",
+        Kind::Duration(&limits::ORDERING_AHEAD_MS),
+        "How far an event's time may lie ahead of its receipt; beyond, the time of its receipt stands in.",
+    ),
+    key(
+        "memory",
+        Kind::Duration(&limits::ORDERING_MEMORY_MS),
+        "How long after its last event an ordering key is remembered.",
+    ),
+    key(
+        "on-failure",
+        Kind::Choice(&["continue", "block"]),
+        "What a dead letter means for the events behind it at a destination: they go on, or wait until it is redriven or \
+         discarded.",
+    ),
+];
+
+const DESTINATION: &[Key] = &[
+    required("name", Kind::Name, "Unique."),
+    key("http", Kind::Table(HTTP), "An HTTP endpoint. One of `http`, `jsonl` and `stdout` must be there."),
+    key("jsonl", Kind::Table(JSONL), "A file of JSON lines, appended to."),
+    key("stdout", Kind::Table(&[]), "Standard output, a JSON line an event: `stdout = {}`."),
+    key("rate", Kind::Rate(None), "Attempts."),
+    key("burst", Kind::Burst, "Attempts that the rate lets through at once."),
+    key("concurrency", Kind::Count(&limits::DESTINATION_CONCURRENCY), "Attempts in flight at once."),
+    key("timeout", Kind::Duration(&limits::ATTEMPT_TIMEOUT_MS), "For one attempt."),
+    key("retry", Kind::Table(RETRY), "When attempts are spent."),
+];
+
+const HTTP: &[Key] = &[
+    required("url", Kind::Url, "Where events are posted."),
+    key("secret", Kind::Secrets, "Signs as Standard Webhooks say, with every version; without it nothing is signed."),
+    key(
+        "format",
+        Kind::Choice(&["structured", "binary", "raw"]),
+        "CloudEvents in structured or binary mode, or the payload as the provider sent it.",
+    ),
+    key("headers", Kind::Headers, "Headers to add; a value is a text or a secret."),
+    key(
+        "on-4xx",
+        Kind::Choice(&["retry", "dead-letter"]),
+        "What a 4xx other than 408, 410, 425 and 429 means: try again, or a dead letter at once.",
+    ),
+];
+
+const JSONL: &[Key] = &[required("path", Kind::Path(None), "The file; made when it is missing.")];
+
+const RETRY: &[Key] = &[
+    key("attempts", Kind::Count(&limits::RETRY_ATTEMPTS), "Attempts in all, the first one counted."),
+    key(
+        "first",
+        Kind::Duration(&limits::RETRY_FIRST_MS),
+        "The longest first pause; each further one may be twice as long.",
+    ),
+    key("max", Kind::Duration(&limits::RETRY_MAX_MS), "The longest pause of all."),
+];
+
+const ROUTE: &[Key] = &[
+    required("from", Kind::Names, "A source, a list of sources, or `\"*\"` for all."),
+    required("to", Kind::Names, "A destination or a list of destinations."),
+    key(
+        "filter",
+        Kind::Pattern,
+        "Which events, by an event pattern as Amazon EventBridge has them, over the CloudEvent; without it all.",
+    ),
+];
+
+impl Kind {
+    /// What the key takes, in words.
+    pub fn takes(self) -> &'static str {
+        match self {
+            Kind::Table(_) => "a table",
+            Kind::Tables(_) => "a list of tables",
+            Kind::Address(_) => "an address with a port",
+            Kind::Url => "a URL",
+            Kind::Networks => "a list of networks",
+            Kind::UrlPatterns => "a list of URL patterns",
+            Kind::Path(_) => "a path",
+            Kind::Name => "a name",
+            Kind::Names => "a name or a list of names",
+            Kind::Text(_) => "a text",
+            Kind::Texts => "a text or a list of texts",
+            Kind::Choice(_) => "one of a few words",
+            Kind::Duration(_) => "a duration",
+            Kind::Bytes(_) => "a size",
+            Kind::Count(_) | Kind::Burst => "a whole number",
+            Kind::Rate(_) => "a rate",
+            Kind::Secret => "a secret",
+            Kind::Secrets => "a secret or a list of them",
+            Kind::NamedSecrets => "a table of secrets",
+            Kind::Settings => "a table of settings",
+            Kind::Headers => "a table of headers",
+            Kind::Pattern => "an event pattern",
+        }
+    }
+
+    /// How it is written, as an instruction.
+    pub fn instead(self) -> String {
+        match self {
+            Kind::Table(_) => "write a table: [name], or name = { key = value }".to_owned(),
+            Kind::Tables(_) => "write [[name]] above each of them".to_owned(),
+            Kind::Address(default) => {
+                format!("write an IP address and a port: \"{default}\", \"0.0.0.0:80\", \"[::1]:80\"")
+            }
+            Kind::Url => "write it in full: \"https://hooks.example.com\"".to_owned(),
+            Kind::UrlPatterns => {
+                "write a list of URLs, with * for what varies: [\"https://keys.example.com/*.pem\"]".to_owned()
+            }
+            Kind::Networks => "write a list of networks: [\"10.0.0.0/8\", \"fd00::/8\"]".to_owned(),
+            Kind::Path(_) => "write a path, absolute or from the configuration file's directory: \"data\"".to_owned(),
+            Kind::Name => "write lower-case letters, digits, - and _, at most 64: \"stripe-eu\"".to_owned(),
+            Kind::Names => "write a name or a list of names: \"orders\", [\"orders\", \"audit\"]".to_owned(),
+            Kind::Text(default) => format!("write a text in quotes: \"{default}\""),
+            Kind::Texts => "write a text or a list of texts: \"orders\", [\"orders\", \"audit\"]".to_owned(),
+            Kind::Choice(words) => {
+                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
+                format!("write one of {}", quoted.join(", "))
+            }
+            Kind::Duration(_) => {
+                "write a number and a unit in quotes: \"250ms\", \"10s\", \"5m\", \"2h\", \"7d\"".to_owned()
+            }
+            Kind::Bytes(_) => {
+                "write a whole number and a unit in quotes: \"512B\", \"64KiB\", \"1MiB\", \"2GiB\"".to_owned()
+            }
+            Kind::Count(range) => format!("write a whole number without quotes: {}", range.default),
+            Kind::Burst => "write a whole number without quotes: 400".to_owned(),
+            Kind::Rate(_) => "write how many in what time, in quotes: \"200/s\", \"30/m\", \"5/10s\"".to_owned(),
+            Kind::Secret => "write { env = \"NAME\" } or { file = \"PATH\" }".to_owned(),
+            Kind::Secrets => {
+                "write { env = \"NAME\" } or { file = \"PATH\" }, or a list of them, newest first".to_owned()
+            }
+            Kind::NamedSecrets => "write secrets.NAME = { env = \"NAME\" }, or a list of them, newest first".to_owned(),
+            Kind::Settings => "write settings = { name = value }".to_owned(),
+            Kind::Pattern => {
+                "write filter = { type = [{ prefix = \"com.stripe.\" }] }, or the same as JSON in a text".to_owned()
+            }
+            Kind::Headers => "write headers = { \"x-name\" = \"text\", \"x-key\" = { env = \"NAME\" } }".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Secrets: where their texts come from. No message here holds a secret, nor what may be one by mistake.
+
+use std::{
+    io::{self, Read},
+    path::Path,
+};
+
+use base64::Engine as _;
+use toml::de::DeValue;
+use zeroize::Zeroizing;
+
+use super::{
+    SecretText,
+    keys::Key,
+    table::{Context, Table, Value, did_you_mean, quoted},
+};
+use crate::limits::{SECRET_BYTES_MAX, SECRET_VERSIONS_MAX, SIGNING_SECRET_BYTES_MAX, SIGNING_SECRET_BYTES_MIN};
+
+/// What a configuration refers to outside its text.
+pub trait Environment {
+    /// An environment variable; none when it is not set or is no UTF-8.
+    fn variable(&self, name: &str) -> Option<String>;
+
+    /// A file with a secret.
+    fn file(&self, path: &Path) -> io::Result<SecretFile>;
+}
+
+/// A file with a secret.
+pub struct SecretFile {
+    /// Its text as it stands there.
+    pub text: SecretText,
+    /// Whether every user of the machine may read it.
+    pub exposed: bool,
+}
+
+/// The environment and the files of this process.
+pub struct ProcessEnvironment;
+
+impl Environment for ProcessEnvironment {
+    fn variable(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok()
+    }
+
+    fn file(&self, path: &Path) -> io::Result<SecretFile> {
+        let file = std::fs::File::open(path)?;
+        let exposed = world_readable(&file.metadata()?);
+        // Room for all at once: a buffer that grows leaves copies behind that nobody wipes.
+        let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX as usize + 1));
+        file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > SECRET_BYTES_MAX {
+            return Err(io::Error::other(format!("it is larger than {SECRET_BYTES_MAX} bytes")));
+        }
+        let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::other("it is not text in UTF-8"))?;
+        Ok(SecretFile { text: SecretText::new(text.to_owned()), exposed })
+    }
+}
+
+#[cfg(unix)]
+fn world_readable(metadata: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    metadata.permissions().mode() & 0o004 != 0
+}
+
+#[cfg(not(unix))]
+fn world_readable(_: &std::fs::Metadata) -> bool {
+    false
+}
+
+/// The one secret of a key; none when it is not set or wrong.
+pub(super) fn one(table: &Table<'_>, name: &'static str) -> Option<SecretText> {
+    let (key, found) = table.value(name);
+    referred(&table.context, &table.path_of(name), key, found?)
+}
+
+/// The versions of a key's secret, newest first, each with its place.
+pub(super) fn versions(table: &Table<'_>, name: &'static str) -> Vec<(SecretText, usize)> {
+    let (key, found) = table.value(name);
+    found.map_or_else(Vec::new, |found| versions_in(&table.context, &table.path_of(name), key, found))
+}
+
+/// The versions in a value: one reference or a list of them.
+pub(super) fn versions_in(context: &Context<'_>, path: &str, key: &Key, found: &Value<'_>) -> Vec<(SecretText, usize)> {
+    let items = items(found);
+    check_number(context, path, found, items.len());
+    items.iter().filter_map(|item| Some((referred(context, path, key, item)?, item.span().start))).collect()
+}
+
+/// The versions of a source's secret, newest first, and whether the provider hands it over: `{ handed-over = true }`,
+/// alone or in the list.
+pub(super) fn of_source(
+    context: &Context<'_>,
+    path: &str,
+    key: &Key,
+    found: &Value<'_>,
+    may_be_handed_over: bool,
+) -> (Vec<SecretText>, bool) {
+    let items = items(found);
+    let mut versions = Vec::new();
+    let mut handed_over = false;
+    for item in items {
+        match mark(item) {
+            None => versions.extend(referred(context, path, key, item)),
+            Some(true) if may_be_handed_over => handed_over = true,
+            Some(true) => {
+                let what = format!("`{path}` is no secret that the provider hands over");
+                context.problems.error(item.span().start, what, "write { env = \"NAME\" } or { file = \"PATH\" }");
+            }
+            Some(false) => {
+                let what = format!("`{path}`: handed-over stands alone, and takes true only");
+                context.problems.error(item.span().start, what, "write { handed-over = true }, or leave it out");
+            }
+        }
+    }
+    check_number(context, path, found, versions.len());
+    (versions, handed_over)
+}
+
+/// Whether a value marks a secret that is handed over, and does so rightly; none where it is something else.
+fn mark(item: &Value<'_>) -> Option<bool> {
+    let DeValue::Table(entries) = item.get_ref() else { return None };
+    let value = entries.get("handed-over")?;
+    Some(entries.len() == 1 && matches!(value.get_ref(), DeValue::Boolean(true)))
+}
+
+fn items<'v, 't>(found: &'v Value<'t>) -> &'v [Value<'t>] {
+    match found.get_ref() {
+        DeValue::Array(items) => items.iter().as_slice(),
+        _ => std::slice::from_ref(found),
+    }
+}
+
+fn check_number(context: &Context<'_>, path: &str, found: &Value<'_>, versions: usize) {
+    if versions > SECRET_VERSIONS_MAX {
+        let what = format!("`{path}` has {versions} versions");
+        context.problems.error(found.span().start, what, format!("keep the newest, at most {SECRET_VERSIONS_MAX}"));
+    }
+}
+
+/// The text that `{ env }`, `{ file }` or `{ value }` refers to.
+pub(super) fn referred(context: &Context<'_>, path: &str, key: &Key, found: &Value<'_>) -> Option<SecretText> {
+    const WAYS: [&str; 3] = ["env", "file", "value"];
+    let (problems, at) = (context.problems, found.span().start);
+    let wrong = |what: String| {
+        problems.error(at, what, key.kind.instead());
+        None
+    };
+    let DeValue::Table(entries) = found.get_ref() else {
+        let kind = found.get_ref().type_str();
+        return wrong(format!("`{path}` takes a reference to a secret, and this is of type {kind}"));
+    };
+    let mut entries = entries.iter();
+    let (Some((way, value)), None) = (entries.next(), entries.next()) else {
+        return wrong(format!("`{path}` takes exactly one of env, file and value"));
+    };
+    if !WAYS.contains(&way.get_ref().as_ref()) {
+        let near = did_you_mean(way.get_ref(), WAYS.into_iter());
+        return wrong(format!("`{path}`: {} is no place for a secret{near}", quoted(way.get_ref())));
+    }
+    let DeValue::String(text) = value.get_ref() else {
+        let kind = value.get_ref().type_str();
+        return wrong(format!("`{path}.{}` takes a text, and this is of type {kind}", way.get_ref()));
+    };
+    let secret = match way.get_ref().as_ref() {
+        "env" => from_variable(context, path, at, text)?,
+        "file" => from_file(context, path, at, text)?,
+        _ => {
+            let what = format!("`{path}` is written into the configuration");
+            problems.warning(at, what, "write { env = \"NAME\" } or { file = \"PATH\" }; value is for tests");
+            SecretText::new(text.to_string())
+        }
+    };
+    if secret.expose().is_empty() {
+        problems.error(
+            at,
+            format!("`{path}`: the secret is empty"),
+            "put the secret there; an empty one would be known to all",
+        );
+        return None;
+    }
+    Some(secret)
+}
+
+fn from_variable(context: &Context<'_>, path: &str, at: usize, name: &str) -> Option<SecretText> {
+    let plain = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    // A secret may stand here by mistake: only what looks like a variable is repeated.
+    let shown = if name.len() <= 64 && name.chars().all(plain) { format!(" {name}") } else { String::new() };
+    // The operating system knows no such names, and asking for one panics.
+    let valid = !name.is_empty() && !name.contains(['=', '\0']);
+    let text = if valid { context.environment.variable(name) } else { None };
+    if text.is_none() {
+        let what = format!("`{path}`: the environment variable{shown} is not set");
+        context.problems.error(
+            at,
+            what,
+            "set it for the gateway's process; env takes a variable's name, not the secret",
+        );
+    }
+    text.map(SecretText::new)
+}
+
+fn from_file(context: &Context<'_>, path: &str, at: usize, file: &str) -> Option<SecretText> {
+    let found = context.environment.file(&context.base_dir.join(file));
+    let found = match found {
+        Ok(found) => found,
+        Err(error) => {
+            let what = format!("`{path}`: cannot read the file {}: {error}", quoted(file));
+            let instead =
+                "name a file that the gateway's user may read; paths begin at the configuration file's directory";
+            context.problems.error(at, what, instead);
+            return None;
+        }
+    };
+    if found.exposed {
+        let what = format!("`{path}`: every user of this machine may read {}", quoted(file));
+        context.problems.warning(at, what, "take the right away: chmod o-rwx FILE");
+    }
+    let text = found.text.expose();
+    Some(SecretText::new(
+        text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text)).to_owned(),
+    ))
+}
+
+/// Checks a secret by which the gateway signs (Standard Webhooks 1.0.0, "Signature scheme"): `whsec_` and base64, or any
+/// other text, whose bytes are the key.
+pub(super) fn check_signing(context: &Context<'_>, path: &str, secret: &SecretText, at: usize) {
+    const INSTEAD: &str = "make one: printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\"";
+    let text = secret.expose();
+    if text.starts_with("whsk_") || text.starts_with("whpk_") {
+        let what = format!("`{path}` is a key of the asymmetric scheme, and the gateway signs with the symmetric one");
+        return context.problems.error(at, what, INSTEAD);
+    }
+    let length = match text.strip_prefix("whsec_") {
+        Some(encoded) => match base64::prelude::BASE64_STANDARD.decode(encoded).map(Zeroizing::new) {
+            Ok(key) => key.len(),
+            Err(_) => {
+                let what = format!("`{path}` begins with whsec_, and what follows is not base64");
+                return context.problems.error(at, what, INSTEAD);
+            }
+        },
+        None => text.len(),
+    };
+    if length == 0 {
+        context.problems.error(at, format!("`{path}` is a key of no bytes"), INSTEAD);
+    } else if !(SIGNING_SECRET_BYTES_MIN..=SIGNING_SECRET_BYTES_MAX).contains(&length) {
+        let (min, max) = (SIGNING_SECRET_BYTES_MIN, SIGNING_SECRET_BYTES_MAX);
+        let what = format!("`{path}` is a key of {length} bytes; Standard Webhooks wants {min} to {max}");
+        context.problems.warning(at, what, INSTEAD);
+    }
+}

@@ -1,0 +1,327 @@
+//! `[[source]]`: an endpoint, checked against what its plugin takes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hookgate_capabilities::Descriptor;
+use toml::de::{DeTable, DeValue};
+
+use super::{
+    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, KnownPlugins, Late, OnFailure, Rate, Replay, ReplayAnswer,
+    SecretText, Server, Source, SourceLimits, SourceOrdering,
+    auth::read_auth,
+    relations::Declared,
+    secret,
+    table::{Table, Value, did_you_mean, quoted},
+    value,
+};
+use crate::limits::BODY_IN_MEMORY_BYTES_MAX;
+
+/// The plugin that admits whatever comes.
+const RAW: &str = "raw";
+
+/// Reads one source; none when something that has no default is missing or wrong.
+pub(super) fn read_source(
+    table: &Table<'_>,
+    known: &dyn KnownPlugins,
+    server: &Server,
+    egress: &Egress,
+    declared: &mut Declared,
+) -> Option<Source> {
+    let name = table.parsed("name", value::name);
+    if let Some(name) = &name {
+        declared.source(table.problems(), name, table.place("name"));
+    }
+    let plugin = table.parsed("plugin", value::name);
+    let descriptor = plugin.as_ref().and_then(|plugin| described(table, known, plugin));
+    let (secrets, handed_over) = read_secrets(table, descriptor.as_ref());
+    let settings = read_settings(table, descriptor.as_ref());
+    let auth = read_auth(&table.table("auth"), server, egress);
+    let limits = read_limits(&table.table("limits"));
+    let idempotency = read_idempotency(&table.table("idempotency"));
+    if plugin.as_deref() == Some(RAW) && auth.as_ref().is_some_and(Auth::is_open) {
+        let what = format!("the plugin {RAW} checks no signature, and there is no `auth`: anyone could send");
+        table.problems().error(table.place("plugin"), what, "add auth = { ... }; operating.md, \"Who may send\"");
+    }
+    let keys = read_keys(&table.table("keys"));
+    let ordering = table.has("ordering").then(|| read_ordering(&table.table("ordering")));
+    let replay = table.has("replay").then(|| read_replay(&table.table("replay"), &idempotency));
+    let claim_check = read_claim_check(table, &limits);
+    // Only now: every key must have been read, so that every mistake is told.
+    let (name, plugin, auth) = (name?, plugin?, auth?);
+    let source = Source {
+        name,
+        plugin,
+        secrets,
+        handed_over,
+        settings,
+        auth,
+        limits,
+        idempotency,
+        claim_check,
+        replay,
+        ordering,
+        keys,
+    };
+    if let Some(descriptor) = &descriptor {
+        warn_of_keys(table, known, descriptor, &source);
+        ask_plugin(table, known, descriptor, &source);
+    }
+    Some(source)
+}
+
+/// Warns of a plugin of somebody else's that needs keys which the source does not let it have.
+fn warn_of_keys(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descriptor, source: &Source) {
+    let wanted = [
+        ("keys.allow", &descriptor.key_urls, &source.keys.allow),
+        ("keys.confirm", &descriptor.confirm_urls, &source.keys.confirm),
+    ];
+    for (key, urls, granted) in wanted {
+        if !urls.is_empty() && granted.is_empty() && !known.is_bundled(&source.plugin) {
+            let what = format!("the plugin {} has URLs fetched that the source does not allow", source.plugin);
+            table.problems().warning(
+                table.place("plugin"),
+                what,
+                format!("if you trust it with them: {key} = {urls:?}"),
+            );
+        }
+    }
+}
+
+/// Tells when the plugin cannot judge anything with what it is given. A secret that is missing was told already.
+fn ask_plugin(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descriptor, source: &Source) {
+    let is_there = |name: &String| source.secrets.get(name).is_some_and(|versions| !versions.is_empty());
+    if !descriptor.secrets.iter().filter(|spec| spec.required).all(|spec| is_there(&spec.name)) {
+        return;
+    }
+    if let Some(objection) = known.objection(source) {
+        let what = format!("the plugin {} cannot judge deliveries with what it is given: {objection}", source.plugin);
+        let instead = format!("hookgate plugin inspect {} tells what it takes", source.plugin);
+        table.problems().error(table.place("plugin"), what, instead);
+    }
+}
+
+/// What the plugin says of itself; a plugin that is not there, or broken, is told.
+fn described(table: &Table<'_>, known: &dyn KnownPlugins, plugin: &str) -> Option<Descriptor> {
+    let at = table.place("plugin");
+    match known.descriptor(plugin) {
+        Some(Ok(descriptor)) => Some(descriptor),
+        Some(Err(reason)) => {
+            let what = format!("the plugin {plugin} does not load: {reason}");
+            table.problems().error(at, what, "see hookgate plugin inspect, or take another plugin");
+            None
+        }
+        None => {
+            let names = known.names();
+            let what = format!(
+                "there is no plugin {}{}",
+                quoted(plugin),
+                did_you_mean(plugin, names.iter().map(String::as_str))
+            );
+            let instead = match names.is_empty() {
+                true => "put plugins into the directory that [plugins] directory names".to_owned(),
+                false => format!("the plugins are: {}", names.join(", ")),
+            };
+            table.problems().error(at, what, instead);
+            None
+        }
+    }
+}
+
+/// Those that are configured, and the names of those that the provider hands over.
+fn read_secrets(
+    table: &Table<'_>,
+    descriptor: Option<&Descriptor>,
+) -> (BTreeMap<String, Vec<SecretText>>, BTreeSet<String>) {
+    let (key, entries) = named(table, "secrets");
+    let specs = descriptor.map_or(&[][..], |descriptor| &descriptor.secrets);
+    let described = |spec: &hookgate_capabilities::SecretSpec| (spec.name.clone(), spec.description.clone());
+    let takes: Vec<(String, String)> = specs.iter().map(described).collect();
+    let (mut secrets, mut handed_over) = (BTreeMap::new(), BTreeSet::new());
+    for (name, value) in entries {
+        if descriptor.is_some() {
+            check_name(table, "secrets", name, &takes);
+        }
+        let path = table.path_of(&format!("secrets.{}", name.get_ref()));
+        let is_given = |name: &str| specs.iter().all(|spec| spec.name != name || spec.handed_over);
+        let (versions, given) = secret::of_source(&table.context, &path, key, value, is_given(name.get_ref()));
+        secrets.insert(name.get_ref().to_string(), versions);
+        if given {
+            handed_over.insert(name.get_ref().to_string());
+        }
+    }
+    for spec in specs.iter().filter(|spec| spec.required) {
+        let set = entries
+            .get(spec.name.as_str())
+            .is_some_and(|value| !matches!(value.get_ref(), DeValue::Array(a) if a.is_empty()));
+        if !set {
+            let plugin = descriptor.map_or("", |descriptor| &descriptor.name);
+            let what =
+                format!("`secrets.{}` is missing, which the plugin {plugin} needs: {}", spec.name, spec.description);
+            let variable = spec.name.to_uppercase().replace('-', "_");
+            let given = if spec.handed_over { ", or { handed-over = true }" } else { "" };
+            let instead = format!("add secrets.{} = {{ env = \"{variable}\" }}{given}", spec.name);
+            table.problems().missing(table.at, what, instead);
+        }
+    }
+    (secrets, handed_over)
+}
+
+fn read_settings(table: &Table<'_>, descriptor: Option<&Descriptor>) -> BTreeMap<String, String> {
+    let (_, entries) = named(table, "settings");
+    let described = |spec: &hookgate_capabilities::SettingSpec| (spec.name.clone(), spec.description.clone());
+    let takes: Option<Vec<(String, String)>> =
+        descriptor.map(|descriptor| descriptor.settings.iter().map(described).collect());
+    let mut settings = BTreeMap::new();
+    for (name, value) in entries {
+        if let Some(takes) = &takes {
+            check_name(table, "settings", name, takes);
+        }
+        match setting_text(value) {
+            Ok(text) => _ = settings.insert(name.get_ref().to_string(), text),
+            Err(reason) => {
+                let what = format!("`{}` {reason}", table.path_of(&format!("settings.{}", name.get_ref())));
+                table.problems().error(value.span().start, what, "write a text, number, boolean, list or table");
+            }
+        }
+    }
+    settings
+}
+
+/// The entries of a table whose names are not the configuration's to know.
+pub(super) fn named<'t>(table: &Table<'t>, name: &'static str) -> (&'static super::keys::Key, &'t DeTable<'t>) {
+    let (key, found) = table.value(name);
+    match found.map(|value| (value, value.get_ref())) {
+        Some((_, DeValue::Table(entries))) => (key, entries),
+        Some((value, _)) => {
+            table.wrong_type(key, value);
+            (key, table.context.empty)
+        }
+        None => (key, table.context.empty),
+    }
+}
+
+/// Tells of a name that the plugin does not take; `takes` are names and descriptions.
+fn check_name(
+    table: &Table<'_>,
+    of: &str,
+    name: &toml::Spanned<std::borrow::Cow<'_, str>>,
+    takes: &[(String, String)],
+) {
+    if takes.iter().any(|(taken, _)| taken == name.get_ref()) {
+        return;
+    }
+    let near = did_you_mean(name.get_ref(), takes.iter().map(|(name, _)| name.as_str()));
+    let what = format!("{} is none of the {of} that the plugin takes{near}", quoted(name.get_ref()));
+    let list: Vec<String> = takes.iter().map(|(name, description)| format!("{name} ({description})")).collect();
+    let instead = match list.is_empty() {
+        true => format!("it takes no {of}"),
+        false => format!("it takes: {}", list.join("; ")),
+    };
+    table.problems().error(name.span().start, what, instead);
+}
+
+/// A setting as the plugin gets it: arrays and tables as JSON, all else as it is written.
+fn setting_text(value: &Value<'_>) -> Result<String, String> {
+    match value.get_ref() {
+        DeValue::Array(_) | DeValue::Table(_) => json(value).map(|json| json.to_string()),
+        DeValue::String(text) => Ok(text.to_string()),
+        DeValue::Float(number) => Ok(number.as_str().to_owned()),
+        _ => json(value).map(|json| json.to_string()),
+    }
+}
+
+pub(super) fn json(value: &Value<'_>) -> Result<serde_json::Value, String> {
+    Ok(match value.get_ref() {
+        DeValue::String(text) => text.as_ref().into(),
+        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
+            .map_err(|_| "holds a number that is too large".to_owned())?
+            .into(),
+        DeValue::Float(number) => {
+            let number: f64 = number.as_str().parse().map_err(|_| "holds a wrong number".to_owned())?;
+            serde_json::Number::from_f64(number).ok_or("holds a number that JSON does not know")?.into()
+        }
+        DeValue::Boolean(yes) => (*yes).into(),
+        DeValue::Datetime(_) => return Err("holds a date, which has no form here; write it as a text".to_owned()),
+        DeValue::Array(items) => serde_json::Value::Array(items.iter().map(json).collect::<Result<_, _>>()?),
+        DeValue::Table(entries) => {
+            let entry = |(name, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &Value<'_>)| {
+                Ok::<_, String>((name.get_ref().to_string(), json(value)?))
+            };
+            serde_json::Value::Object(entries.iter().map(entry).collect::<Result<_, _>>()?)
+        }
+    })
+}
+
+fn read_limits(table: &Table<'_>) -> SourceLimits {
+    let rate = table.rate_and_burst();
+    let body = table.bytes("body");
+    let failures = table.rate("failures").unwrap_or((std::num::NonZeroU32::MIN, std::time::Duration::from_secs(1)));
+    SourceLimits { rate, body, failures: Rate { count: failures.0, per: failures.1, burst: failures.0 } }
+}
+
+fn read_keys(table: &Table<'_>) -> Keys {
+    Keys { allow: table.url_patterns("allow"), confirm: table.url_patterns("confirm") }
+}
+
+/// Above how many bytes bodies go to the object store.
+fn read_claim_check(table: &Table<'_>, limits: &SourceLimits) -> Option<u64> {
+    let is_on = table.has("claim-check");
+    let above = table.table("claim-check").bytes("above");
+    if !is_on && limits.body > BODY_IN_MEMORY_BYTES_MAX {
+        let what = format!(
+            "`source.limits.body` is {}, and at most {} are taken into memory",
+            value::show_bytes(limits.body),
+            value::show_bytes(BODY_IN_MEMORY_BYTES_MAX)
+        );
+        table.problems().error(table.place("limits"), what, "add claim-check = { above = \"256KiB\" }");
+    }
+    is_on.then_some(above)
+}
+
+fn read_idempotency(table: &Table<'_>) -> Idempotency {
+    Idempotency {
+        ttl: table.duration("ttl"),
+        key: match table.choice("key") {
+            "payload" => KeyOf::Payload,
+            _ => KeyOf::Id,
+        },
+        fallback: match table.choice("fallback") {
+            "none" => Fallback::None,
+            _ => Fallback::Payload,
+        },
+    }
+}
+
+fn read_ordering(table: &Table<'_>) -> SourceOrdering {
+    SourceOrdering {
+        window: table.duration("window"),
+        gap_timeout: table.duration("gap-timeout"),
+        late: match table.choice("late") {
+            "dead-letter" => Late::DeadLetter,
+            "drop" => Late::Drop,
+            _ => Late::Deliver,
+        },
+        per_key: table.count("per-key"),
+        per_source: table.count("per-source"),
+        ahead: table.duration("ahead"),
+        memory: table.duration("memory"),
+        on_failure: match table.choice("on-failure") {
+            "block" => OnFailure::Block,
+            _ => OnFailure::Continue,
+        },
+    }
+}
+
+fn read_replay(table: &Table<'_>, idempotency: &Idempotency) -> Replay {
+    let window = table.duration("window");
+    if window > idempotency.ttl {
+        // A delivery that is sent again for good would be known by its signature and not by its id.
+        let what = "`source.replay.window` is longer than `source.idempotency.ttl`";
+        table.problems().error(table.place("window"), what, "set the ttl to the window at least");
+    }
+    let answer = match table.choice("answer") {
+        "refuse" => ReplayAnswer::Refuse,
+        _ => ReplayAnswer::Duplicate,
+    };
+    Replay { window, answer }
+}

@@ -1,0 +1,139 @@
+//! From the inbox to the queues.
+
+use std::{
+    collections::HashSet,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
+};
+
+use super::{receiver::Receiver, *};
+use crate::journal::TRANSFORM;
+
+/// Does what the body says.
+#[derive(Default)]
+struct Obedient {
+    calls: AtomicUsize,
+    broken: Mutex<HashSet<EventId>>,
+}
+
+#[async_trait::async_trait]
+impl Transform for Obedient {
+    async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
+        self.calls.fetch_add(1, SeqCst);
+        match &event.delivery.request.body[..] {
+            b"none" => Ok(Vec::new()),
+            b"two" => Ok(vec![whole(event), whole(event)]),
+            b"too many" => Ok(vec![whole(event); 101]),
+            b"nonsense" => Ok(vec![CloudEvent { id: String::new(), ..whole(event) }]),
+            b"refused" => Err(TransformError::Refused("not this one".into())),
+            b"broken" => Err(TransformError::Broken("unreachable".into())),
+            b"broken once" if self.broken.lock().unwrap().insert(event.id) => {
+                Err(TransformError::Broken("out of memory".into()))
+            }
+            b"hanging" => std::future::pending().await,
+            _ => Ok(vec![whole(event)]),
+        }
+    }
+}
+
+/// The reason for which an event became a dead letter, and how often the plugin was asked.
+async fn failure(body: &str) -> (String, usize) {
+    let bench = Bench::new(Vec::new());
+    let journal = bench.open();
+    let plugin = Arc::new(Obedient::default());
+    let dispatcher = bench.start_with(&journal, plugin.clone());
+    let event = admit(&journal, "acme", body).await;
+    let handoff = settled(&journal, event, TRANSFORM).await;
+    assert!(is_dead(&handoff));
+    assert!(dispatcher.stop(PATIENCE).await);
+    (handoff.attempts[0].error.clone().unwrap(), plugin.calls.load(SeqCst))
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_transformed_is_a_dead_letter_with_its_reason() {
+    let cases = [
+        ("refused", "the plugin cannot transform the event: not this one", 1),
+        ("broken", "the plugin broke: unreachable", 3),
+        ("nonsense", "the plugin's output 1: `id` is empty", 1),
+        ("too many", "the plugin made 101 outputs; at most 100 are allowed", 1),
+    ];
+    for (body, reason, calls) in cases {
+        assert_eq!(failure(body).await, (reason.to_owned(), calls));
+    }
+}
+
+#[tokio::test]
+async fn a_plugin_that_broke_once_is_tried_again() {
+    let receiver = Receiver::with_statuses(&[200]).await;
+    let bench = Bench::new(vec![http("orders", &receiver.url)]);
+    let journal = bench.open();
+    let dispatcher = bench.start_with(&journal, Arc::new(Obedient::default()));
+    let event = admit(&journal, "acme", "broken once").await;
+    assert!(is_delivered(&settled(&journal, event, "orders").await));
+    assert!(dispatcher.stop(PATIENCE).await);
+}
+
+#[tokio::test]
+async fn each_output_is_handed_over_by_itself() {
+    let receiver = Receiver::with_statuses(&[200]).await;
+    let bench = Bench::new(vec![http("orders", &receiver.url)]);
+    let journal = bench.open();
+    let dispatcher = bench.start_with(&journal, Arc::new(Obedient::default()));
+    let event = admit(&journal, "acme", "two").await;
+    let seen = receiver.has_seen(2).await;
+    let mut ids: Vec<_> = seen.iter().map(|seen| seen.header("webhook-id").to_owned()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, [event.to_string(), format!("{event}-0-1")]);
+    assert!(dispatcher.stop(PATIENCE).await);
+}
+
+#[tokio::test]
+async fn an_event_without_outputs_or_without_a_route_is_kept_and_done() {
+    let receiver = Receiver::with_statuses(&[200]).await;
+    let mut bench = Bench::new(vec![http("orders", &receiver.url)]);
+    bench.config.routes[0].from = vec!["acme".into()];
+    let journal = bench.open();
+    let dispatcher = bench.start_with(&journal, Arc::new(Obedient::default()));
+    let empty = admit(&journal, "acme", "none").await;
+    let unrouted = admit(&journal, "other", "1").await;
+    until("the inbox is empty", || journal.waiting().is_empty()).await;
+    for (event, outputs) in [(empty, 0), (unrouted, 1)] {
+        assert_eq!(journal.event(event).unwrap().unwrap().outputs.unwrap().len(), outputs);
+        assert_eq!(journal.handoff(&handoff_id(event, "orders")).unwrap(), None);
+    }
+    assert!(dispatcher.stop(PATIENCE).await);
+    assert!(receiver.seen().is_empty());
+}
+
+#[tokio::test]
+async fn a_source_whose_plugin_hangs_holds_up_no_other() {
+    let receiver = Receiver::with_statuses(&[200]).await;
+    let bench = Bench::new(vec![http("orders", &receiver.url)]);
+    let journal = bench.open();
+    for _ in 0..200 {
+        admit(&journal, "stuck", "hanging").await;
+    }
+    let events = admit_many(&journal, "acme", 50).await;
+    let dispatcher = bench.start_with(&journal, Arc::new(Obedient::default()));
+    for event in events {
+        assert!(is_delivered(&settled(&journal, event, "orders").await));
+    }
+    assert_eq!(journal.waiting().len(), 200);
+    // It has no end to wait for, and a stop does not wait for it: the events stay in the inbox.
+    assert!(dispatcher.stop(PATIENCE).await);
+    assert_eq!(journal.waiting().len(), 200);
+}
+
+#[tokio::test]
+async fn a_backlog_larger_than_the_window_is_worked_off() {
+    let bench = Bench::new(Vec::new());
+    let journal = bench.open();
+    for source in ["a", "b", "c"] {
+        admit_many(&journal, source, 400).await;
+    }
+    let dispatcher = bench.start(&journal);
+    until("the inbox is empty", || journal.waiting().is_empty()).await;
+    assert!(dispatcher.stop(PATIENCE).await);
+}

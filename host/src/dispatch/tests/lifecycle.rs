@@ -1,0 +1,107 @@
+//! Starting, stopping, and going on where it was.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::sync::Notify;
+
+use super::{
+    receiver::{Receiver, status},
+    *,
+};
+
+#[tokio::test]
+async fn what_was_undelivered_goes_on_after_a_restart() {
+    let broken = Receiver::with_statuses(&[500]).await;
+    let mut destination = http("orders", &broken.url);
+    destination.retry.attempts = u32::MAX;
+    let mut bench = Bench::new(vec![destination]);
+    let journal = bench.open();
+    let dispatcher = bench.start(&journal);
+    let mut events = admit_many(&journal, "acme", 5).await;
+    broken.has_seen(8).await;
+    assert!(dispatcher.stop(PATIENCE).await);
+    // Admitted while nobody dispatches.
+    events.extend(admit_many(&journal, "acme", 5).await);
+    drop(journal);
+
+    let good = Receiver::with_statuses(&[200]).await;
+    bench.config.destinations = vec![Arc::new(http("orders", &good.url))];
+    let journal = reopen(&bench).await;
+    let dispatcher = bench.start(&journal);
+    for event in &events {
+        assert!(is_delivered(&settled(&journal, *event, "orders").await));
+    }
+    let arrived = tally(good.seen().iter().map(|seen| seen.header("webhook-id").to_owned()));
+    assert_eq!(arrived, tally(events.iter().map(|event| event.to_string())));
+    assert!(dispatcher.stop(PATIENCE).await);
+}
+
+#[tokio::test]
+async fn a_stop_waits_for_what_is_in_flight_and_starts_nothing() {
+    let release = Arc::new(Notify::new());
+    let released = release.clone();
+    let receiver = Receiver::start(move |_, _| {
+        let released = released.clone();
+        async move {
+            released.notified().await;
+            status(200)
+        }
+    })
+    .await;
+    let mut destination = http("orders", &receiver.url);
+    destination.concurrency = 1;
+    let bench = Bench::new(vec![destination]);
+    let journal = bench.open();
+    let dispatcher = bench.start(&journal);
+    let events = admit_many(&journal, "acme", 2).await;
+    receiver.has_seen(1).await;
+    let stopping = tokio::spawn(dispatcher.stop(PATIENCE));
+    release.notify_one();
+    assert!(within("the stop", stopping).await.unwrap());
+    assert!(is_delivered(&journal.handoff(&handoff_id(events[0], "orders")).unwrap().unwrap()));
+    let second = journal.handoff(&handoff_id(events[1], "orders")).unwrap();
+    assert!(second.is_none_or(|handoff| handoff.attempts.is_empty()));
+    assert_eq!(receiver.seen().len(), 1);
+}
+
+#[tokio::test]
+async fn a_stop_is_bounded_and_what_it_cuts_off_stays_queued() {
+    let receiver = Receiver::start(|_, _| std::future::pending()).await;
+    let bench = Bench::new(vec![http("orders", &receiver.url)]);
+    let journal = bench.open();
+    let dispatcher = bench.start(&journal);
+    let event = admit(&journal, "acme", "1").await;
+    receiver.has_seen(1).await;
+    assert!(!dispatcher.stop(Duration::from_millis(50)).await);
+    let handoff = journal.handoff(&handoff_id(event, "orders")).unwrap().unwrap();
+    assert!(matches!(handoff.state, HandoffState::Pending(_)) && handoff.attempts.is_empty(), "{handoff:?}");
+}
+
+#[tokio::test]
+async fn a_destination_that_cannot_be_used_is_named() {
+    let mut destination = http("orders", "http://127.0.0.1/");
+    match &mut destination.target {
+        Target::Http(http) => http.secrets = vec![crate::config::SecretText::new("whsec_?".into())],
+        other => panic!("{other:?}"),
+    }
+    let bench = Bench::new(vec![destination]);
+    let journal = bench.open();
+    let error = Dispatcher::prepare(&bench.config, &journal, None).err().unwrap().to_string();
+    assert!(error.starts_with("the destination `orders`: the secret begins with `whsec_`"), "{error}");
+}
+
+#[tokio::test]
+async fn a_queue_without_its_destination_stays_and_goes_on_when_it_is_back() {
+    let receiver = Receiver::with_statuses(&[200]).await;
+    let mut bench = Bench::new(vec![http("orders", &receiver.url)]);
+    let configured = std::mem::take(&mut bench.config.destinations);
+    let journal = bench.open();
+    let dispatcher = bench.start(&journal);
+    let event = admit(&journal, "acme", "1").await;
+    until("it is queued", || journal.handoff(&handoff_id(event, "orders")).unwrap().is_some()).await;
+    assert!(dispatcher.stop(PATIENCE).await);
+    bench.config.destinations = configured;
+    let dispatcher = bench.start(&journal);
+    assert!(is_delivered(&settled(&journal, event, "orders").await));
+    assert!(dispatcher.stop(PATIENCE).await);
+}

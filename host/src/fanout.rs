@@ -1,0 +1,433 @@
+//! Fan-out: from the inbox to the destinations' queues.
+//!
+//! Takes admitted events in the order of the inbox, which is that of their arrival, but for those that were held until it
+//! was their turn. Has them transformed, checks what comes out, asks the routes, and has the journal queue it all in one
+//! write. An event without outputs, or without a route, is done then; one that cannot be transformed becomes a dead letter
+//! of the pseudo-destination `transform`.
+//!
+//! Several events are transformed at once, of one source not all of them, and the results of a source are put into the
+//! journal in the order of the inbox. A source whose plugin is slow or broken holds up others only when thousands
+//! of its events ([`limits::FANOUT_EVENTS_MAX`]) wait before theirs.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use hookgate_capabilities::CloudEvent;
+use tokio::{
+    sync::watch,
+    task::{JoinError, JoinSet},
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{
+    cloudevents, config,
+    dispatch::{cursor::Cursor, stopped},
+    journal::{EventId, Journal, JournalError, KeptEvent, Strand, TRANSFORM, Waiting},
+    limits,
+    route::Routes,
+    telemetry::metrics::{dead_letters, transformed},
+};
+
+/// Events read from the inbox at once.
+const WINDOW: usize = 256;
+/// How often the inbox is read from its front, for what could not be read before.
+const LOOK_BACK: Duration = Duration::from_secs(2);
+/// Before the journal is asked again that has just failed.
+const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
+/// Before an object store is asked again that is away.
+const AWAY_PAUSE: Duration = Duration::from_secs(5);
+/// Between the tries at an event on which the plugin breaks.
+const BROKEN_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+
+/// What puts events into CloudEvents: the source's plugin.
+#[async_trait::async_trait]
+pub trait Transform: Send + Sync {
+    /// The outputs of an event: none to leave it out.
+    async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError>;
+}
+
+/// Why an event has no outputs.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TransformError {
+    /// The plugin says that it cannot; it would say so again.
+    #[error("the plugin cannot transform the event: {0}")]
+    Refused(String),
+    /// The plugin trapped or went over its limits, or is not there; worth some more tries.
+    #[error("the plugin broke: {0}")]
+    Broken(String),
+    /// Its large body cannot be read now; it is tried until it can.
+    #[error("the event's body cannot be read: {0}")]
+    Away(String),
+}
+
+/// What is to be put into the journal, or why there is nothing.
+type Done = Result<Routed, String>;
+
+/// The outputs of an event and where they go.
+#[derive(Clone)]
+struct Routed {
+    outputs: Vec<CloudEvent>,
+    to: Vec<(String, u16)>,
+    /// What the event belongs to, where its source keeps the order.
+    strand: Option<Strand>,
+}
+
+/// The sources that keep their events in order, each with what a dead letter means there.
+#[derive(Debug, Default)]
+pub struct Ordered(HashMap<String, config::OnFailure>);
+
+impl Ordered {
+    /// Those of a configuration.
+    pub fn new(sources: &[Arc<config::Source>]) -> Ordered {
+        let ordered =
+            sources.iter().filter_map(|source| Some((source.name.clone(), source.ordering.as_ref()?.on_failure)));
+        Ordered(ordered.collect())
+    }
+
+    /// Whether the events of a source are put in order, so that their outputs say in which.
+    fn holds(&self, source: &str) -> bool {
+        self.0.contains_key(source)
+    }
+
+    /// The strand of an event; none when it has no ordering key, or its source does not keep the order.
+    fn strand(&self, event: &KeptEvent) -> Option<Strand> {
+        let source = &event.delivery.source;
+        let on_failure = *self.0.get(source)?;
+        let key = &event.admission.identity.ordering.as_ref()?.key;
+        Some(Strand::of(source, key, on_failure))
+    }
+}
+
+/// The fan-out task.
+pub struct Fanout {
+    shared: Arc<Shared>,
+    stop: watch::Receiver<bool>,
+    sources: HashMap<String, Lane>,
+    /// Everything that has been read from the inbox and is not out of it.
+    held: HashSet<EventId>,
+    /// Bytes of bodies that wait.
+    held_bytes: usize,
+    transforming: JoinSet<(String, EventId, Done)>,
+    applying: FuturesUnordered<Pin<Box<dyn Future<Output = EventId> + Send>>>,
+    cursor: Cursor<u64>,
+    /// The inbox may hold something that is not held.
+    stale: bool,
+    blocked_until: Option<Instant>,
+}
+
+struct Shared {
+    journal: Journal,
+    routes: Arc<Routes>,
+    ordered: Arc<Ordered>,
+    transform: Arc<dyn Transform>,
+}
+
+/// The events of one source.
+#[derive(Default)]
+struct Lane {
+    waiting: VecDeque<Next>,
+    /// In the order of the inbox; done, but for those before them.
+    running: VecDeque<(EventId, Option<Done>)>,
+}
+
+enum Next {
+    Read(Box<KeptEvent>, Waiting),
+    Id(Waiting),
+}
+
+impl Fanout {
+    /// Ready to run.
+    pub fn new(
+        journal: Journal,
+        routes: Arc<Routes>,
+        ordered: Arc<Ordered>,
+        transform: Arc<dyn Transform>,
+        stop: watch::Receiver<bool>,
+    ) -> Fanout {
+        Fanout {
+            shared: Arc::new(Shared { journal, routes, ordered, transform }),
+            stop,
+            sources: HashMap::new(),
+            held: HashSet::new(),
+            held_bytes: 0,
+            transforming: JoinSet::new(),
+            applying: FuturesUnordered::new(),
+            cursor: Cursor::new(LOOK_BACK),
+            stale: true,
+            blocked_until: None,
+        }
+    }
+
+    /// Works until told to stop. What has not been put into the journal then stays in the inbox.
+    pub async fn run(mut self) {
+        let shared = self.shared.clone();
+        let grown = shared.journal.inbox_grown();
+        loop {
+            self.advance();
+            let wake_at = [self.blocked_until, self.cursor.look_back_at()].into_iter().flatten().min();
+            tokio::select! {
+                () = stopped(&mut self.stop) => break,
+                Some(ended) = self.transforming.join_next() => self.transformed(ended),
+                Some(id) = self.applying.next() => { self.held.remove(&id); }
+                () = grown.notified() => self.stale = true,
+                () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => self.stale = true,
+            }
+        }
+        self.transforming.abort_all();
+        while self.applying.next().await.is_some() {}
+    }
+
+    /// Starts what may be started: first what waits, then what is new in the inbox.
+    fn advance(&mut self) {
+        let names: Vec<_> =
+            self.sources.iter().filter(|(_, lane)| lane.may_start()).map(|(name, _)| name.clone()).collect();
+        for name in names {
+            self.start_waiting(&name);
+        }
+        if self.blocked_until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        self.blocked_until = None;
+        while self.stale
+            && self.transforming.len() < limits::TRANSFORMS_MAX
+            && self.held.len() < limits::FANOUT_EVENTS_MAX
+        {
+            if let Err(error) = self.read_inbox() {
+                tracing::error!(%error, "the inbox cannot be read");
+                self.blocked_until = Some(Instant::now() + JOURNAL_PAUSE);
+                return;
+            }
+        }
+    }
+
+    fn start_waiting(&mut self, source: &str) {
+        while self.transforming.len() < limits::TRANSFORMS_MAX {
+            let Some(lane) = self.sources.get_mut(source).filter(|lane| lane.may_start()) else { return };
+            match lane.waiting.pop_front() {
+                None => return,
+                Some(Next::Read(event, waiting)) => {
+                    self.held_bytes = self.held_bytes.saturating_sub(event.delivery.request.body.len());
+                    self.start(*event, waiting);
+                }
+                Some(Next::Id(waiting)) => match self.shared.journal.event(waiting.event) {
+                    Ok(Some(event)) => self.start(event, waiting),
+                    other => return self.unreadable(waiting.event, other.err()),
+                },
+            }
+        }
+    }
+
+    /// Takes in a window of the inbox.
+    fn read_inbox(&mut self) -> Result<(), JournalError> {
+        let limit = self.held.len() + WINDOW;
+        let after = self.cursor.at(Instant::now()).copied();
+        let window = self.shared.journal.inbox(after, limit)?;
+        self.stale = window.len() == limit;
+        for waiting in window {
+            let id = waiting.event;
+            if self.held.len() >= limits::FANOUT_EVENTS_MAX {
+                self.stale = true;
+                break;
+            }
+            if self.held.contains(&id) {
+                self.cursor.pass_over();
+                continue;
+            }
+            match self.shared.journal.event(id) {
+                Ok(Some(event)) => self.take(event, waiting),
+                Ok(None) => self.unreadable(id, None),
+                Err(error @ JournalError::Damaged(..)) => self.unreadable(id, Some(error)),
+                Err(error) => {
+                    self.stale = true;
+                    return Err(error);
+                }
+            }
+            self.cursor.advance(waiting.ticket);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, event: KeptEvent, waiting: Waiting) {
+        self.held.insert(event.id);
+        let lane = self.sources.entry(event.delivery.source.clone()).or_default();
+        if lane.may_start_next() && self.transforming.len() < limits::TRANSFORMS_MAX {
+            return self.start(event, waiting);
+        }
+        let bytes = event.delivery.request.body.len();
+        if self.held_bytes + bytes <= limits::FANOUT_WAITING_BYTES_MAX {
+            self.held_bytes += bytes;
+            lane.waiting.push_back(Next::Read(Box::new(event), waiting));
+        } else {
+            lane.waiting.push_back(Next::Id(waiting));
+        }
+    }
+
+    fn start(&mut self, event: KeptEvent, waiting: Waiting) {
+        let source = event.delivery.source.clone();
+        self.sources.entry(source.clone()).or_default().running.push_back((event.id, None));
+        let shared = self.shared.clone();
+        self.transforming.spawn(async move {
+            let done = shared.process(&event, &waiting).await;
+            (source, event.id, done)
+        });
+    }
+
+    /// An event whose record is gone or damaged is a dead letter; one that the journal cannot read now is read later.
+    fn unreadable(&mut self, id: EventId, error: Option<JournalError>) {
+        match error {
+            None => self.apply(id, Err("the event is not kept any more".to_owned())),
+            Some(error @ JournalError::Damaged(..)) => self.apply(id, Err(error.to_string())),
+            Some(error) => {
+                tracing::error!(event = %id, %error, "the event cannot be read");
+                self.held.remove(&id);
+                self.stale = true;
+                self.cursor = Cursor::new(LOOK_BACK);
+                self.blocked_until = Some(Instant::now() + JOURNAL_PAUSE);
+            }
+        }
+    }
+
+    fn transformed(&mut self, ended: Result<(String, EventId, Done), JoinError>) {
+        let (source, id, done) = match ended {
+            Ok(ended) => ended,
+            // A defect of ours: the events are still in the inbox, and the task begins anew from there.
+            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+            Err(_) => return,
+        };
+        let Some(lane) = self.sources.get_mut(&source) else { return };
+        if let Some(entry) = lane.running.iter_mut().find(|(running, _)| *running == id) {
+            entry.1 = Some(done);
+        }
+        for (id, done) in lane.take_done() {
+            self.apply(id, done);
+        }
+        if self.sources.get(&source).is_some_and(|lane| lane.running.is_empty() && lane.waiting.is_empty()) {
+            self.sources.remove(&source);
+        }
+    }
+
+    /// Puts a result into the journal. Those waiting are asked first in the order in which they come here, which is the
+    /// order in which the journal writes them.
+    fn apply(&mut self, id: EventId, done: Done) {
+        self.held.insert(id);
+        let journal = self.shared.journal.clone();
+        self.applying.push(Box::pin(async move {
+            loop {
+                let applied = match done.clone() {
+                    Ok(Routed { outputs, to, strand: None }) => journal.fan_out(id, outputs, to).await,
+                    Ok(Routed { outputs, to, strand: Some(strand) }) => {
+                        journal.fan_out_in_order(id, outputs, to, strand).await
+                    }
+                    Err(reason) => journal.fan_out_failed(id, reason).await,
+                };
+                match applied {
+                    Ok(()) => return id,
+                    Err(error) => {
+                        tracing::warn!(event = %id, %error, "a transformed event waits for the store");
+                        sleep(JOURNAL_PAUSE).await;
+                    }
+                }
+            }
+        }));
+    }
+}
+
+impl Lane {
+    fn may_start(&self) -> bool {
+        !self.waiting.is_empty() && self.running.len() < limits::TRANSFORMS_OF_SOURCE_MAX
+    }
+
+    /// Whether an event that has just come may be started: none waits before it.
+    fn may_start_next(&self) -> bool {
+        self.waiting.is_empty() && self.running.len() < limits::TRANSFORMS_OF_SOURCE_MAX
+    }
+
+    /// What is done and has nothing undone before it.
+    fn take_done(&mut self) -> Vec<(EventId, Done)> {
+        let mut all = Vec::new();
+        while let Some((id, Some(_))) = self.running.front() {
+            let id = *id;
+            if let Some((_, Some(done))) = self.running.pop_front() {
+                all.push((id, done));
+            }
+        }
+        all
+    }
+}
+
+impl Shared {
+    /// Transforms, checks and routes one event.
+    async fn process(&self, event: &KeptEvent, waiting: &Waiting) -> Done {
+        let (source, trace) = (&event.delivery.source, &event.delivery.trace);
+        let done = match self.transform(event).await {
+            Ok(mut outputs) => cloudevents::check_all(&outputs).map(|()| {
+                if self.ordered.holds(source) {
+                    cloudevents::say_order(&mut outputs, event, waiting);
+                }
+                let to = self.destinations(event, &outputs);
+                Routed { outputs, to, strand: self.ordered.strand(event) }
+            }),
+            Err(error) => Err(error.to_string()),
+        };
+        let outcome = match &done {
+            Ok(Routed { outputs, .. }) if outputs.is_empty() => "empty",
+            Ok(Routed { to, .. }) if to.is_empty() => "unrouted",
+            Ok(Routed { outputs, to, .. }) => {
+                tracing::debug!(trace, event = %event.id, source, outputs = outputs.len(), handoffs = to.len(), "routed");
+                "routed"
+            }
+            Err(reason) => {
+                tracing::error!(trace, event = %event.id, source, reason, "the event cannot be transformed: a dead letter");
+                dead_letters(TRANSFORM).increment(1);
+                "failed"
+            }
+        };
+        transformed(source, outcome).increment(1);
+        done
+    }
+
+    /// Asks the plugin, again after a pause where it broke.
+    async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
+        for pause in BROKEN_PAUSES {
+            match self.transform_once_there(event).await {
+                Err(TransformError::Broken(reason)) => {
+                    let (source, trace) = (&event.delivery.source, &event.delivery.trace);
+                    tracing::warn!(trace, event = %event.id, source, reason, "the plugin broke and is tried again");
+                    sleep(pause).await;
+                }
+                decided => return decided,
+            }
+        }
+        self.transform_once_there(event).await
+    }
+
+    /// Asks the plugin, for as long as the event's body cannot be read. Behind it the source's later events wait, as they
+    /// do behind every transformation.
+    async fn transform_once_there(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
+        loop {
+            match self.transform.transform(event).await {
+                Err(TransformError::Away(reason)) => {
+                    let (source, trace) = (&event.delivery.source, &event.delivery.trace);
+                    tracing::warn!(trace, event = %event.id, source, reason, "an event waits for the object store");
+                    sleep(AWAY_PAUSE).await;
+                }
+                decided => return decided,
+            }
+        }
+    }
+
+    /// Each output's destinations: a handoff for each pair.
+    fn destinations(&self, event: &KeptEvent, outputs: &[CloudEvent]) -> Vec<(String, u16)> {
+        let numbered = (0_u16..).zip(outputs);
+        let pairs = numbered.flat_map(|(number, output)| {
+            self.routes.destinations(event, output).into_iter().map(move |name| (name.to_owned(), number))
+        });
+        pairs.collect()
+    }
+}

@@ -1,0 +1,564 @@
+//! The way of a delivery, from the request to the reply, top to bottom.
+//!
+//! ```text
+//! source -> authenticate -> body -> verify (in a sandbox) -> rate -> commit (durable) -> reply
+//! ```
+//!
+//! A large body of a source with a claim check is in the object store, and everything else is the same ([`crate::claims`]).
+//!
+//! What comes after the reply (transform, routes, destinations) starts from the journal: `fanout` and `dispatch`.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+
+use bytes::Bytes;
+use hookgate_capabilities::{
+    Accepted, Admission, Body, ByteRange, CapabilityError, Confirmation, Delivery, Enrollment, Payload, Proofs,
+    Refusal, Reply, Request, Verdict,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use ipnet::IpNet;
+use metrics::Gauge;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    auth::{Denied, Shown},
+    claims::{AnswerBody, Arrival, Claims, claimed_event},
+    clock::now_ms,
+    config::{Fallback, Idempotency, KeyOf, Replay, ReplayAnswer, Server, Source},
+    handed_over::{HandedOver, NotTaken},
+    ingress::{
+        BodyBounds, BodyRoom, ClientCertificate, Refused, WholeBody, client_address, discard_of_stranger, read_body,
+    },
+    journal::{Admitted, Claim, Commit, IdempotencyKey, Journal, JournalError, KeptDelivery, Sender},
+    keys::KeysError,
+    limits,
+    live::Current,
+    plugin::Broken,
+    replay,
+    serve::Lasting,
+    sources::Inbound,
+    telemetry::{ServerMetrics, TraceId},
+};
+
+/// Takes deliveries.
+pub struct Gateway {
+    current: Current,
+    journal: Journal,
+    claims: Claims,
+    handed_over: HandedOver,
+    public_url: String,
+    trusted_proxies: Vec<IpNet>,
+    body_timeout: Duration,
+    room: BodyRoom,
+    metrics: ServerMetrics,
+}
+
+/// A delivery that its plugin has judged and found authentic. Only [`verify`] makes one, so that what is not verified
+/// cannot be committed.
+struct Verified {
+    request: Arc<Request>,
+    body: Body,
+    accepted: Accepted,
+    /// By which signatures, where they are remembered.
+    proofs: Option<Proofs>,
+    /// The body's way into the object store, if it goes there.
+    arrival: Option<Box<Arrival>>,
+}
+
+/// An event with what it is known by.
+type Keyed = (Admission, Option<IdempotencyKey>);
+
+/// Parts of a large body that are events' own, with their digests.
+type Ranges = Vec<(ByteRange, [u8; 32])>;
+
+/// What the provider is told.
+enum Outcome {
+    /// Events are durable, new ones among them or not.
+    Admitted { admitted: Vec<Admitted>, reply: Option<Reply> },
+    /// A handshake was answered.
+    Answered(Reply),
+}
+
+impl Gateway {
+    /// Takes deliveries for the sources that are in force. `public_url` is what providers see, without a slash at its end.
+    pub fn new(current: Current, lasting: &Lasting, server: &Server, public_url: String) -> Self {
+        Gateway {
+            current,
+            journal: lasting.journal.clone(),
+            claims: lasting.claims.clone(),
+            handed_over: lasting.handed_over.clone(),
+            public_url,
+            trusted_proxies: server.trusted_proxies.clone(),
+            body_timeout: server.body_timeout,
+            room: BodyRoom::new(server.body_memory),
+            metrics: ServerMetrics::new(),
+        }
+    }
+
+    /// Answers one request.
+    pub async fn receive(&self, request: http::Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
+        let received_at = now_ms();
+        let (head, body) = request.into_parts();
+        let trace = TraceId::of(&head.headers);
+        let client = client_address(peer.ip(), &head.headers, &self.trusted_proxies);
+        let mut response = match claimed_event(head.uri.path()) {
+            Some(_) => self.show_claim(&head, client, &trace).await,
+            None => self.take_in(head, body, received_at, client, &trace).await.map(AnswerBody::from),
+        };
+        if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+            response.headers_mut().insert("hookgate-trace", value);
+        }
+        response
+    }
+
+    /// Answers a request for a claim.
+    async fn show_claim(&self, head: &Parts, client: IpAddr, trace: &TraceId) -> Response<AnswerBody> {
+        let served = self.claims.serve(&self.journal, &head.method, &head.uri, &head.headers).await;
+        served.unwrap_or_else(|refused| {
+            self.metrics.refusals.count(refused.row().cause);
+            report(&refused, None, client, trace);
+            refused.response(&trace.to_string()).map(AnswerBody::from)
+        })
+    }
+
+    /// Answers a delivery.
+    async fn take_in(
+        &self,
+        head: Parts,
+        body: Incoming,
+        received_at: u64,
+        client: IpAddr,
+        trace: &TraceId,
+    ) -> Response<Full<Bytes>> {
+        let name = source_name(head.uri.path()).map(str::to_owned);
+
+        let _in_flight = InFlight::new(&self.metrics.requests_in_flight);
+        let live = self.current.get();
+        let inbound = name.as_deref().and_then(|name| live.sources.get(name));
+        let outcome = match (&name, inbound) {
+            (None, _) => Err(Refused::UnknownPath),
+            (Some(_), None) => Err(Refused::UnknownSource),
+            (Some(_), Some(inbound)) => self.deliver(inbound, head, body, received_at, client, trace).await,
+        };
+        self.count(inbound, &outcome);
+        match outcome {
+            Ok(outcome) => {
+                let response = outcome.response();
+                let status = response.headers().get("hookgate-status").and_then(|status| status.to_str().ok());
+                tracing::debug!(source = name, status, %trace, "a delivery was taken");
+                response
+            }
+            Err(refused) => {
+                report(&refused, name.as_deref(), client, trace);
+                refused.response(&trace.to_string())
+            }
+        }
+    }
+
+    fn count(&self, inbound: Option<&Inbound>, outcome: &Result<Outcome, Refused>) {
+        match (inbound.map(|inbound| &inbound.metrics), outcome) {
+            (Some(metrics), Err(refused)) => metrics.refused(refused.row().cause),
+            (None, Err(refused)) => self.metrics.refusals.count(refused.row().cause),
+            (Some(metrics), Ok(Outcome::Answered(_))) => metrics.answered.increment(1),
+            (Some(metrics), Ok(Outcome::Admitted { admitted, .. })) => {
+                let new = admitted.iter().filter(|event| matches!(event, Admitted::New(_))).count();
+                metrics.events.increment(new as u64);
+                if new > 0 { metrics.accepted.increment(1) } else { metrics.duplicate.increment(1) }
+            }
+            // No source, no success.
+            (None, Ok(_)) => {}
+        }
+    }
+
+    async fn deliver(
+        &self,
+        inbound: &Inbound,
+        mut head: Parts,
+        body: Incoming,
+        received_at: u64,
+        client: IpAddr,
+        trace: &TraceId,
+    ) -> Result<Outcome, Refused> {
+        // Before a byte of the body: nothing large is read for somebody who is not let in.
+        let senders = match authenticate(inbound, &head, client, received_at).await {
+            Ok(senders) => senders,
+            Err(refused) => {
+                discard_of_stranger(body, &head.headers).await;
+                return Err(count_failure(inbound, client, refused));
+            }
+        };
+        take_credentials_out(&mut head, inbound);
+        // `_held` keeps the body's place until the reply is known.
+        let bounds = BodyBounds {
+            max: inbound.source.limits.body,
+            time: self.body_timeout,
+            room: &self.room,
+            claims: inbound.source.claim_check.map(|above| (above, &self.claims)),
+        };
+        let (whole, _held) = read_body(body, bounds).await?;
+        let (in_memory, body, arrival) = match whole {
+            WholeBody::Memory(bytes) => (bytes.clone(), Body::Memory(bytes), None),
+            WholeBody::Arrived(mut arrival) => (Bytes::new(), arrival.whole().await?.body(), Some(arrival)),
+        };
+        let request = Arc::new(self.request(head, in_memory, received_at));
+        let verified = match verify(inbound, request, body, arrival).await {
+            Ok(Judged::Admit(verified)) => verified,
+            Ok(Judged::Answer(reply)) => {
+                inbound.rates.spend_verified().map_err(Refused::RateLimited)?;
+                return Ok(Outcome::Answered(reply));
+            }
+            Ok(Judged::Confirm(confirmation)) => {
+                inbound.rates.spend_verified().map_err(Refused::RateLimited)?;
+                return confirm(inbound, confirmation, trace).await;
+            }
+            Ok(Judged::Enroll(handed_over)) => {
+                // Strangers must not use the rate up; what is taken is bounded by itself.
+                let taken = self.take_over(inbound, handed_over).await;
+                return taken.map_err(|refused| count_failure(inbound, client, refused));
+            }
+            Err(refused) => return Err(count_failure(inbound, client, refused)),
+        };
+        inbound.rates.spend_verified().map_err(Refused::RateLimited)?;
+        let committed = self.commit(inbound, *verified, senders, trace).await;
+        committed.map_err(|refused| count_failure(inbound, client, refused))
+    }
+
+    /// The request as plugins see it.
+    fn request(&self, head: Parts, body: Bytes, received_at: u64) -> Request {
+        let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
+        Request {
+            method: head.method.as_str().to_owned(),
+            url: format!("{}{target}", self.public_url),
+            headers: head
+                .headers
+                .iter()
+                .map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec()))
+                .collect(),
+            received_at,
+            body,
+        }
+    }
+
+    /// Keeps a secret that the provider hands over. The reply that repeats it is sent when it is durable.
+    async fn take_over(&self, inbound: &Inbound, handed_over: Enrollment) -> Result<Outcome, Refused> {
+        match self.handed_over.take(&inbound.source, handed_over).await {
+            Ok(reply) => Ok(Outcome::Answered(reply)),
+            Err(NotTaken::Closed(why)) => Err(Refused::HandoverClosed(why)),
+            Err(NotTaken::Store(error)) => Err(refused_by_store(error)),
+        }
+    }
+
+    /// Makes the events durable. No reply is a success before this has ended.
+    async fn commit(
+        &self,
+        inbound: &Inbound,
+        verified: Verified,
+        senders: Vec<Sender>,
+        trace: &TraceId,
+    ) -> Result<Outcome, Refused> {
+        let Verified { request, body, accepted, proofs, mut arrival } = verified;
+        let request = without_credentials(Arc::unwrap_or_clone(request), inbound);
+        let (events, ranges) = known_by(&inbound.source, accepted.events, body).await?;
+        let claim = match &mut arrival {
+            Some(arrival) => Some(Claim { ranges, ..arrival.keep().await? }),
+            None => None,
+        };
+        let commit = Commit {
+            delivery: KeptDelivery {
+                source: inbound.source.name.clone(),
+                plugin: inbound.provider.stamp(),
+                trace: trace.to_string(),
+                request,
+                senders,
+                claim,
+            },
+            events,
+            ttl: inbound.source.idempotency.ttl,
+            signatures: replay::signatures(&inbound.source, proofs.as_ref()),
+            ordering: inbound.source.ordering.clone(),
+        };
+        let admitted = self.journal.commit(commit).await.map_err(refused_by_store)?;
+        if let Some(arrival) = arrival {
+            arrival.settle(admitted.iter().any(|event| matches!(event, Admitted::New(_)))).await;
+        }
+        if is_replay(inbound, &admitted, trace) {
+            return Err(Refused::Replayed);
+        }
+        Ok(Outcome::Admitted { admitted, reply: accepted.reply })
+    }
+}
+
+/// Counts and tells of what came before under another id. True when the source wants it refused; nothing of it was
+/// admitted either way.
+fn is_replay(inbound: &Inbound, admitted: &[Admitted], trace: &TraceId) -> bool {
+    let replayed = |event: &&Admitted| matches!(event, Admitted::Replayed(_));
+    let Some(first) = admitted.iter().find(replayed).map(|replayed| replayed.event()) else { return false };
+    inbound.metrics.replays.increment(1);
+    let source = inbound.source.name.as_str();
+    tracing::warn!(source, %trace, event = %first, "a delivery came again under another id and was not admitted");
+    matches!(&inbound.source.replay, Some(Replay { answer: ReplayAnswer::Refuse, .. }))
+}
+
+fn refused_by_store(error: JournalError) -> Refused {
+    match error {
+        JournalError::Full(text) => Refused::StoreFull(text),
+        error => Refused::StoreFailed(error.to_string()),
+    }
+}
+
+enum Judged {
+    Admit(Box<Verified>),
+    Answer(Reply),
+    Confirm(Confirmation),
+    Enroll(Enrollment),
+}
+
+/// Whether the sender is who may send, by what the head and the connection show.
+async fn authenticate(inbound: &Inbound, head: &Parts, address: IpAddr, now: u64) -> Result<Vec<Sender>, Refused> {
+    let certificate = head.extensions.get::<ClientCertificate>();
+    let shown = Shown { headers: &head.headers, address, certificate, now };
+    inbound.authenticator.authenticate(shown).await.map_err(|denied| match denied {
+        Denied::Missing(why, challenges) => Refused::NoCredentials(why, challenges),
+        Denied::Wrong(why, challenges) => Refused::WrongCredentials(why, challenges),
+        Denied::Forbidden(why, challenges) => Refused::Forbidden(why, challenges),
+        Denied::Unavailable(why) => Refused::AuthUnavailable(why),
+    })
+}
+
+/// What the sender was known by is no business of the plugin's, unless it reads that header itself.
+fn take_credentials_out(head: &mut Parts, inbound: &Inbound) {
+    let is_read = |name: &HeaderName| inbound.provider.headers().iter().any(|read| read == name.as_str());
+    for name in inbound.authenticator.headers().iter().filter(|name| !is_read(name)) {
+        head.headers.remove(name);
+    }
+}
+
+/// Has the plugin judge the delivery. Whatever goes wrong in there, the delivery is not admitted.
+async fn verify(
+    inbound: &Inbound,
+    request: Arc<Request>,
+    body: Body,
+    arrival: Option<Box<Arrival>>,
+) -> Result<Judged, Refused> {
+    let mut delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
+        .with_body(body.clone())
+        .with_keys(inbound.keys.clone());
+    let proofs = replay::proofs_for(&inbound.source);
+    if let Some(proofs) = &proofs {
+        delivery = delivery.noting(proofs.clone());
+    }
+    match judge(inbound, delivery).await? {
+        Err(Broken::KeysNeeded(_)) => Err(Refused::KeysUnavailable(KeysError::TooManyRounds.to_string())),
+        Err(Broken::Body(text)) => Err(Refused::ClaimFailed(text)),
+        Err(broken) => Err(Refused::PluginBroken(broken.cause(), broken.to_string())),
+        Ok(Ok(Verdict::Admit(accepted))) => {
+            Ok(Judged::Admit(Box::new(Verified { request, body, accepted, proofs, arrival })))
+        }
+        Ok(Ok(Verdict::Answer(reply))) => Ok(Judged::Answer(reply)),
+        Ok(Ok(Verdict::Confirm(confirmation))) => Ok(Judged::Confirm(confirmation)),
+        Ok(Ok(Verdict::Enroll(handed_over))) => Ok(Judged::Enroll(handed_over)),
+        Ok(Err(refusal)) => Err(match refusal {
+            Refusal::Unauthenticated(text) => Refused::Unauthenticated(text),
+            Refusal::Stale(text) => Refused::Stale(text),
+            Refusal::Malformed(text) => Refused::Malformed(text),
+            Refusal::Unsupported(text) => Refused::Unsupported(text),
+            Refusal::Misconfigured(text) => Refused::Misconfigured(text),
+        }),
+    }
+}
+
+/// The plugin's judgement, with all the keys that it needs: they are fetched without it, and it judges from the beginning.
+async fn judge(inbound: &Inbound, delivery: Delivery) -> Result<Result<Result<Verdict, Refusal>, Broken>, Refused> {
+    let mut judgement = inbound.provider.verify(delivery.clone()).await;
+    for _ in 0..limits::KEY_ROUNDS_MAX {
+        let Err(Broken::KeysNeeded(need)) = &judgement else { break };
+        // What cannot be fetched is nobody's forgery.
+        inbound.keys.fetch(need).await.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
+        judgement = inbound.provider.verify(delivery.clone()).await;
+    }
+    Ok(judgement)
+}
+
+/// Confirms a subscription before the provider is told that all is well; where that fails it asks again.
+async fn confirm(inbound: &Inbound, confirmation: Confirmation, trace: &TraceId) -> Result<Outcome, Refused> {
+    let confirmed = inbound.keys.confirm(&confirmation.url).await;
+    confirmed.map_err(|error| Refused::ConfirmationFailed(error.to_string()))?;
+    tracing::info!(source = inbound.source.name, %trace, "a subscription was confirmed");
+    Ok(Outcome::Answered(confirmation.reply))
+}
+
+/// A failed verification, of the sender or of the delivery, counts against its address, never against the source. An
+/// address over its limit is told so, but what it sends is still verified: behind a shared address a forger must not
+/// silence the provider.
+fn count_failure(inbound: &Inbound, client: IpAddr, refused: Refused) -> Refused {
+    match refused {
+        Refused::NoCredentials(..)
+        | Refused::WrongCredentials(..)
+        | Refused::Forbidden(..)
+        | Refused::Unauthenticated(_)
+        | Refused::Stale(_)
+        | Refused::HandoverClosed(_)
+        | Refused::Replayed => match inbound.rates.spend_failure(client) {
+            Ok(()) => refused,
+            Err(wait) => Refused::TooManyFailures(wait),
+        },
+        _ => refused,
+    }
+}
+
+/// What is kept of a request: not the headers with which somebody could act as the sender, unless the plugin needs them to
+/// judge the delivery again; and never those by which `auth` knew the sender.
+fn without_credentials(mut request: Request, inbound: &Inbound) -> Request {
+    const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+    let (read_by_plugin, shown) = (inbound.provider.headers(), inbound.authenticator.headers());
+    let may_stay = |name: &String| !CREDENTIALS.contains(&name.as_str()) || read_by_plugin.contains(name);
+    let is_kept = |name: &String| may_stay(name) && !shown.iter().any(|shown| shown == name.as_str());
+    request.headers.retain(|(name, _)| is_kept(name));
+    request
+}
+
+/// What each event is known by, and the digests of those payloads that are parts of a large body. That one is read again
+/// for it, where it holds up nobody.
+async fn known_by(source: &Arc<Source>, events: Vec<Admission>, body: Body) -> Result<(Vec<Keyed>, Ranges), Refused> {
+    if body.in_memory().is_some() {
+        return with_keys(source, events, &body).map(|events| (events, Vec::new()));
+    }
+    let source = source.clone();
+    let read = tokio::task::spawn_blocking(move || {
+        let ranges = digests_of_parts(&events, &body)?;
+        with_keys(&source, events, &body).map(|events| (events, ranges))
+    });
+    read.await.unwrap_or_else(|error| Err(Refused::ClaimFailed(error.to_string())))
+}
+
+fn with_keys(source: &Source, events: Vec<Admission>, body: &Body) -> Result<Vec<Keyed>, Refused> {
+    let keyed = |event: Admission| idempotency_key(source, &event, body).map(|key| (event, key));
+    events.into_iter().map(keyed).collect()
+}
+
+fn digests_of_parts(events: &[Admission], body: &Body) -> Result<Ranges, Refused> {
+    let mut ranges = Ranges::new();
+    let mut bytes = 0u64;
+    for event in events {
+        let Payload::BodyRange(range) = event.payload else { continue };
+        if ranges.iter().any(|(known, _)| *known == range) {
+            continue;
+        }
+        bytes = bytes.saturating_add(range.length);
+        if bytes > limits::CLAIM_PARTS_MAX.saturating_mul(body.length()) {
+            let times = limits::CLAIM_PARTS_MAX;
+            let text = format!("its answer breaks the rules: the payloads add up to more than {times} times the body");
+            return Err(Refused::PluginBroken("rules", text));
+        }
+        let mut hash = Sha256::new();
+        event.payload.within(body).and_then(|part| part.feed(|piece| hash.update(piece))).map_err(unreadable)?;
+        ranges.push((range, hash.finalize().into()));
+    }
+    Ok(ranges)
+}
+
+fn unreadable(error: CapabilityError) -> Refused {
+    Refused::ClaimFailed(error.to_string())
+}
+
+/// A hash over the source and the provider's id of the event, or over its exact bytes, as the source says.
+fn idempotency_key(source: &Source, event: &Admission, body: &Body) -> Result<Option<IdempotencyKey>, Refused> {
+    let Idempotency { key, fallback, .. } = &source.idempotency;
+    let mut hash = Sha256::new();
+    hash.update((source.name.len() as u64).to_be_bytes());
+    hash.update(&source.name);
+    match (&event.identity.id, key, fallback) {
+        (Some(id), KeyOf::Id, _) => {
+            hash.update([1]);
+            hash.update(id);
+        }
+        (None, KeyOf::Id, Fallback::None) => return Ok(None),
+        (_, KeyOf::Payload, _) | (None, KeyOf::Id, Fallback::Payload) => {
+            hash.update([2]);
+            // The range was checked against the body when the plugin gave it.
+            event
+                .payload
+                .within(body)
+                .and_then(|payload| payload.feed(|piece| hash.update(piece)))
+                .map_err(unreadable)?;
+        }
+    }
+    Ok(hash.finalize().first_chunk().copied())
+}
+
+impl Outcome {
+    fn response(self) -> Response<Full<Bytes>> {
+        match self {
+            Outcome::Answered(reply) => with_status(reply_of(reply), "answered"),
+            Outcome::Admitted { admitted, reply } => {
+                let is_new = admitted.iter().any(|event| matches!(event, Admitted::New(_)));
+                let response = reply.map_or_else(Response::default, reply_of);
+                let mut response = with_status(response, if is_new { "accepted" } else { "duplicate" });
+                if let Ok(ids) = HeaderValue::from_str(&event_ids(&admitted)) {
+                    response.headers_mut().insert("hookgate-event", ids);
+                }
+                response
+            }
+        }
+    }
+}
+
+fn event_ids(admitted: &[Admitted]) -> String {
+    let ids = admitted.iter().take(limits::REPLY_EVENT_IDS_MAX).map(|admitted| admitted.event().to_string());
+    ids.collect::<Vec<_>>().join(",")
+}
+
+fn with_status(mut response: Response<Full<Bytes>>, status: &'static str) -> Response<Full<Bytes>> {
+    response.headers_mut().insert("hookgate-status", HeaderValue::from_static(status));
+    response
+}
+
+/// A plugin's reply; `plugin::rules` has checked it.
+fn reply_of(reply: Reply) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(Bytes::from(reply.body)));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::OK);
+    let headers: &mut HeaderMap = response.headers_mut();
+    for (name, value) in &reply.headers {
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+            headers.append(name, value);
+        }
+    }
+    response
+}
+
+/// `/in/{source}`, with or without a slash behind it.
+fn source_name(path: &str) -> Option<&str> {
+    let name = path.strip_prefix("/in/")?;
+    let name = name.strip_suffix('/').unwrap_or(name);
+    (!name.is_empty() && !name.contains('/')).then_some(name)
+}
+
+fn report(refused: &Refused, source: Option<&str>, client: IpAddr, trace: &TraceId) {
+    let (cause, inside) = (refused.row().cause, refused.inside());
+    match refused.is_ours() {
+        true => tracing::error!(source, cause, %client, %trace, inside, "a delivery could not be taken"),
+        false => tracing::info!(source, cause, %client, %trace, inside, "a delivery was refused"),
+    }
+}
+
+/// Counts a request for as long as it is worked on, also when its sender goes away.
+struct InFlight<'a>(&'a Gauge);
+
+impl<'a> InFlight<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.increment(1);
+        InFlight(gauge)
+    }
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.decrement(1);
+    }
+}

@@ -1,0 +1,57 @@
+//! The secrets of one source: those that are configured, and those that were handed over.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use hookgate_capabilities::Secrets;
+
+use super::{HandedOver, Known};
+use crate::config::Source;
+
+/// What a source's plugin may check against.
+pub struct SourceSecrets {
+    source: Arc<Source>,
+    /// What was made last.
+    made: ArcSwap<Made>,
+    /// Where more come from; none where the provider hands nothing over.
+    kept: Option<HandedOver>,
+}
+
+/// Secrets of a generation of those that were handed over.
+struct Made {
+    generation: u64,
+    secrets: Arc<Secrets>,
+}
+
+impl SourceSecrets {
+    /// As they stand now.
+    pub fn new(source: Arc<Source>, kept: &HandedOver) -> Self {
+        let kept = (!source.handed_over.is_empty()).then(|| kept.clone());
+        let made = match &kept {
+            Some(kept) => make(&source, &kept.0.known.load()),
+            None => Made { generation: 0, secrets: Arc::new(Secrets::new(source.secrets.clone())) },
+        };
+        SourceSecrets { source, made: ArcSwap::from_pointee(made), kept }
+    }
+
+    /// As they stand now; what was decoded once is decoded once.
+    pub fn get(&self) -> Arc<Secrets> {
+        if let Some(kept) = &self.kept {
+            let known = kept.0.known.load();
+            if self.made.load().generation != known.generation {
+                self.made.store(Arc::new(make(&self.source, &known)));
+            }
+        }
+        self.made.load().secrets.clone()
+    }
+}
+
+/// The configured ones first: an operator's newest word signs replies to challenges.
+fn make(source: &Source, known: &Known) -> Made {
+    let mut texts: BTreeMap<String, _> = source.secrets.clone();
+    for name in &source.handed_over {
+        let given = known.of(&source.name, name).iter().map(|version| version.text.clone());
+        texts.entry(name.clone()).or_default().extend(given);
+    }
+    Made { generation: known.generation, secrets: Arc::new(Secrets::new(texts)) }
+}

@@ -1,0 +1,207 @@
+//! The narrow waist between the journal and an embedded store: everything that the journal asks of an engine.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use super::types::JournalError;
+
+/// A part of the store with keys of its own. The numbers are part of the format.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub(super) enum Space {
+    /// What the journal knows of itself: format, counters.
+    Meta = 0,
+    /// Deliveries with what was admitted of them.
+    Deliveries = 1,
+    /// Idempotency keys.
+    Idempotency = 2,
+    /// What is to be looked at again, by time.
+    Expiry = 3,
+    /// Events that wait for `transform`, in their order, and the place of each event that waits or is held.
+    Inbox = 4,
+    /// What `transform` made of an event.
+    Outputs = 5,
+    /// Handoffs with their history.
+    Handoffs = 6,
+    /// Handoffs that wait, by destination and due time.
+    Queue = 7,
+    /// Dead letters, by destination and time.
+    Dead = 8,
+    /// Strands, by destination: the front of each, and the handoffs that wait behind it.
+    Strands = 9,
+    /// Secrets that providers have handed over, sealed.
+    Sealed = 10,
+    /// Events that wait for their turn, by ordering key and position.
+    Held = 11,
+    /// The same, by the time when they need not wait any more.
+    HeldDue = 12,
+    /// What is known of each ordering key.
+    OrderingKeys = 13,
+    /// The objects that deliveries refer to, and those to be removed.
+    Claims = 14,
+}
+
+impl Space {
+    /// How many there are.
+    pub(super) const COUNT: usize = 15;
+
+    /// All of them, in the order of their numbers.
+    pub(super) const ALL: [Space; Space::COUNT] = [
+        Space::Meta,
+        Space::Deliveries,
+        Space::Idempotency,
+        Space::Expiry,
+        Space::Inbox,
+        Space::Outputs,
+        Space::Handoffs,
+        Space::Queue,
+        Space::Dead,
+        Space::Strands,
+        Space::Sealed,
+        Space::Held,
+        Space::HeldDue,
+        Space::OrderingKeys,
+        Space::Claims,
+    ];
+
+    /// Its name on disk and in messages.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Space::Meta => "meta",
+            Space::Deliveries => "deliveries",
+            Space::Idempotency => "idempotency",
+            Space::Expiry => "expiry",
+            Space::Inbox => "inbox",
+            Space::Outputs => "outputs",
+            Space::Handoffs => "handoffs",
+            Space::Queue => "queue",
+            Space::Dead => "dead",
+            Space::Strands => "strands",
+            Space::Sealed => "sealed",
+            Space::Held => "held",
+            Space::HeldDue => "held-due",
+            Space::OrderingKeys => "ordering-keys",
+            Space::Claims => "claims",
+        }
+    }
+}
+
+/// Puts (`Some`) and deletes (`None`) that take effect together or not at all.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    /// A later write to a key replaces the earlier one.
+    pub(super) writes: BTreeMap<(Space, Vec<u8>), Option<Vec<u8>>>,
+}
+
+impl Batch {
+    pub(super) fn put(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
+        self.writes.insert((space, key), Some(value));
+    }
+
+    pub(super) fn delete(&mut self, space: Space, key: Vec<u8>) {
+        self.writes.insert((space, key), None);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.writes.is_empty()
+    }
+
+    /// Bytes of keys and values, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        self.writes.iter().map(|((_, key), value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.writes.len()
+    }
+}
+
+/// What a batch survives once [`Engine::apply`] has returned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Durability {
+    /// The end of this process (it is in the kernel's hands).
+    Process,
+    /// The end of power (it is on the disk).
+    Power,
+}
+
+/// Keys from `from` (included) to `to` (excluded).
+#[derive(Clone, Debug)]
+pub(super) struct KeyRange {
+    pub(super) from: Vec<u8>,
+    pub(super) to: Vec<u8>,
+}
+
+/// Which end of a range comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Direction {
+    Forward,
+    Backward,
+}
+
+/// Sees a key and its value; `Break` ends the scan.
+pub(super) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+
+/// An embedded store. Reads come from any thread, writes from one.
+pub(super) trait Engine: Send + Sync {
+    /// The value of a key.
+    fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
+
+    /// Shows the range's entries in order until `visit` breaks off.
+    fn scan(&self, space: Space, range: &KeyRange, direction: Direction, visit: Visit<'_>) -> Result<(), EngineError>;
+
+    /// Applies a batch as a whole. After an error nothing is known of it, and the engine must be opened again.
+    ///
+    /// `number` grows by one from batch to batch.
+    fn apply(&self, batch: Batch, number: u64, durability: Durability) -> Result<(), EngineError>;
+
+    /// The number of the last batch that wrote to the space, as the space itself knows it. `None` where spaces cannot
+    /// be lost one by one.
+    fn last_batch(&self, space: Space) -> Result<Option<u64>, EngineError>;
+
+    /// How many writes a batch should hold at most.
+    fn batch_limit(&self) -> usize;
+
+    /// Bytes on disk, roughly.
+    fn size(&self) -> u64;
+}
+
+/// Why an engine could not do it.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(super) enum EngineError {
+    /// The disk has no room left.
+    #[error("{0}")]
+    Full(String),
+    /// What is stored cannot be read.
+    #[error("{0}")]
+    Damaged(String),
+    /// Anything else.
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl From<std::io::Error> for EngineError {
+    fn from(e: std::io::Error) -> Self {
+        use std::io::ErrorKind::{
+            AlreadyExists, FileTooLarge, InvalidData, NotFound, QuotaExceeded, StorageFull, UnexpectedEof,
+        };
+        match e.kind() {
+            StorageFull | QuotaExceeded | FileTooLarge => EngineError::Full(e.to_string()),
+            // The engine knows of a file that is not there, or not whole.
+            NotFound => EngineError::Damaged(format!("a file of it is missing ({e})")),
+            // It begins anew where something is: the file that names what there is has gone.
+            AlreadyExists => EngineError::Damaged(format!("a file of it is there that it does not know of ({e})")),
+            InvalidData | UnexpectedEof => EngineError::Damaged(e.to_string()),
+            _ => EngineError::Failed(e.to_string()),
+        }
+    }
+}
+
+impl From<EngineError> for JournalError {
+    fn from(e: EngineError) -> Self {
+        match e {
+            EngineError::Full(why) => JournalError::Full(why),
+            EngineError::Damaged(why) => JournalError::Damaged("of the store".to_owned(), why),
+            EngineError::Failed(why) => JournalError::Failed(why),
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Events that wait for their turn: how [`Buffer`] decides, in drafts.
+//!
+//! An event is held under its ordering key and position, and once more under its source and the time when it is due. What
+//! is known of a key stands under the key's hash. All that one arrival changes is part of the commit that brings it, so
+//! that nothing is lost or held twice, whatever happens; of a key only as much is read as is released.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::Arc,
+    time::Duration,
+};
+
+use hookgate_capabilities::{Admission, Position};
+use sha2::{Digest, Sha256};
+
+use super::{
+    commit::second_after,
+    draft::Draft,
+    engine::{Engine, Space},
+    handoffs,
+    keys::{self, Due, HeldAt, OrderingHash},
+    read,
+    record::{self, HeldEvent, OrderingKey, Whereabouts},
+    shared::Shared,
+    types::{EventId, HandoffState, JournalError, Marks, Stage},
+};
+use crate::{
+    config::{Late, SourceOrdering},
+    reorder::{Buffer, Cause, Entry, KeyState, Kind, OVERFLOW_AT_ONCE, Shelf, Told},
+};
+
+/// Held events of a key that are read at once.
+const PAGE: usize = 32;
+
+/// Events that are due, or whose time changes, in one write; what stands before them goes with them.
+const AT_ONCE: usize = 256;
+
+/// Where an event of a source with ordering stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    key: OrderingHash,
+    kind: Kind,
+    position: u64,
+}
+
+impl Line {
+    /// None for an event that has no position: it goes on as it comes.
+    pub(super) fn of(source: &str, event: &Admission) -> Option<Line> {
+        let ordering = event.identity.ordering.as_ref()?;
+        let (kind, position) = match ordering.position {
+            Position::Arrival => return None,
+            Position::Sequence(number) => (Kind::Sequence, number),
+            Position::Timestamp(at) => (Kind::Timestamp, at),
+        };
+        Some(Line { key: hash(source, kind, &ordering.key), kind, position })
+    }
+}
+
+fn hash(source: &str, kind: Kind, key: &str) -> OrderingHash {
+    let mut hash = Sha256::new();
+    hash.update((source.len() as u64).to_be_bytes());
+    hash.update(source);
+    hash.update([kind as u8]);
+    hash.update(key);
+    let mut short = OrderingHash::default();
+    short.copy_from_slice(&hash.finalize()[..16]);
+    short
+}
+
+/// An event that has just come.
+pub(super) struct Arrival<'a> {
+    pub(super) source: &'a Arc<str>,
+    pub(super) rules: &'a SourceOrdering,
+    pub(super) line: Line,
+    pub(super) event: EventId,
+    /// In milliseconds since the epoch.
+    pub(super) received_at: u64,
+}
+
+/// How long an event is held at most.
+pub(super) fn hold(rules: &SourceOrdering, kind: Kind) -> Duration {
+    match kind {
+        Kind::Sequence => rules.gap_timeout,
+        Kind::Timestamp => rules.window,
+    }
+}
+
+/// Decides on an event that has just come, and on those that it releases.
+pub(super) fn arrive(draft: &mut Draft<'_>, arrival: &Arrival<'_>) -> Result<(), JournalError> {
+    let Arrival { source, rules, line: Line { key, kind, mut position }, event, received_at } = *arrival;
+    let before = known(draft, &key)?;
+    let mut state = before.map_or_else(KeyState::default, |known| known.state);
+    let too_far = received_at.saturating_add(ms(rules.ahead));
+    let ahead = kind == Kind::Timestamp && position > too_far;
+    if ahead {
+        // Not before what was released: whose clock is wrong nobody knows, and it may be the gateway's.
+        let released = state.next.map_or(0, |next| u64::try_from(next).unwrap_or(u64::MAX));
+        position = received_at.max(released);
+    }
+    let due = draft.hold_now.saturating_add(ms(hold(rules, kind)));
+    let entry = Entry { position, arrival: draft.ticket(), item: HeldEvent { event, due, ahead } };
+    if ahead {
+        draft.told.push(Told::ahead(source, event));
+    }
+    let mut shelf = DraftShelf::new(draft, source, key, kind, rules.late);
+    Buffer { kind, state: &mut state, shelf: &mut shelf }.arrive(entry, rules.per_key)?;
+    let after = OrderingKey { state, touched: draft.now, memory: ms(rules.memory) };
+    if before.is_none() {
+        note(draft, &key, &after);
+    }
+    draft.writes.put(Space::OrderingKeys, key.to_vec(), record::write(&after)?);
+    make_room(draft, source, rules)
+}
+
+/// While a source holds too many the one that is due first makes room, or rather the first one of its key.
+fn make_room(draft: &mut Draft<'_>, source: &Arc<str>, rules: &SourceOrdering) -> Result<(), JournalError> {
+    for _ in 0..OVERFLOW_AT_ONCE {
+        if draft.held_of(source) <= rules.per_source {
+            return Ok(());
+        }
+        let mut first: Option<(u64, HeldAt, Kind)> = None;
+        for kind in Kind::ALL {
+            let page = draft.front_page(Space::HeldDue, keys::held_line(source, kind), 1)?;
+            let there = page.first().and_then(|(key, _)| keys::read_held_due(key)).map(|(due, at)| (due, at, kind));
+            first = [first, there].into_iter().flatten().min_by_key(|(due, at, _)| (*due, *at));
+        }
+        let Some((_, at, kind)) = first else { return Ok(()) };
+        with_buffer(draft, source, kind, at.key, rules.late, |buffer| buffer.overflow())?;
+    }
+    Ok(())
+}
+
+/// Releases what is due, at most [`AT_ONCE`] events and what stands before them. Whether there may be more. `late` says what becomes of numbers that came twice.
+pub(super) fn release_due(draft: &mut Draft<'_>, late: &BTreeMap<String, Late>) -> Result<bool, JournalError> {
+    let mut left = AT_ONCE;
+    for source in draft.holding() {
+        let policy = late.get(&source).copied().unwrap_or(Late::Deliver);
+        let source: Arc<str> = source.into();
+        for kind in Kind::ALL {
+            let page = draft.front_page(Space::HeldDue, keys::held_line(&source, kind), left)?;
+            let entries = page.into_iter().filter_map(|(key, _)| Some((keys::read_held_due(&key)?, key)));
+            let due: Vec<_> = entries.take_while(|((due, _), _)| *due <= draft.hold_now).collect();
+            left -= due.len();
+            // Of each key the last one that is due; what stands before it goes first anyway.
+            let mut last: BTreeMap<OrderingHash, HeldAt> = BTreeMap::new();
+            for ((_, at), place) in due {
+                let entry = last.entry(at.key).or_insert(at);
+                *entry = at.max(*entry);
+                // One whose record is damaged cannot be released, and must not be in the way.
+                draft.writes.delete(Space::HeldDue, place);
+            }
+            for at in last.into_values() {
+                with_buffer(draft, &source, kind, at.key, policy, |buffer| buffer.due(at.position, at.arrival))?;
+            }
+            if left == 0 {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
+}
+
+/// Works on a key that holds something.
+fn with_buffer<'d, 'e>(
+    draft: &'d mut Draft<'e>,
+    source: &Arc<str>,
+    kind: Kind,
+    key: OrderingHash,
+    late: Late,
+    work: impl FnOnce(&mut Buffer<'_, DraftShelf<'_, 'e>>) -> Result<(), JournalError>,
+) -> Result<(), JournalError> {
+    let mut known = match known(draft, &key)? {
+        Some(known) => known,
+        None => counted_anew(draft, &key)?,
+    };
+    known.touched = draft.now;
+    let mut shelf = DraftShelf::new(draft, source, key, kind, late);
+    work(&mut Buffer { kind, state: &mut known.state, shelf: &mut shelf })?;
+    draft.writes.put(Space::OrderingKeys, key.to_vec(), record::write(&known)?);
+    Ok(())
+}
+
+/// Where a change of times goes on.
+pub(super) type Place = Vec<u8>;
+
+/// Brings forward what is due after `until`, from a place on; where to go on, if there is more. For a source whose rules
+/// have changed: nothing is held longer than by those that hold now.
+pub(super) fn bring_forward(
+    draft: &mut Draft<'_>,
+    source: &str,
+    kind: Kind,
+    until: u64,
+    from: Option<Place>,
+) -> Result<Option<Place>, JournalError> {
+    let mut range = keys::prefix(keys::held_line(source, kind));
+    let beyond = until.saturating_add(1).to_be_bytes();
+    range.from = from.unwrap_or_else(|| [&keys::held_line(source, kind)[..], &beyond].concat());
+    let page = draft.page(Space::HeldDue, &range, AT_ONCE)?;
+    for (key, _) in &page {
+        let Some((_, at)) = keys::read_held_due(key) else { continue };
+        let place = keys::held(&at);
+        let Some(bytes) = draft.get(Space::Held, &place)? else { continue };
+        let Ok(held) = record::read::<HeldEvent>(&bytes, &hex::encode(&place)) else { continue };
+        draft.writes.delete(Space::HeldDue, key.clone());
+        draft.writes.put(Space::HeldDue, keys::held_due(source, kind, until, &at), Vec::new());
+        draft.writes.put(Space::Held, place, record::write(&HeldEvent { due: until, ..held })?);
+    }
+    draft.wakes.held_until = page.first().map(|_| until);
+    Ok(page.last().filter(|_| page.len() == AT_ONCE).map(|(key, _)| keys::behind(key.clone())))
+}
+
+/// When the next event is due, by the clock that held events wait by.
+pub(super) fn next_due(shared: &Shared) -> Result<Option<u64>, JournalError> {
+    let mut next = None;
+    for source in shared.books().held.keys() {
+        for kind in Kind::ALL {
+            let line = keys::held_line(source, kind);
+            let range = keys::prefix(line.clone());
+            let first = read::from_head(shared, Space::HeldDue, line, range, 1, |key, _| keys::read_held_due(key))?;
+            next = [next, first.first().map(|(due, _)| *due)].into_iter().flatten().min();
+        }
+    }
+    Ok(next)
+}
+
+/// Where an event is that is not transformed yet.
+pub(super) fn stage(shared: &Shared, event: EventId) -> Result<Option<Stage>, JournalError> {
+    let engine = shared.engine()?;
+    let Some(bytes) = engine.get(Space::Inbox, &keys::whereabouts(event))? else { return Ok(None) };
+    let Whereabouts::Held(at) = record::read(&bytes, &event)? else { return Ok(Some(Stage::Inbox)) };
+    let held = engine.get(Space::Held, &keys::held(&at))?;
+    // It may have gone between the two looks.
+    let Some(held) = held else { return Ok(Some(Stage::Inbox)) };
+    let held: HeldEvent = record::read(&held, &event)?;
+    let until = shared.now().saturating_add(held.due.saturating_sub(shared.hold_clock.now()));
+    let key = ordering_key(engine.get(Space::OrderingKeys, &at.key)?, &at.key)?;
+    let next = key.and_then(|known| u64::try_from(known.state.next?).ok());
+    let number = next.filter(|_| is_sequence(&*engine, event).unwrap_or(false));
+    Ok(Some(Stage::Held { until, number }))
+}
+
+fn is_sequence(engine: &dyn Engine, event: EventId) -> Result<bool, JournalError> {
+    let ordering = read::event(engine, event)?.and_then(|kept| kept.admission.identity.ordering);
+    Ok(ordering.is_some_and(|ordering| matches!(ordering.position, Position::Sequence(_))))
+}
+
+/// Forgets keys of which nothing has come for as long as they are remembered, and looks at the others again when that may
+/// be so. How many were forgotten.
+pub(super) fn forget(draft: &mut Draft<'_>, notes: Vec<(Vec<u8>, OrderingHash)>) -> Result<u64, JournalError> {
+    let mut forgotten = 0;
+    for (place, key) in notes {
+        draft.writes.delete(Space::Expiry, place);
+        let known = match ordering_key(draft.get(Space::OrderingKeys, &key)?, &key) {
+            Ok(Some(known)) => known,
+            Ok(None) => continue,
+            Err(e) => {
+                tracing::error!("{e}; it is forgotten");
+                draft.writes.delete(Space::OrderingKeys, key.to_vec());
+                continue;
+            }
+        };
+        if known.state.held == 0 && known.touched.saturating_add(known.memory) <= draft.now {
+            draft.writes.delete(Space::OrderingKeys, key.to_vec());
+            forgotten += 1;
+        } else {
+            note(draft, &key, &known);
+        }
+    }
+    Ok(forgotten)
+}
+
+/// Has the sweeper look at a key when it may be forgotten. There is one note for each key that is known.
+fn note(draft: &mut Draft<'_>, key: &OrderingHash, known: &OrderingKey) {
+    let at = known.touched.saturating_add(known.memory).max(draft.now + 1);
+    let place = keys::expiry(Due::OrderingKey, second_after(at), uuid::Uuid::from_bytes(*key));
+    draft.writes.put(Space::Expiry, place, Vec::new());
+}
+
+/// What is known of a key. Where that is damaged, so much is known that nothing stays behind.
+fn known(draft: &Draft<'_>, key: &OrderingHash) -> Result<Option<OrderingKey>, JournalError> {
+    match ordering_key(draft.get(Space::OrderingKeys, key)?, key) {
+        Err(e @ JournalError::Damaged(..)) => {
+            tracing::error!("{e}; its events go on as if it were new");
+            counted_anew(draft, key).map(Some)
+        }
+        known => known,
+    }
+}
+
+fn counted_anew(draft: &Draft<'_>, key: &OrderingHash) -> Result<OrderingKey, JournalError> {
+    let held = draft.page(Space::Held, &keys::held_from(key, 0), usize::MAX)?.len() as u64;
+    Ok(OrderingKey { state: KeyState { next: None, held }, touched: draft.now, memory: 0 })
+}
+
+fn ordering_key(bytes: Option<Vec<u8>>, key: &OrderingHash) -> Result<Option<OrderingKey>, JournalError> {
+    bytes.map(|bytes| record::read(&bytes, &hex::encode(key))).transpose()
+}
+
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The held events of one key, as a draft sees them.
+pub(super) struct DraftShelf<'d, 'e> {
+    draft: &'d mut Draft<'e>,
+    source: &'d Arc<str>,
+    key: OrderingHash,
+    kind: Kind,
+    late: Late,
+    /// What was read ahead, from its front on.
+    page: VecDeque<Entry<HeldEvent>>,
+}
+
+impl<'d, 'e> DraftShelf<'d, 'e> {
+    fn new(draft: &'d mut Draft<'e>, source: &'d Arc<str>, key: OrderingHash, kind: Kind, late: Late) -> Self {
+        DraftShelf { draft, source, key, kind, late, page: VecDeque::new() }
+    }
+
+    fn at(&self, entry: &Entry<HeldEvent>) -> HeldAt {
+        HeldAt { key: self.key, position: entry.position, arrival: entry.arrival }
+    }
+
+    fn tell(&mut self, entry: &Entry<HeldEvent>, cause: Cause, missing: u64) {
+        self.draft.told.push(Told::released(self.source, entry.item.event, cause, missing));
+    }
+}
+
+impl Shelf for DraftShelf<'_, '_> {
+    type Item = HeldEvent;
+    type Error = JournalError;
+
+    fn first(&mut self, from: u64) -> Result<Option<Entry<HeldEvent>>, JournalError> {
+        if self.page.is_empty() {
+            let range = keys::held_from(&self.key, from);
+            for (key, value) in self.draft.page(Space::Held, &range, PAGE)? {
+                let Some(at) = keys::read_held(&key) else { continue };
+                match record::read(&value, &hex::encode(&key)) {
+                    Ok(item) => self.page.push_back(Entry { position: at.position, arrival: at.arrival, item }),
+                    Err(e) => tracing::error!("{e}; it stays where it is"),
+                }
+            }
+        }
+        Ok(self.page.front().cloned())
+    }
+
+    fn hold(&mut self, entry: Entry<HeldEvent>) -> Result<(), JournalError> {
+        let (at, due) = (self.at(&entry), entry.item.due);
+        let writes = &mut self.draft.writes;
+        writes.put(Space::Held, keys::held(&at), record::write(&entry.item)?);
+        writes.put(Space::HeldDue, keys::held_due(self.source, self.kind, due, &at), Vec::new());
+        let whereabouts = record::write(&Whereabouts::Held(at))?;
+        writes.put(Space::Inbox, keys::whereabouts(entry.item.event), whereabouts);
+        self.draft.delta.held(self.source, 1);
+        let until = self.draft.wakes.held_until;
+        self.draft.wakes.held_until = Some(until.map_or(due, |until| until.min(due)));
+        self.page.clear();
+        Ok(())
+    }
+
+    fn take(&mut self, entry: &Entry<HeldEvent>) -> Result<(), JournalError> {
+        let at = self.at(entry);
+        let writes = &mut self.draft.writes;
+        writes.delete(Space::Held, keys::held(&at));
+        writes.delete(Space::HeldDue, keys::held_due(self.source, self.kind, entry.item.due, &at));
+        writes.delete(Space::Inbox, keys::whereabouts(entry.item.event));
+        self.draft.delta.held(self.source, -1);
+        self.page.pop_front();
+        Ok(())
+    }
+
+    fn release(&mut self, entry: Entry<HeldEvent>, cause: Cause, missing: u64) -> Result<(), JournalError> {
+        self.tell(&entry, cause, missing);
+        let HeldEvent { event, ahead, .. } = entry.item;
+        let marks = Marks { late: false, overflow: cause == Cause::Overflow, ahead, missing };
+        handoffs::add_to_inbox(self.draft, event, marks)
+    }
+
+    fn late(&mut self, entry: Entry<HeldEvent>) -> Result<(), JournalError> {
+        self.tell(&entry, Cause::Late, 0);
+        let HeldEvent { event, ahead, .. } = entry.item;
+        let now = self.draft.now;
+        let reason = match self.kind {
+            Kind::Sequence => "late: its number, or a higher one, was released before it came",
+            Kind::Timestamp => "late: a later event of its ordering key was released before it came",
+        };
+        match self.late {
+            Late::Deliver => handoffs::add_to_inbox(self.draft, event, Marks { late: true, ahead, ..Marks::default() }),
+            Late::DeadLetter => handoffs::refuse_late(self.draft, event, HandoffState::Dead(now), reason),
+            Late::Drop => handoffs::refuse_late(self.draft, event, HandoffState::Discarded(now), reason),
+        }
+    }
+}

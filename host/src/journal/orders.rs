@@ -1,0 +1,338 @@
+//! What operators ask: lists of events and dead letters, figures, and orders to send something again.
+
+use std::{collections::BTreeMap, ops::ControlFlow};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    engine::{Direction, Engine, KeyRange, Space},
+    handoffs::{ORDERING, check_name},
+    ids, keys, read,
+    record::{self, Whereabouts},
+    shared::{Health, Shared},
+    state::Counts,
+    types::{EventId, Handoff, HandoffId, HandoffState, JournalError},
+};
+
+/// Deliveries that one page looks at when most do not match, so that a page always comes soon.
+const PAGE_EFFORT: usize = 10_000;
+
+/// Handoffs at the head of a queue among which the oldest event is looked for.
+const OLDEST_AMONG: usize = 256;
+
+/// A part of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Page<T, C> {
+    /// What was found; may be empty although more follows.
+    pub items: Vec<T>,
+    /// Where the next page starts; none at the end of the list.
+    pub next: Option<C>,
+}
+
+/// A handoff, and a time in ms since the epoch: of a dead letter, when it died.
+pub type TimedHandoff = (u64, HandoffId);
+
+/// Where an event stands as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventState {
+    /// It is to be transformed and routed.
+    Waiting,
+    /// It waits for its turn among the events of its ordering key.
+    Held,
+    /// At least one handoff is to be tried or waits for its turn, none is dead.
+    Pending,
+    /// At least one handoff is dead.
+    Dead,
+    /// Every handoff is done, or was given up.
+    Delivered,
+    /// No route wanted it.
+    Unrouted,
+    /// It came after its turn and was given up.
+    Dropped,
+}
+
+/// Which events to list.
+#[derive(Clone, Debug, Default)]
+pub struct EventFilter {
+    /// Of this source only.
+    pub source: Option<String>,
+    /// In this state only.
+    pub state: Option<EventState>,
+    /// Admitted at that time or later, in milliseconds since the epoch.
+    pub since: Option<u64>,
+    /// Admitted before that time.
+    pub until: Option<u64>,
+    /// Oldest first instead of newest first.
+    pub oldest_first: bool,
+    /// The last page's `next`.
+    pub after: Option<EventId>,
+    /// Events a page; at least 1.
+    pub limit: usize,
+}
+
+/// An event in a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventSummary {
+    /// Its id.
+    pub id: EventId,
+    /// The source that admitted it.
+    pub source: String,
+    /// When it was admitted, in milliseconds since the epoch.
+    pub admitted_at: u64,
+    /// What happened, in the provider's words.
+    pub kind: Option<String>,
+    /// The provider's own id.
+    pub provider_id: Option<String>,
+    /// Where it stands.
+    pub state: EventState,
+    /// Its handoffs, and where each stands.
+    pub handoffs: Vec<(HandoffId, HandoffState)>,
+}
+
+/// The figures of the store.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Stats {
+    /// How the store does.
+    pub health: Health,
+    /// Deliveries kept.
+    pub deliveries: u64,
+    /// Idempotency keys kept.
+    pub keys: u64,
+    /// Events that wait to be transformed and routed.
+    pub inbox: u64,
+    /// When the first of them was admitted, in milliseconds since the epoch.
+    pub inbox_oldest: Option<u64>,
+    /// Events that wait for their turn, by source; those with none are left out.
+    pub held: BTreeMap<String, u64>,
+    /// By destination, those with something in the queue or dead.
+    pub destinations: BTreeMap<String, DestinationStats>,
+    /// Bytes on disk, roughly.
+    pub size: u64,
+}
+
+/// The figures of a destination.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct DestinationStats {
+    /// Handoffs in its queue, or behind those in their strands.
+    pub queued: u64,
+    /// Its dead letters.
+    pub dead: u64,
+    /// Of the queued ones, those that wait for another one of their strand.
+    pub waiting: u64,
+    /// Of its dead letters, those that block a strand.
+    pub blocking: u64,
+    /// When the oldest event among the 256 soonest due of its queue was admitted, in milliseconds since the epoch.
+    pub oldest: Option<u64>,
+}
+
+/// The figures as they are now: the counters are kept up to date, nothing is counted.
+pub(super) fn stats(shared: &Shared) -> Result<Stats, JournalError> {
+    let engine = shared.engine()?;
+    let books = shared.books();
+    let mut destinations = BTreeMap::new();
+    for (name, counts) in &books.destinations {
+        let head = read::queue(shared, name, None, OLDEST_AMONG)?;
+        let oldest = head.iter().map(|(_, id)| ids::time_of(id.event.delivery)).min();
+        let Counts { queued, dead, waiting, blocking } = *counts;
+        destinations.insert(name.clone(), DestinationStats { queued, dead, waiting, blocking, oldest });
+    }
+    let oldest = read::inbox(shared, None, 1)?;
+    Ok(Stats {
+        health: shared.health(),
+        deliveries: books.state.deliveries,
+        keys: books.state.keys,
+        inbox: books.state.inbox,
+        held: books.held.iter().map(|(source, held)| (source.clone(), held.0)).collect(),
+        inbox_oldest: oldest.first().map(|waiting| ids::time_of(waiting.event.delivery)),
+        destinations,
+        size: engine.size(),
+    })
+}
+
+/// A page of events.
+pub(super) fn events(shared: &Shared, filter: &EventFilter) -> Result<Page<EventSummary, EventId>, JournalError> {
+    let engine = shared.engine()?;
+    let mut page = Page { items: Vec::new(), next: None };
+    let mut seen = 0;
+    let mut failed = None;
+    engine.scan(Space::Deliveries, &range(filter), direction(filter), &mut |key, value| {
+        let Some(delivery) = keys::read_delivery(key) else { return ControlFlow::Continue(()) };
+        seen += 1;
+        match summaries(&*engine, delivery, value, filter) {
+            Ok(found) => page.items.extend(found),
+            // Nobody can say what events it had: it is left out here, and named in the log.
+            Err(e @ JournalError::Damaged(..)) => tracing::error!("{e}"),
+            Err(e) => failed = Some(e),
+        }
+        if page.items.len() < filter.limit && seen < PAGE_EFFORT && failed.is_none() {
+            return ControlFlow::Continue(());
+        }
+        page.next = Some(EventId { delivery, index: u16::MAX });
+        ControlFlow::Break(())
+    })?;
+    match failed {
+        Some(e) => Err(e),
+        None => Ok(cut(page, filter)),
+    }
+}
+
+/// Cuts a page to its limit; the rest of the last delivery begins the next one.
+fn cut(mut page: Page<EventSummary, EventId>, filter: &EventFilter) -> Page<EventSummary, EventId> {
+    let limit = filter.limit.max(1);
+    if page.items.len() > limit {
+        page.items.truncate(limit);
+        page.next = page.items.last().map(|event| event.id);
+    }
+    page
+}
+
+fn direction(filter: &EventFilter) -> Direction {
+    if filter.oldest_first { Direction::Forward } else { Direction::Backward }
+}
+
+fn range(filter: &EventFilter) -> KeyRange {
+    let mut range = keys::all();
+    if let Some(since) = filter.since {
+        range.from = keys::delivery(ids::first_of(since));
+    }
+    if let Some(until) = filter.until {
+        range.to = keys::delivery(ids::first_of(until));
+    }
+    if let Some(after) = filter.after {
+        // The delivery itself is looked at again where some of its events are still to come.
+        let whole = after.index == u16::MAX;
+        let key = keys::delivery(after.delivery);
+        match (filter.oldest_first, whole) {
+            (true, true) => range.from = keys::behind(key),
+            (true, false) => range.from = key,
+            (false, true) => range.to = key,
+            (false, false) => range.to = keys::behind(key),
+        }
+    }
+    range
+}
+
+/// The events of a delivery that the filter lets through, in its order.
+fn summaries(
+    engine: &dyn Engine,
+    delivery: uuid::Uuid,
+    value: &[u8],
+    filter: &EventFilter,
+) -> Result<Vec<EventSummary>, JournalError> {
+    let stored = record::read_delivery(value, delivery)?;
+    if filter.source.as_ref().is_some_and(|source| *source != stored.delivery.source) {
+        return Ok(Vec::new());
+    }
+    let mut found = Vec::new();
+    for (index, admission) in stored.events {
+        let id = EventId { delivery, index };
+        // Within a delivery events are always listed in their own order.
+        if filter.after.is_some_and(|after| after.delivery == delivery && index <= after.index) {
+            continue;
+        }
+        let (state, handoffs) = standing(engine, id)?;
+        if filter.state.is_none_or(|wanted| wanted == state) {
+            found.push(EventSummary {
+                id,
+                source: stored.delivery.source.clone(),
+                admitted_at: ids::time_of(delivery),
+                kind: admission.identity.kind,
+                provider_id: admission.identity.id,
+                state,
+                handoffs,
+            });
+        }
+    }
+    Ok(found)
+}
+
+/// Where an event stands, and each of its handoffs.
+fn standing(engine: &dyn Engine, id: EventId) -> Result<(EventState, Vec<(HandoffId, HandoffState)>), JournalError> {
+    let handoffs: Vec<_> = handoffs_of(engine, id)?.into_iter().map(|(id, handoff)| (id, handoff.state)).collect();
+    let whereabouts = engine.get(Space::Inbox, &keys::whereabouts(id))?;
+    let whereabouts = whereabouts.map(|bytes| record::read(&bytes, &id)).transpose()?;
+    let state = match whereabouts {
+        Some(Whereabouts::Inbox(_)) => EventState::Waiting,
+        Some(Whereabouts::Held(_)) => EventState::Held,
+        None => EventState::of(handoffs.iter().map(|(id, state)| (id, *state))),
+    };
+    Ok((state, handoffs))
+}
+
+impl EventState {
+    /// Of an event with these handoffs that is neither held nor in the inbox.
+    pub fn of<'h>(handoffs: impl Iterator<Item = (&'h HandoffId, HandoffState)>) -> EventState {
+        let handoffs: Vec<_> = handoffs.collect();
+        let any = |wanted: fn(&HandoffState) -> bool| handoffs.iter().any(|(_, state)| wanted(state));
+        let is_dropped = |(id, state): &(&HandoffId, HandoffState)| {
+            id.destination == ORDERING && matches!(state, HandoffState::Discarded(_))
+        };
+        if any(|state| matches!(state, HandoffState::Dead(_))) {
+            EventState::Dead
+        } else if any(|state| matches!(state, HandoffState::Pending(_) | HandoffState::Waiting(_))) {
+            EventState::Pending
+        } else if handoffs.is_empty() {
+            EventState::Unrouted
+        } else if handoffs.iter().all(is_dropped) {
+            EventState::Dropped
+        } else {
+            EventState::Delivered
+        }
+    }
+}
+
+/// The handoffs of an event, with their histories.
+pub(super) fn handoffs_of(engine: &dyn Engine, id: EventId) -> Result<Vec<(HandoffId, Handoff)>, JournalError> {
+    let mut found = Vec::new();
+    engine.scan(Space::Handoffs, &keys::handoffs_of(id), Direction::Forward, &mut |key, value| {
+        if let Some(id) = keys::read_handoff(key) {
+            found.push(record::read(value, &id.event).map(|handoff| (id, handoff)));
+        }
+        ControlFlow::Continue(())
+    })?;
+    found.into_iter().collect()
+}
+
+/// Dead letters with the times of their deaths, oldest first, by destination.
+pub(super) fn dead_letters(
+    engine: &dyn Engine,
+    destination: Option<&str>,
+    after: Option<&TimedHandoff>,
+    limit: usize,
+) -> Result<Page<TimedHandoff, TimedHandoff>, JournalError> {
+    let mut range = match destination {
+        Some(name) => {
+            check_name(name)?;
+            keys::prefix(keys::of_destination(name))
+        }
+        None => keys::all(),
+    };
+    if let Some((time, id)) = after {
+        range.from = keys::behind(keys::timed(*time, id));
+    }
+    let items = read::collect(engine, Space::Dead, &range, limit, keys::read_timed)?;
+    let next = if items.len() == limit { items.last().cloned() } else { None };
+    Ok(Page { items, next })
+}
+
+/// Which outputs of an event to hand to these destinations again: those that were routed there before, else all.
+/// `None` when the event is not transformed yet.
+pub(super) fn outputs_for(
+    engine: &dyn Engine,
+    id: EventId,
+    destinations: &[String],
+) -> Result<Option<Vec<(String, u16)>>, JournalError> {
+    let Some(outputs) = read::event(engine, id)?.and_then(|event| event.outputs) else { return Ok(None) };
+    let before = handoffs_of(engine, id)?;
+    let mut to = Vec::new();
+    for destination in destinations {
+        let routed = before.iter().filter(|(id, _)| id.destination == *destination);
+        let mut routed: Vec<u16> = routed.map(|(id, _)| id.output).collect();
+        if routed.is_empty() {
+            routed = (0..).take(outputs.len()).collect();
+        }
+        to.extend(routed.into_iter().map(|output| (destination.clone(), output)));
+    }
+    Ok(Some(to))
+}

@@ -1,0 +1,119 @@
+//! What the stages ask: the inbox, a queue, an event, a handoff.
+
+use std::{ops::ControlFlow, sync::Arc};
+
+use super::{
+    engine::{Direction, Engine, KeyRange, Space},
+    keys, record,
+    shared::Shared,
+    types::{EventId, Handoff, HandoffId, JournalError, KeptEvent, Marks, Waiting},
+};
+
+/// Events in the inbox, in their order.
+pub(super) fn inbox(shared: &Shared, after: Option<u64>, limit: usize) -> Result<Vec<Waiting>, JournalError> {
+    let waiting = |key: &[u8], value: &[u8]| {
+        let (ticket, event) = keys::read_ticket(key)?;
+        // Whatever the marks were, the event must go on.
+        let marks = if value.is_empty() { Ok(Marks::default()) } else { record::read(value, &event) };
+        let marks = marks.inspect_err(|e| tracing::error!("{e}")).unwrap_or_default();
+        Some(Waiting { ticket, event, marks })
+    };
+    let range = keys::tickets(after);
+    match after {
+        Some(_) => entries(&*shared.engine()?, Space::Inbox, &range, limit, waiting),
+        None => from_head(shared, Space::Inbox, Vec::new(), range, limit, waiting),
+    }
+}
+
+/// A destination's handoffs in the order of their due times.
+pub(super) fn queue(
+    shared: &Shared,
+    destination: &str,
+    after: Option<&(u64, HandoffId)>,
+    limit: usize,
+) -> Result<Vec<(u64, HandoffId)>, JournalError> {
+    let of = keys::of_destination(destination);
+    let range = keys::prefix(of.clone());
+    match after {
+        Some((time, id)) => {
+            let range = KeyRange { from: keys::behind(keys::timed(*time, id)), ..range };
+            collect(&*shared.engine()?, Space::Queue, &range, limit, keys::read_timed)
+        }
+        None => from_head(shared, Space::Queue, of, range, limit, |key, _| keys::read_timed(key)),
+    }
+}
+
+/// The first `limit` entries of a range that is worked off from its front; `of` is what all its keys begin with, as
+/// [`super::heads`] knows it.
+pub(super) fn from_head<K>(
+    shared: &Shared,
+    space: Space,
+    of: Vec<u8>,
+    mut range: KeyRange,
+    limit: usize,
+    read: impl Fn(&[u8], &[u8]) -> Option<K>,
+) -> Result<Vec<K>, JournalError> {
+    let engine = shared.engine()?;
+    let look = shared.heads.start(space, of, &mut range);
+    let mut first = None;
+    let found = entries(&*engine, space, &range, limit, |key, value| {
+        first.get_or_insert_with(|| key.to_vec());
+        read(key, value)
+    })?;
+    if limit > 0 {
+        shared.heads.seen(look, first.unwrap_or(range.to));
+    }
+    Ok(found)
+}
+
+/// An event with its delivery.
+pub(super) fn event(engine: &dyn Engine, id: EventId) -> Result<Option<KeptEvent>, JournalError> {
+    let Some(bytes) = engine.get(Space::Deliveries, &keys::delivery(id.delivery))? else { return Ok(None) };
+    let stored = record::read_delivery(&bytes, id.delivery)?;
+    let Some((_, admission)) = stored.events.into_iter().find(|(index, _)| *index == id.index) else {
+        return Ok(None);
+    };
+    let outputs = engine.get(Space::Outputs, &keys::event(id))?;
+    let outputs = outputs.map(|bytes| record::read(&bytes, &id)).transpose()?;
+    Ok(Some(KeptEvent { id, delivery: Arc::new(stored.delivery), admission, outputs }))
+}
+
+/// A handoff with its history.
+pub(super) fn handoff(engine: &dyn Engine, id: &HandoffId) -> Result<Option<Handoff>, JournalError> {
+    let bytes = engine.get(Space::Handoffs, &keys::handoff(id))?;
+    bytes.map(|bytes| record::read(&bytes, &format_args!("{} to {}", id.event, id.destination))).transpose()
+}
+
+/// The first `limit` keys of a range.
+pub(super) fn collect<K>(
+    engine: &dyn Engine,
+    space: Space,
+    range: &KeyRange,
+    limit: usize,
+    mut read: impl FnMut(&[u8]) -> Option<K>,
+) -> Result<Vec<K>, JournalError> {
+    entries(engine, space, range, limit, |key, _| read(key))
+}
+
+/// The first `limit` entries of a range.
+fn entries<K>(
+    engine: &dyn Engine,
+    space: Space,
+    range: &KeyRange,
+    limit: usize,
+    mut read: impl FnMut(&[u8], &[u8]) -> Option<K>,
+) -> Result<Vec<K>, JournalError> {
+    let mut found = Vec::new();
+    if limit == 0 {
+        return Ok(found);
+    }
+    engine.scan(space, range, Direction::Forward, &mut |key, value| {
+        match read(key, value) {
+            Some(key) => found.push(key),
+            // A key that cannot be read names nothing that could be worked on; the others go on.
+            None => tracing::error!(space = space.name(), key = hex::encode(key), "unreadable key in the store"),
+        }
+        if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(found)
+}

@@ -1,0 +1,185 @@
+//! The values of every space: a version byte, then postcard (its wire format is frozen at 1.0).
+
+use hookgate_capabilities::{Admission, CloudEvent};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use uuid::Uuid;
+
+use super::{
+    keys::HeldAt,
+    types::{EventId, Handoff, JournalError, KeptDelivery, Marks},
+};
+use crate::reorder::KeyState;
+
+/// The version of every record kind so far.
+const VERSION: u8 = 1;
+
+/// Something that is stored as a version byte and postcard.
+pub(super) trait Record: Serialize + DeserializeOwned {
+    /// What it is called in messages.
+    const KIND: &'static str;
+}
+
+impl Record for Vec<CloudEvent> {
+    const KIND: &'static str = "outputs of the event";
+}
+
+impl Record for Handoff {
+    const KIND: &'static str = "handoff";
+}
+
+impl Record for Marks {
+    const KIND: &'static str = "marks of the event";
+}
+
+/// Where an event is that is not transformed yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Whereabouts {
+    /// In the inbox, under that ticket.
+    Inbox(u64),
+    /// Among those that wait for their turn.
+    Held(HeldAt),
+}
+
+impl Record for Whereabouts {
+    const KIND: &'static str = "whereabouts of the event";
+}
+
+/// An event that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HeldEvent {
+    pub(super) event: EventId,
+    /// Until when at the latest, by the clock that held events wait by.
+    pub(super) due: u64,
+    /// The time of its arrival stands in for its own.
+    pub(super) ahead: bool,
+}
+
+impl Record for HeldEvent {
+    const KIND: &'static str = "held event";
+}
+
+/// What is known of an ordering key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct OrderingKey {
+    pub(super) state: KeyState,
+    /// When an event of it last came or went, in milliseconds since the epoch.
+    pub(super) touched: u64,
+    /// How long after that it is remembered, in milliseconds.
+    pub(super) memory: u64,
+}
+
+impl Record for OrderingKey {
+    const KIND: &'static str = "ordering key";
+}
+
+/// `version:1 postcard`
+pub(super) fn write<R: Record>(record: &R) -> Result<Vec<u8>, JournalError> {
+    postcard::to_extend(record, vec![VERSION]).map_err(|e| unwritable(R::KIND, &e))
+}
+
+/// Reads [`write`]; `key` tells which record it is, should it be damaged.
+pub(super) fn read<R: Record>(bytes: &[u8], key: &impl std::fmt::Display) -> Result<R, JournalError> {
+    let rest = versioned(bytes, R::KIND, key)?;
+    postcard::from_bytes(rest).map_err(|e| damaged(R::KIND, key, &e))
+}
+
+/// A delivery on its way into the store, encoded by whoever brings it, since the writer has better things to do.
+#[derive(Debug)]
+pub(super) struct EncodedDelivery {
+    head: Vec<u8>,
+    events: Vec<Vec<u8>>,
+}
+
+/// What the deliveries space holds under an id.
+#[derive(Debug)]
+pub(super) struct StoredDelivery {
+    pub(super) delivery: KeptDelivery,
+    /// Those events of it that were new, each with its place in the delivery.
+    pub(super) events: Vec<(u16, Admission)>,
+}
+
+impl EncodedDelivery {
+    pub(super) fn new<'a>(
+        delivery: &KeptDelivery,
+        events: impl IntoIterator<Item = &'a Admission>,
+    ) -> Result<Self, JournalError> {
+        const KIND: &str = "delivery";
+        let mut head = Vec::with_capacity(delivery.request.body.len() + 512);
+        head.push(VERSION);
+        let head = postcard::to_extend(delivery, head).map_err(|e| unwritable(KIND, &e))?;
+        let events = events.into_iter().map(postcard::to_stdvec).collect::<Result<_, _>>();
+        Ok(EncodedDelivery { head, events: events.map_err(|e| unwritable(KIND, &e))? })
+    }
+
+    /// `version:1 delivery { index:2 admission }*`: the delivery with the events that are new.
+    pub(super) fn finish(self, new: &[u16]) -> Vec<u8> {
+        let mut bytes = self.head;
+        for &index in new {
+            if let Some(event) = self.events.get(usize::from(index)) {
+                bytes.extend(index.to_be_bytes());
+                bytes.extend(event);
+            }
+        }
+        bytes
+    }
+}
+
+/// Reads [`EncodedDelivery::finish`].
+pub(super) fn read_delivery(bytes: &[u8], id: Uuid) -> Result<StoredDelivery, JournalError> {
+    const KIND: &str = "delivery";
+    let rest = versioned(bytes, KIND, &id)?;
+    let (delivery, mut rest) = postcard::take_from_bytes(rest).map_err(|e| damaged(KIND, &id, &e))?;
+    let mut events = Vec::new();
+    while !rest.is_empty() {
+        let (index, event) = rest.split_first_chunk().ok_or_else(|| damaged(KIND, &id, &"it ends too early"))?;
+        let (event, behind) = postcard::take_from_bytes(event).map_err(|e| damaged(KIND, &id, &e))?;
+        events.push((u16::from_be_bytes(*index), event));
+        rest = behind;
+    }
+    Ok(StoredDelivery { delivery, events })
+}
+
+/// What the idempotency space holds under a key: `version:1 expires:8 delivery:16 index:2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    /// Milliseconds since the epoch; from then on the key counts as new.
+    pub(super) expires: u64,
+    /// The event that came first.
+    pub(super) event: EventId,
+}
+
+impl Known {
+    pub(super) fn write(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(27);
+        bytes.push(VERSION);
+        bytes.extend(self.expires.to_be_bytes());
+        bytes.extend(super::keys::event(self.event));
+        bytes
+    }
+
+    pub(super) fn read(bytes: &[u8], key: &impl std::fmt::Display) -> Result<Known, JournalError> {
+        let known = || {
+            let (expires, event) = versioned(bytes, "idempotency key", key).ok()?.split_first_chunk()?;
+            Some(Known { expires: u64::from_be_bytes(*expires), event: super::keys::read_event(event)? })
+        };
+        known().ok_or_else(|| damaged("idempotency key", key, &"wrong version or length"))
+    }
+}
+
+/// Strips the version byte.
+fn versioned<'a>(bytes: &'a [u8], kind: &str, key: &impl std::fmt::Display) -> Result<&'a [u8], JournalError> {
+    match bytes.split_first() {
+        Some((&VERSION, rest)) => Ok(rest),
+        Some((version, _)) => Err(damaged(kind, key, &format_args!("its version {version} is not known here"))),
+        None => Err(damaged(kind, key, &"it is empty")),
+    }
+}
+
+/// A record that cannot be read.
+pub(super) fn damaged(kind: &str, key: &impl std::fmt::Display, why: &impl std::fmt::Display) -> JournalError {
+    JournalError::Damaged(format!("{kind} {key}"), why.to_string())
+}
+
+fn unwritable(kind: &str, why: &postcard::Error) -> JournalError {
+    JournalError::Failed(format!("a {kind} cannot be encoded: {why}"))
+}

@@ -1,0 +1,255 @@
+//! What the journal knows of itself: counters and marks, written with every batch.
+
+use std::{collections::BTreeMap, ops::Neg};
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::{
+    engine::{Batch, Engine, Space},
+    keys, read,
+    record::{self, Record},
+    types::JournalError,
+};
+
+/// Meta keys.
+pub(super) const STATE: &[u8] = b"s";
+const DESTINATION: u8 = b'd';
+const HELD: u8 = b'h';
+
+/// The counters and marks of the whole store.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct State {
+    /// Of the last batch; grows by one.
+    pub(super) batch: u64,
+    /// The batch that last wrote to each space, by the space's number.
+    pub(super) spaces: [u64; Space::COUNT],
+    /// Commits with something new in them, since the store was made.
+    pub(super) commits: u64,
+    /// The last delivery's id; the next one is above it.
+    pub(super) last: Uuid,
+    /// Every delivery up to this id has come to the end of its retention; those not finished then are left.
+    pub(super) retained: Uuid,
+    /// Events in the inbox.
+    pub(super) inbox: u64,
+    /// Deliveries kept.
+    pub(super) deliveries: u64,
+    /// Idempotency keys, expired ones that are not yet swept included.
+    pub(super) keys: u64,
+    /// Tickets given out. They number what comes into the inbox.
+    pub(super) tickets: u64,
+    /// The time that held events wait by, in milliseconds: it passes only while the store is open.
+    pub(super) hold_time: u64,
+}
+
+impl Record for State {
+    const KIND: &'static str = "state";
+}
+
+/// The counters of a destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Counts {
+    /// Handoffs in its queue, or behind those in their strands.
+    pub(super) queued: u64,
+    /// Its dead letters.
+    pub(super) dead: u64,
+    /// Of the queued ones, those that wait for another one of their strand.
+    pub(super) waiting: u64,
+    /// Of its dead letters, those that block a strand.
+    pub(super) blocking: u64,
+}
+
+impl Counts {
+    fn apply(&mut self, change: &Change) {
+        self.queued = self.queued.saturating_add_signed(change.queued);
+        self.dead = self.dead.saturating_add_signed(change.dead);
+        self.waiting = self.waiting.saturating_add_signed(change.waiting);
+        self.blocking = self.blocking.saturating_add_signed(change.blocking);
+    }
+}
+
+impl Record for Counts {
+    const KIND: &'static str = "counters of the destination";
+}
+
+/// How many events of a source are held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct HeldCount(pub(super) u64);
+
+impl Record for HeldCount {
+    const KIND: &'static str = "count of held events of the source";
+}
+
+/// All counters, as they are in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Books {
+    pub(super) state: State,
+    pub(super) destinations: BTreeMap<String, Counts>,
+    /// Held events, by source.
+    pub(super) held: BTreeMap<String, HeldCount>,
+}
+
+/// What a group of writes changes of the [`Books`].
+#[derive(Debug, Default)]
+pub(super) struct Delta {
+    pub(super) commits: u64,
+    pub(super) last: Option<Uuid>,
+    pub(super) retained: Option<Uuid>,
+    pub(super) inbox: i64,
+    pub(super) deliveries: i64,
+    pub(super) keys: i64,
+    pub(super) destinations: BTreeMap<String, Change>,
+    pub(super) tickets: u64,
+    pub(super) hold_time: u64,
+    pub(super) held: BTreeMap<String, i64>,
+}
+
+/// What changes of the [`Counts`] of a destination.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Change {
+    pub(super) queued: i64,
+    pub(super) dead: i64,
+    pub(super) waiting: i64,
+    pub(super) blocking: i64,
+}
+
+impl Neg for Change {
+    type Output = Change;
+
+    fn neg(self) -> Change {
+        Change { queued: -self.queued, dead: -self.dead, waiting: -self.waiting, blocking: -self.blocking }
+    }
+}
+
+impl Delta {
+    pub(super) fn change(&mut self, destination: &str, by: Change) {
+        if by == Change::default() {
+            return;
+        }
+        let change = self.destinations.entry(destination.to_owned()).or_default();
+        change.queued += by.queued;
+        change.dead += by.dead;
+        change.waiting += by.waiting;
+        change.blocking += by.blocking;
+    }
+
+    pub(super) fn held(&mut self, source: &str, by: i64) {
+        match self.held.get_mut(source) {
+            Some(held) => *held += by,
+            None => _ = self.held.insert(source.to_owned(), by),
+        }
+    }
+
+    /// Adds what came after.
+    pub(super) fn absorb(&mut self, later: Delta) {
+        self.commits += later.commits;
+        self.last = later.last.or(self.last);
+        self.retained = later.retained.or(self.retained);
+        self.inbox += later.inbox;
+        self.deliveries += later.deliveries;
+        self.keys += later.keys;
+        for (name, change) in later.destinations {
+            self.change(&name, change);
+        }
+        self.tickets += later.tickets;
+        self.hold_time = self.hold_time.max(later.hold_time);
+        for (source, by) in later.held {
+            self.held(&source, by);
+        }
+    }
+}
+
+impl State {
+    /// Under which keys destinations have their counters.
+    pub(super) fn destination_keys(engine: &dyn Engine) -> Result<Vec<Vec<u8>>, JournalError> {
+        counter_keys(engine, DESTINATION)
+    }
+
+    /// Under which keys the held events of sources are counted.
+    pub(super) fn held_keys(engine: &dyn Engine) -> Result<Vec<Vec<u8>>, JournalError> {
+        counter_keys(engine, HELD)
+    }
+}
+
+fn counter_keys(engine: &dyn Engine, of: u8) -> Result<Vec<Vec<u8>>, JournalError> {
+    read::collect(engine, Space::Meta, &keys::prefix(vec![of]), usize::MAX, |key| Some(key.to_vec()))
+}
+
+fn held_key(source: &str) -> Vec<u8> {
+    [&[HELD], source.as_bytes()].concat()
+}
+
+fn destination_key(name: &str) -> Vec<u8> {
+    [&[DESTINATION], name.as_bytes()].concat()
+}
+
+impl Books {
+    /// Reads them from a store; `None` when it has none yet.
+    pub(super) fn load(engine: &dyn Engine) -> Result<Option<Books>, JournalError> {
+        let Some(bytes) = engine.get(Space::Meta, STATE)? else { return Ok(None) };
+        let mut books = Books { state: record::read(&bytes, &"of the store")?, ..Books::default() };
+        for key in State::destination_keys(engine)? {
+            let name = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
+            if let Some(bytes) = engine.get(Space::Meta, &key)? {
+                books.destinations.insert(name.clone(), record::read(&bytes, &name)?);
+            }
+        }
+        for key in State::held_keys(engine)? {
+            let source = String::from_utf8_lossy(key.get(1..).unwrap_or_default()).into_owned();
+            if let Some(bytes) = engine.get(Space::Meta, &key)? {
+                books.held.insert(source.clone(), record::read(&bytes, &source)?);
+            }
+        }
+        Ok(Some(books))
+    }
+
+    /// Puts the counters of every destination into a batch.
+    pub(super) fn write_destinations(&self, batch: &mut Batch) -> Result<(), JournalError> {
+        for (name, counts) in &self.destinations {
+            batch.put(Space::Meta, destination_key(name), record::write(counts)?);
+        }
+        Ok(())
+    }
+
+    /// The books after a batch, which gets them as its last writes.
+    pub(super) fn enter(&self, delta: &Delta, batch: &mut Batch) -> Result<Books, JournalError> {
+        let mut next = self.clone();
+        for (name, change) in &delta.destinations {
+            let counts = next.destinations.entry(name.clone()).or_default();
+            counts.apply(change);
+            let key = destination_key(name);
+            if *counts == Counts::default() {
+                next.destinations.remove(name);
+                batch.delete(Space::Meta, key);
+            } else {
+                batch.put(Space::Meta, key, record::write(counts)?);
+            }
+        }
+        for (source, by) in &delta.held {
+            let held = next.held.entry(source.clone()).or_default();
+            held.0 = held.0.saturating_add_signed(*by);
+            if *held == HeldCount(0) {
+                next.held.remove(source);
+                batch.delete(Space::Meta, held_key(source));
+            } else {
+                batch.put(Space::Meta, held_key(source), record::write(held)?);
+            }
+        }
+        let state = &mut next.state;
+        state.batch += 1;
+        state.commits += delta.commits;
+        state.last = delta.last.unwrap_or(state.last);
+        state.retained = delta.retained.unwrap_or(state.retained);
+        state.inbox = state.inbox.saturating_add_signed(delta.inbox);
+        state.deliveries = state.deliveries.saturating_add_signed(delta.deliveries);
+        state.keys = state.keys.saturating_add_signed(delta.keys);
+        state.tickets += delta.tickets;
+        state.hold_time = state.hold_time.max(delta.hold_time);
+        for (space, _) in batch.writes.keys() {
+            state.spaces[*space as usize] = state.batch;
+        }
+        state.spaces[Space::Meta as usize] = state.batch;
+        batch.put(Space::Meta, STATE.to_vec(), record::write(state)?);
+        Ok(next)
+    }
+}

@@ -1,0 +1,23 @@
+//! Tests of the journal over both engines.
+
+#[cfg(unix)]
+mod child;
+mod claims;
+mod conformance;
+mod conformance_orders;
+#[cfg(target_os = "linux")]
+mod disk;
+#[cfg(target_os = "linux")]
+mod full;
+#[cfg(unix)]
+mod kill;
+mod migration;
+mod model;
+mod opening;
+mod ordering;
+mod ordering_model;
+#[cfg(target_os = "linux")]
+mod power;
+mod signatures;
+mod strands;
+mod support;

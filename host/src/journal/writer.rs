@@ -1,0 +1,302 @@
+//! The one thread that writes: gathers requests, applies them as one batch, makes it durable once, answers all.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc,
+        atomic::Ordering,
+        mpsc::{Receiver, RecvTimeoutError},
+    },
+    time::{Duration, Instant},
+};
+
+use metrics::Histogram;
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use super::{
+    disk::Disk,
+    draft::{Draft, Ground, Group},
+    engine::{Durability, Engine, EngineError},
+    heads::Heads,
+    open::{OpenError, Opener},
+    shared::{Health, Shared},
+    sidecar::Sidecar,
+    state::Books,
+    types::JournalError,
+};
+use crate::reorder;
+
+/// Bytes of values that a batch gathers at most; a single request may have more.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// Between two attempts at opening a failed store again.
+const REOPEN_PAUSE: Duration = Duration::from_secs(1);
+
+/// Between two looks at a full disk.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
+
+/// What a request asks of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It admits something new: durable, and refused when room runs out.
+    Admission,
+    /// An operator's: durable.
+    Order,
+    /// It moves on what was admitted: lost by a power cut, it is done again.
+    Progress,
+}
+
+/// A request, with the permit that bounds how many wait.
+pub(super) struct Request {
+    pub(super) kind: Kind,
+    pub(super) job: Box<dyn Job>,
+    /// The sweeper, which waits for each answer, needs none.
+    pub(super) permit: Option<OwnedSemaphorePermit>,
+}
+
+/// What a request does.
+pub(super) trait Job: Send {
+    /// Writes into the draft; the answer is due when the batch is applied. `None` when it could not (and has said so).
+    fn run(self: Box<Self>, draft: &mut Draft<'_>) -> Option<Answer>;
+    /// Answers without having done anything.
+    fn refuse(self: Box<Self>, why: JournalError);
+}
+
+/// Tells whoever asked what became of the batch.
+pub(super) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
+
+/// A [`Job`] made of a function and the place where its result is awaited.
+pub(super) struct Task<W, T> {
+    pub(super) work: W,
+    pub(super) reply: oneshot::Sender<Result<T, JournalError>>,
+}
+
+impl<W, T> Job for Task<W, T>
+where
+    W: FnOnce(&mut Draft<'_>) -> Result<T, JournalError> + Send,
+    T: Send + 'static,
+{
+    fn run(self: Box<Self>, draft: &mut Draft<'_>) -> Option<Answer> {
+        let Task { work, reply } = *self;
+        // Whoever asked may have gone away; what was asked is done all the same.
+        match work(draft) {
+            Ok(value) => Some(Box::new(move |applied| drop(reply.send(applied.map(|()| value))))),
+            Err(e) => {
+                drop(reply.send(Err(e)));
+                None
+            }
+        }
+    }
+
+    fn refuse(self: Box<Self>, why: JournalError) {
+        drop(self.reply.send(Err(why)));
+    }
+}
+
+/// The writer's own things.
+pub(super) struct Writer {
+    /// Dropped first: once nobody has `shared` any more the store's lock is free.
+    pub(super) opener: Opener,
+    pub(super) shared: Arc<Shared>,
+    pub(super) requests: Receiver<Request>,
+    pub(super) disk: Disk,
+    pub(super) sidecar: Sidecar,
+    pub(super) books: Books,
+    pub(super) commits_per_batch: Histogram,
+}
+
+impl Writer {
+    /// Serves until every handle is gone, then closes the store.
+    pub(super) fn run(mut self) {
+        while let Some(first) = self.next() {
+            // An engine that panics must not take everybody else's answers with it.
+            let served = catch_unwind(AssertUnwindSafe(|| self.batch(first)));
+            if let Err(e) = served.unwrap_or_else(|_| Err(EngineError::Failed("the engine panicked".to_owned()))) {
+                self.reopen(e);
+            }
+        }
+        self.shared.set_health(Health::Closed("the gateway stops".to_owned()));
+        self.shared.drop_engine();
+        tracing::debug!("the store is closed");
+    }
+
+    /// The next request; `None` when nobody can ask any more. A full disk is looked at meanwhile: as long as it is full
+    /// the gateway is not ready, and a balancer that knows this sends nothing that would make it look.
+    fn next(&mut self) -> Option<Request> {
+        while matches!(self.shared.health(), Health::Full(_)) {
+            match self.requests.recv_timeout(ROOM_PAUSE) {
+                Ok(request) => return Some(request),
+                Err(RecvTimeoutError::Timeout) => drop(self.room()),
+                Err(RecvTimeoutError::Disconnected) => return None,
+            }
+        }
+        self.requests.recv().ok()
+    }
+
+    /// Serves the first request and all that wait behind it, as far as one batch goes.
+    fn batch(&mut self, first: Request) -> Result<(), EngineError> {
+        let engine = match self.shared.engine() {
+            Ok(engine) => engine,
+            Err(e) => {
+                first.job.refuse(e);
+                return Ok(());
+            }
+        };
+        let room = self.room();
+        let (now, hold_now) = (self.shared.now(), self.shared.hold_clock.now());
+        let ground = Ground { engine: &*engine, books: &self.books, heads: &self.shared.heads, now, hold_now };
+        let mut group = Group::default();
+        let mut answers: Vec<(Answer, Option<OwnedSemaphorePermit>)> = Vec::new();
+        let mut durability = Durability::Process;
+        let mut bytes = 0;
+        let mut commits = 0;
+        let mut next = Some(first);
+        while let Some(Request { kind, job, permit }) = next {
+            match &room {
+                Err(full) if kind == Kind::Admission => job.refuse(full.clone()),
+                _ => {
+                    if kind == Kind::Order {
+                        self.shared.orders.fetch_add(1, Ordering::SeqCst);
+                    }
+                    let mut draft = Draft::new(ground, &group);
+                    if let Some(answer) = job.run(&mut draft) {
+                        let draft = draft.finish();
+                        bytes += draft.batch.bytes();
+                        group.absorb(draft);
+                        answers.push((answer, permit));
+                        commits += u32::from(kind == Kind::Admission);
+                        if kind != Kind::Progress {
+                            durability = Durability::Power;
+                        }
+                    }
+                }
+            }
+            let more = group.batch.len() < engine.batch_limit() && bytes < BATCH_BYTES;
+            next = if more { self.requests.try_recv().ok() } else { None };
+        }
+        group.delta.hold_time = hold_now;
+        let applied = self.apply(&*engine, group, durability);
+        if commits > 0 {
+            self.commits_per_batch.record(commits);
+        }
+        drop(engine);
+        let outcome = applied.as_ref().map(|_| ()).map_err(|e| JournalError::from(e.clone()));
+        for (answer, permit) in answers {
+            answer(outcome.clone());
+            drop(permit);
+        }
+        applied
+    }
+
+    /// Whether there is room to admit something.
+    fn room(&mut self) -> Result<(), JournalError> {
+        let room = self.disk.room();
+        match (&room, self.shared.health()) {
+            (Ok(()), Health::Full(_)) => {
+                tracing::info!("there is room on the disk again; deliveries are admitted");
+                self.shared.set_health(Health::Ready);
+            }
+            (Err(why), Health::Ready) => {
+                tracing::error!("{why}; deliveries are answered 503 until there is room");
+                self.shared.set_health(Health::Full(why.clone()));
+            }
+            _ => {}
+        }
+        room.map_err(JournalError::Full)
+    }
+
+    fn apply(&mut self, engine: &dyn Engine, group: Group, durability: Durability) -> Result<(), EngineError> {
+        let Group { mut batch, delta, wakes, told } = group;
+        if batch.is_empty() && delta.retained.is_none() {
+            return Ok(());
+        }
+        let books = self.books.enter(&delta, &mut batch).map_err(|e| EngineError::Failed(e.to_string()))?;
+        let additions = Heads::additions(&batch);
+        engine.apply(batch, books.state.batch, durability)?;
+        self.shared.heads.added(additions);
+        if durability == Durability::Power {
+            self.sidecar.note(&books.state);
+        }
+        self.books = books.clone();
+        self.shared.set_books(books);
+        reorder::tell(&told);
+        if let Some(due) = wakes.held_until {
+            self.shared.held_until(due);
+        }
+        if wakes.inbox {
+            self.shared.inbox_grown().notify_one();
+        }
+        for destination in wakes.queues {
+            self.shared.queue_grown(&destination).notify_one();
+        }
+        Ok(())
+    }
+
+    /// Closes a failed engine and opens it again, as often as it takes; meanwhile everything is refused.
+    fn reopen(&mut self, failed: EngineError) {
+        // Whatever it was, a sync may have failed: then what is read is not what is on the disk. A full disk has said so
+        // when it was written to.
+        let mut distrusted = !matches!(failed, EngineError::Full(_));
+        let mut why = JournalError::from(failed);
+        tracing::error!("{why}");
+        self.not_ready(&why);
+        self.shared.drop_engine();
+        loop {
+            let rewritten = if distrusted { self.opener.rewrite_log() } else { Ok(()) };
+            distrusted &= rewritten.is_err();
+            match rewritten.and_then(|()| self.opener.reopen(&self.sidecar)) {
+                Ok((engine, books)) => return self.ready(engine, books),
+                Err(e @ OpenError::Lost { .. }) => {
+                    tracing::error!("{e}");
+                    self.shared.set_health(Health::Closed(e.to_string()));
+                }
+                Err(e) => {
+                    tracing::error!("the store cannot be opened again yet: {e}");
+                    distrusted |= matches!(e, OpenError::Failed { .. });
+                    if let OpenError::Full { reason, .. } = e {
+                        why = JournalError::Full(reason);
+                    }
+                    self.not_ready(&why);
+                }
+            }
+            if self.refuse_for(REOPEN_PAUSE, &why) == Handles::Gone {
+                return;
+            }
+        }
+    }
+
+    fn not_ready(&self, why: &JournalError) {
+        self.shared.set_health(match why {
+            JournalError::Full(reason) => Health::Full(reason.clone()),
+            other => Health::Reopening(other.to_string()),
+        });
+    }
+
+    fn ready(&mut self, engine: Arc<dyn Engine>, books: Books) {
+        self.books = books.clone();
+        self.shared.set_books(books);
+        self.shared.heads.clear();
+        self.shared.set_engine(engine);
+        self.shared.set_health(Health::Ready);
+        self.shared.wake_all();
+        tracing::info!("the store is open again");
+    }
+
+    fn refuse_for(&self, pause: Duration, why: &JournalError) -> Handles {
+        let until = Instant::now() + pause;
+        loop {
+            match self.requests.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(request) => request.job.refuse(why.clone()),
+                Err(RecvTimeoutError::Timeout) => return Handles::Held,
+                Err(RecvTimeoutError::Disconnected) => return Handles::Gone,
+            }
+        }
+    }
+}
+
+/// Whether anybody can still ask for something.
+#[derive(PartialEq, Eq)]
+enum Handles {
+    Held,
+    Gone,
+}

@@ -1,0 +1,278 @@
+//! The keys of a source that the host fetches for its plugin, and the subscriptions that it confirms.
+//!
+//! A plugin never waits: what is not at hand ends its call with [`Broken::KeysNeeded`](crate::plugin::Broken), the gateway
+//! has it fetched here, and the plugin judges the delivery again from the beginning.
+
+use std::{
+    collections::HashMap,
+    num::NonZeroU32,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use hookgate_capabilities::{
+    FetchedKeys, Found, KeyDocument, KeyError, KeyNeed, KeyRequest, OwnedKeyField, SecretText, UrlPattern,
+};
+use http::Uri;
+use serde_json::{Map, Value};
+use zeroize::Zeroize;
+
+use crate::{
+    config::Source,
+    fetch::{Anew, Document, FetchError, Fetcher, Query},
+    limits,
+};
+
+/// What a source may have fetched, and what was made of it.
+pub struct SourceKeys {
+    source: Arc<Source>,
+    fetcher: Fetcher,
+    granted: Granted,
+    /// What is left of the fetches that deliveries of this source may bring about.
+    budget: DefaultDirectRateLimiter,
+    /// Documents that were read, by their queries.
+    read: Mutex<HashMap<String, Read>>,
+}
+
+/// The URLs that the deliveries of a source may have the host ask.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Granted {
+    /// Documents with keys.
+    pub keys: Vec<UrlPattern>,
+    /// Confirmations of subscriptions.
+    pub confirm: Vec<UrlPattern>,
+}
+
+/// A document's number, and what it holds.
+type Read = (u64, Result<Arc<KeyDocument>, String>);
+
+/// Why keys cannot be had, or a subscription cannot be confirmed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum KeysError {
+    /// Its server.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// Too many fetches for this source.
+    #[error(
+        "deliveries of this source have brought about {max} fetches in a short time; further ones wait",
+        max = limits::KEY_FETCHES_OF_SOURCE.0
+    )]
+    TooMany,
+    /// Not a URL.
+    #[error("the plugin asks for a URL that is none")]
+    NotAUrl,
+    /// The source may not.
+    #[error("the source may not confirm at this URL; where that is right, add a pattern for it to keys.confirm")]
+    NotAllowed,
+    /// No secret of that name.
+    #[error("secrets.{0} is not set, which asking for keys takes")]
+    NoSecret(String),
+    /// However often it was fetched, more was needed.
+    #[error("the plugin needed keys again and again")]
+    TooManyRounds,
+}
+
+impl SourceKeys {
+    /// The keys of a source; nothing is fetched yet.
+    pub fn new(source: Arc<Source>, granted: Granted, fetcher: Fetcher) -> SourceKeys {
+        let (count, per) = limits::KEY_FETCHES_OF_SOURCE;
+        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+        let quota = Quota::with_period(per / count.get()).unwrap_or(Quota::per_second(count)).allow_burst(count);
+        SourceKeys { source, fetcher, granted, budget: RateLimiter::direct(quota), read: Mutex::default() }
+    }
+
+    /// Fetches what a plugin needs, unless it is at hand by now.
+    ///
+    /// # Errors
+    /// It cannot be had now.
+    pub async fn fetch(&self, need: &KeyNeed) -> Result<(), KeysError> {
+        let query = self.query(&need.request)?;
+        match self.fetcher.at_hand(&query) {
+            Some(Err(error)) => return Err(error.into()),
+            Some(Ok(document)) if need.newer_than.is_none_or(|number| document.number > number) => return Ok(()),
+            Some(Ok(_)) | None => {}
+        }
+        self.budget.check().map_err(|_| KeysError::TooMany)?;
+        match need.newer_than {
+            None => self.fetcher.get(&query).await?,
+            Some(number) => self.fetcher.newer(&query, number).await?,
+        };
+        Ok(())
+    }
+
+    /// Confirms a subscription: gets a URL that an authentic delivery has named.
+    ///
+    /// # Errors
+    /// It may not be got, or was not answered with a success.
+    pub async fn confirm(&self, url: &str) -> Result<(), KeysError> {
+        if !self.granted.confirm.iter().any(|pattern| pattern.fits(url)) {
+            return Err(KeysError::NotAllowed);
+        }
+        self.fetcher.visit(parsed(url)?).await.map_err(KeysError::Fetch)
+    }
+
+    /// The request as it is sent, with the source's secrets in it.
+    fn query(&self, request: &KeyRequest) -> Result<Query, KeysError> {
+        let url = parsed(&request.url)?;
+        if request.fields.is_empty() {
+            return Ok(Query::get(url));
+        }
+        let mut object = Map::new();
+        // Sources have credentials of their own: what one of them is answered says nothing of the other.
+        let mut about = self.source.name.clone();
+        for (name, field) in &request.fields {
+            let text = match field {
+                OwnedKeyField::Text(text) => {
+                    about += &format!(" {name}={text:?}");
+                    text.clone()
+                }
+                OwnedKeyField::Secret(secret) => {
+                    let newest = self.source.secrets.get(secret).and_then(|versions| versions.first());
+                    let newest = newest.ok_or_else(|| KeysError::NoSecret(secret.clone()))?;
+                    newest.expose().to_owned()
+                }
+            };
+            object.insert(name.clone(), Value::String(text));
+        }
+        let json = Value::Object(object);
+        let text = SecretText::new(json.to_string());
+        wipe(json);
+        Ok(Query::post(url, text, &about))
+    }
+
+    /// The document as keys, read once.
+    fn read(&self, request: &KeyRequest, document: &Document) -> Result<Arc<KeyDocument>, String> {
+        let name = format!("{request:?}");
+        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, keys)) = read.get(&name).filter(|(number, _)| *number == document.number) {
+            return keys.clone();
+        }
+        // Whoever makes requests up has them read anew, and takes up no more room than others.
+        if read.len() >= limits::FETCHED_DOCUMENTS_MAX {
+            read.clear();
+        }
+        let keys = KeyDocument::read(request.format, &request.at, &document.bytes).map(Arc::new);
+        read.insert(name, (document.number, keys.clone()));
+        keys
+    }
+}
+
+impl FetchedKeys for SourceKeys {
+    fn find(&self, request: &KeyRequest) -> Found {
+        if !self.granted.keys.iter().any(|pattern| pattern.fits(&request.url)) {
+            return Found::Never(KeyError::NotAllowed);
+        }
+        let query = match self.query(request) {
+            Ok(query) => query,
+            Err(error) => return Found::Never(KeyError::Unusable(error.to_string())),
+        };
+        // A failure of a moment ago is told by whoever is asked to fetch it.
+        let Some(Ok(document)) = self.fetcher.at_hand(&query) else { return Found::Needed(None) };
+        match self.read(request, &document) {
+            Ok(keys) => Found::Document(keys, document.number),
+            Err(_) if self.fetcher.anew(&query) == Anew::Outdated => Found::Needed(Some(document.number)),
+            Err(why) => Found::Never(KeyError::Unusable(why)),
+        }
+    }
+
+    fn may_be_outdated(&self, request: &KeyRequest) -> bool {
+        self.query(request).is_ok_and(|query| self.fetcher.anew(&query) == Anew::Outdated)
+    }
+}
+
+fn parsed(url: &str) -> Result<Uri, KeysError> {
+    let url: Uri = url.parse().map_err(|_| KeysError::NotAUrl)?;
+    if url.host().is_some() { Ok(url) } else { Err(KeysError::NotAUrl) }
+}
+
+/// Wipes the texts of an object: secrets are among them.
+fn wipe(json: Value) {
+    if let Value::Object(members) = json {
+        for (_, value) in members {
+            if let Value::String(mut text) = value {
+                text.zeroize();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use hookgate_capabilities::KeyFormat;
+
+    use super::*;
+    use crate::dispatch::egress::Guard;
+
+    fn source() -> Arc<Source> {
+        let secret = SecretText::new("hush \"quoted\"".to_owned());
+        Arc::new(Source {
+            secrets: BTreeMap::from([("api".to_owned(), vec![secret])]),
+            ..Source::of_plugin("bank", "plaid")
+        })
+    }
+
+    /// Keys from loopback, which the guard refuses at once: nothing is ever fetched.
+    fn keys() -> SourceKeys {
+        let patterns = |text: &str| vec![UrlPattern::new(text).unwrap()];
+        let granted = Granted { keys: patterns("http://127.0.0.1/*.pem"), confirm: patterns("http://127.0.0.1/?t=*") };
+        SourceKeys::new(source(), granted, Fetcher::new(Guard::default()))
+    }
+
+    fn request(url: &str, fields: Vec<(String, OwnedKeyField)>) -> KeyRequest {
+        KeyRequest { url: url.to_owned(), format: KeyFormat::Certificate, fields, at: String::new() }
+    }
+
+    fn need(url: &str) -> KeyNeed {
+        KeyNeed { request: Arc::new(request(url, Vec::new())), newer_than: None }
+    }
+
+    #[test]
+    fn only_what_is_granted_is_looked_for() {
+        let keys = keys();
+        let find = |url: &str| keys.find(&request(url, Vec::new()));
+        assert!(matches!(find("http://127.0.0.1/a.pem"), Found::Needed(None)));
+        for url in
+            ["http://127.0.0.1/?t=1", "http://127.0.0.1/a.pem?x", "https://127.0.0.1/a.pem", "http://127.0.0.1/.pem"]
+        {
+            assert!(matches!(find(url), Found::Never(KeyError::NotAllowed)), "{url}");
+        }
+    }
+
+    #[test]
+    fn secrets_go_into_the_body_and_into_nothing_else() {
+        let fields = vec![
+            ("secret".to_owned(), OwnedKeyField::Secret("api".to_owned())),
+            ("key_id".to_owned(), OwnedKeyField::Text("k1".to_owned())),
+        ];
+        let query = keys().query(&request("http://127.0.0.1/a.pem", fields)).unwrap();
+        assert!(!format!("{query:?}").contains("hush"));
+        let fields = vec![("secret".to_owned(), OwnedKeyField::Secret("missing".to_owned()))];
+        let found = keys().find(&request("http://127.0.0.1/a.pem", fields));
+        assert!(matches!(found, Found::Never(KeyError::Unusable(why)) if why.contains("secrets.missing")));
+    }
+
+    #[tokio::test]
+    async fn made_up_urls_bring_about_so_many_fetches_and_no_more() {
+        let keys = keys();
+        let mut fetches = 0;
+        // While the clock runs some more come free: fewer than a loop can ask for.
+        let ended = loop {
+            match keys.fetch(&need(&format!("http://127.0.0.1/{fetches}.pem"))).await {
+                Err(KeysError::Fetch(_)) => fetches += 1,
+                other => break other,
+            }
+        };
+        assert_eq!(ended, Err(KeysError::TooMany));
+        assert!(fetches >= limits::KEY_FETCHES_OF_SOURCE.0, "{fetches}");
+    }
+
+    #[tokio::test]
+    async fn only_what_is_granted_is_confirmed() {
+        let keys = keys();
+        assert_eq!(keys.confirm("http://127.0.0.1/a.pem").await, Err(KeysError::NotAllowed));
+        assert!(matches!(keys.confirm("http://127.0.0.1/?t=1").await, Err(KeysError::Fetch(_))));
+    }
+}

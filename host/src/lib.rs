@@ -1,0 +1,43 @@
+//! hookgate: a webhook gateway whose provider rules are sandboxed WebAssembly components.
+//!
+//! The modules follow the way of a delivery; each knows the interface of the next one and nothing behind it.
+
+pub mod config;
+pub mod limits;
+
+mod clock;
+
+pub mod auth;
+pub mod fetch;
+pub mod gateway;
+pub mod handed_over;
+pub mod ingress;
+pub mod keys;
+pub mod plugin;
+pub mod replay;
+pub mod sources;
+
+pub mod journal;
+pub mod reorder;
+
+pub mod fanout;
+pub mod filter;
+pub mod route;
+
+pub mod claims;
+pub mod cloudevents;
+pub mod dispatch;
+
+pub mod telemetry;
+
+pub mod descriptors;
+pub mod live;
+
+pub mod serve;
+
+pub mod admin;
+pub mod cli;
+mod human;
+
+#[cfg(test)]
+mod golden;

@@ -1,0 +1,120 @@
+//! Which plugins there are: those embedded in the binary, and the files of the plugin directory.
+
+use std::{
+    collections::BTreeMap,
+    fmt, fs, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use super::{LoadError, Plugin, Sandbox};
+use crate::limits;
+
+include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
+
+/// Where a plugin's component comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Embedded in this binary.
+    Bundled,
+    /// A file.
+    File(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Bundled => f.write_str("bundled"),
+            Origin::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+/// The plugins that can be named in a configuration, not loaded yet.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    origins: BTreeMap<String, Origin>,
+}
+
+/// Why a plugin cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The plugin directory cannot be listed.
+    #[error("the plugin directory {} cannot be read: {}; set plugins.directory to one that can", .0.display(), .1)]
+    Directory(PathBuf, io::Error),
+    /// A component's file cannot be read.
+    #[error("the plugin file {} cannot be read: {}", .0.display(), .1)]
+    File(PathBuf, io::Error),
+    /// No plugin of that name.
+    #[error("there is no plugin {0:?}; there are: {1}")]
+    Unknown(String, String),
+    /// It is no plugin.
+    #[error("the plugin {0:?} cannot be used: {1}")]
+    Load(String, LoadError),
+}
+
+impl Catalog {
+    /// The embedded plugins and, over them, each `NAME.wasm` of the directory.
+    pub fn new(directory: Option<&Path>) -> Result<Self, CatalogError> {
+        let mut origins: BTreeMap<String, Origin> =
+            BUNDLED.iter().map(|(name, _)| ((*name).to_owned(), Origin::Bundled)).collect();
+        if let Some(directory) = directory {
+            for file in wasm_files(directory).map_err(|error| CatalogError::Directory(directory.to_owned(), error))? {
+                if let Some(name) = file.file_stem().and_then(|name| name.to_str()) {
+                    origins.insert(name.to_owned(), Origin::File(file.clone()));
+                }
+            }
+        }
+        Ok(Catalog { origins })
+    }
+
+    /// Names and origins, by name.
+    pub fn list(&self) -> impl Iterator<Item = (&str, &Origin)> {
+        self.origins.iter().map(|(name, origin)| (name.as_str(), origin))
+    }
+
+    /// Where the plugin of that name comes from.
+    pub fn origin(&self, name: &str) -> Option<&Origin> {
+        self.origins.get(name)
+    }
+
+    /// Compiles and links a plugin.
+    pub async fn load(&self, name: &str, sandbox: &Arc<Sandbox>) -> Result<Plugin, CatalogError> {
+        let bytes = match self.origins.get(name) {
+            Some(Origin::File(path)) => read(path)?,
+            Some(Origin::Bundled) => bundled(name).unwrap_or_default().to_vec(),
+            None => {
+                let names: Vec<&str> = self.origins.keys().map(String::as_str).collect();
+                return Err(CatalogError::Unknown(name.to_owned(), names.join(", ")));
+            }
+        };
+        sandbox.load(&bytes).await.map_err(|error| CatalogError::Load(name.to_owned(), error))
+    }
+}
+
+/// The bytes of a component file, bounded.
+pub fn read(path: &Path) -> Result<Vec<u8>, CatalogError> {
+    let failed = |error| CatalogError::File(path.to_owned(), error);
+    let length = fs::metadata(path).map_err(failed)?.len();
+    if length > limits::PLUGIN_FILE_BYTES_MAX {
+        return Err(failed(io::Error::other(format!("it has {length} bytes, more than 64 MiB"))));
+    }
+    fs::read(path).map_err(failed)
+}
+
+/// The embedded component of that name.
+pub fn bundled(name: &str) -> Option<&'static [u8]> {
+    BUNDLED.iter().find(|(bundled, _)| *bundled == name).map(|(_, bytes)| *bytes)
+}
+
+fn wasm_files(directory: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "wasm") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}

@@ -1,0 +1,447 @@
+//! Plugins: components that know a provider, each call of one in a fresh sandbox.
+//!
+//! [`Sandbox`] makes a [`Plugin`] of a component's bytes; [`Plugin::verify`] and [`Plugin::transform`] call it. A call
+//! that breaks the rules, for whatever reason, is a [`Broken`]: the delivery is neither admitted nor called forged.
+
+mod artifact;
+mod bindings;
+mod call;
+mod catalog;
+mod convert;
+mod engine;
+#[cfg(feature = "native-twin")]
+mod native;
+mod provider;
+mod rules;
+mod time;
+mod wasi;
+
+use std::{
+    future::Future,
+    path::Path,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use hookgate_capabilities::{
+    CapabilityError, CloudEvent, Delivery, Descriptor, Event, KeyNeed, Outgoing, Refusal, Request, Verdict,
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
+use wasmtime::{
+    Engine, Store, Trap, UpdateDeadline,
+    component::{Component, ComponentExportIndex, Linker, Resource},
+};
+
+#[cfg(feature = "native-twin")]
+pub use self::native::NativeTwin;
+pub use self::{
+    artifact::ArtifactError,
+    catalog::{Catalog, CatalogError, Origin, read as read_component},
+    engine::SandboxLimits,
+    provider::Provider,
+};
+use self::{
+    artifact::ArtifactStore,
+    bindings::ProviderPre,
+    call::{Call, DeliveryHandle, EventHandle},
+    time::Meter,
+};
+use crate::{limits, telemetry::PluginMetrics};
+
+/// Where plugins run: one engine, its limits, and as many slots as calls may run at once.
+pub struct Sandbox {
+    engine: Engine,
+    linker: Linker<Call>,
+    limits: SandboxLimits,
+    slots: Semaphore,
+    artifacts: ArtifactStore,
+}
+
+/// A component that was compiled, linked and asked what it is.
+#[derive(Clone)]
+pub struct Plugin(Arc<Loaded>);
+
+struct Loaded {
+    sandbox: Arc<Sandbox>,
+    hash: String,
+    descriptor: Descriptor,
+    metrics: PluginMetrics,
+    imports: Vec<String>,
+    exports: Vec<String>,
+    size_bytes: usize,
+    vectors: Vec<String>,
+    provider: ProviderPre<Call>,
+    sign: Option<ComponentExportIndex>,
+    needs_wasi: bool,
+}
+
+/// Why the sandbox cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    /// The artifacts' directory.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactError),
+    /// wasmtime refuses the limits.
+    #[error("the plugin sandbox cannot be set up: {0:#}; lower plugins.concurrency or plugins.memory")]
+    Engine(wasmtime::Error),
+}
+
+/// Why a component is no plugin.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// Not a component, or too large to be one.
+    #[error("it cannot be compiled: {0}; it must be a WebAssembly component (not a core module) of at most 64 MiB")]
+    Compile(String),
+    /// It asks for what is not lent, or does not export what a plugin must.
+    #[error("it does not fit the world hookgate:provider/provider@0.1.0: {0}")]
+    World(String),
+    /// `describe` broke a rule.
+    #[error("its describe function is broken: {0}")]
+    Describe(#[from] Broken),
+}
+
+/// How a call of a plugin broke the rules.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// It ended in a trap: a panic, an unreachable instruction, a stack overflow, a host function misused.
+    #[error("it trapped: {0}")]
+    Trap(String),
+    /// It did not end in its time.
+    #[error("it ran longer than {} ms (plugins.timeout)", .0.as_millis())]
+    Timeout(Duration),
+    /// It wanted more memory than a call may have.
+    #[error("it wanted more than {0} bytes of memory (plugins.memory)")]
+    Memory(usize),
+    /// It answered what it must not.
+    #[error("its answer breaks the rules: {0}")]
+    Rules(String),
+    /// It has broken nothing: it goes on when these have been fetched.
+    #[error("it needs keys from {}", .0.request.url)]
+    KeysNeeded(Box<KeyNeed>),
+    /// Its body is kept outside memory and cannot be read: the plugin is not to blame.
+    #[error("the body could not be read while it ran: {0}")]
+    Body(String),
+    /// It has no such function.
+    #[error("it cannot sign: it does not export hookgate:provider/sender")]
+    NoSender,
+}
+
+impl Broken {
+    /// One word for metrics.
+    pub fn cause(&self) -> &'static str {
+        match self {
+            Broken::Trap(_) => "trap",
+            Broken::Timeout(_) => "timeout",
+            Broken::Memory(_) => "memory",
+            Broken::Rules(_) => "rules",
+            Broken::KeysNeeded(_) => "keys-needed",
+            Broken::Body(_) => "body",
+            Broken::NoSender => "no-sender",
+        }
+    }
+}
+
+const SENDER: &str = "hookgate:provider/sender@0.1.0";
+
+impl Sandbox {
+    /// Sets up the engine and opens the directory of compiled artifacts.
+    pub fn new(limits: SandboxLimits, artifacts: &Path) -> Result<Arc<Self>, SandboxError> {
+        let artifacts = ArtifactStore::open(artifacts)?;
+        let set_up = || {
+            let engine = engine::engine(&limits)?;
+            let mut linker = Linker::new(&engine);
+            call::add_to_linker(&mut linker)?;
+            wasi::add_to_linker(&mut linker)?;
+            wasmtime::Result::Ok((engine, linker))
+        };
+        let (engine, linker) = set_up().map_err(SandboxError::Engine)?;
+        let slots = Semaphore::new(limits.concurrency as usize);
+        Ok(Arc::new(Sandbox { engine, linker, limits, slots, artifacts }))
+    }
+
+    /// Compiles a component (or takes its artifact), links it and asks it what it is.
+    ///
+    /// Compiling blocks for up to some seconds; call it where that is allowed.
+    pub async fn load(self: &Arc<Self>, bytes: &[u8]) -> Result<Plugin, LoadError> {
+        if bytes.len() as u64 > limits::PLUGIN_FILE_BYTES_MAX {
+            return Err(LoadError::Compile(format!("it has {} bytes", bytes.len())));
+        }
+        let hash = hex::encode(Sha256::digest(bytes));
+        let compiled = self.artifacts.component(&self.engine, bytes, &hash);
+        let component = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
+        let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
+        let provider = self.linker.instantiate_pre(&component).and_then(ProviderPre::new).map_err(world)?;
+        let imports = imports(&component, &self.engine);
+        let exports = component.component_type().exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let mut loaded = Loaded {
+            sandbox: self.clone(),
+            hash,
+            descriptor: Descriptor {
+                name: String::new(),
+                version: String::new(),
+                summary: String::new(),
+                documentation: Vec::new(),
+                secrets: Vec::new(),
+                settings: Vec::new(),
+                headers: Vec::new(),
+                key_urls: Vec::new(),
+                confirm_urls: Vec::new(),
+            },
+            metrics: PluginMetrics::new(""),
+            needs_wasi: imports.iter().any(|name| name.starts_with("wasi:")),
+            imports,
+            exports,
+            size_bytes: bytes.len(),
+            vectors: vectors_of(bytes),
+            provider,
+            sign: component
+                .get_export_index(None, SENDER)
+                .and_then(|sender| component.get_export_index(Some(&sender), "sign")),
+        };
+        loaded.descriptor = loaded.describe().await?;
+        loaded.metrics = PluginMetrics::new(&loaded.descriptor.name);
+        Ok(Plugin(Arc::new(loaded)))
+    }
+}
+
+fn imports(component: &Component, engine: &Engine) -> Vec<String> {
+    let names = component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect::<Vec<_>>();
+    // Those without a namespace are types that the world itself uses.
+    names.into_iter().filter(|name| name.contains(':')).collect()
+}
+
+/// The conformance vectors that a component carries: its custom sections `hookgate:vectors`.
+fn vectors_of(bytes: &[u8]) -> Vec<String> {
+    let sections = wasmparser::Parser::new(0).parse_all(bytes).filter_map(|payload| match payload {
+        Ok(wasmparser::Payload::CustomSection(section)) if section.name() == "hookgate:vectors" => {
+            String::from_utf8(section.data().to_vec()).ok()
+        }
+        _ => None,
+    });
+    sections.collect()
+}
+
+impl Plugin {
+    /// The SHA-256 of the component, in hex.
+    pub fn hash(&self) -> &str {
+        &self.0.hash
+    }
+
+    /// What it says of itself.
+    pub fn descriptor(&self) -> &Descriptor {
+        &self.0.descriptor
+    }
+
+    /// The interfaces it imports.
+    pub fn imports(&self) -> &[String] {
+        &self.0.imports
+    }
+
+    /// What it exports.
+    pub fn exports(&self) -> &[String] {
+        &self.0.exports
+    }
+
+    /// Bytes of its component.
+    pub fn size_bytes(&self) -> usize {
+        self.0.size_bytes
+    }
+
+    /// The conformance vectors it carries: JSON texts.
+    pub fn vectors(&self) -> &[String] {
+        &self.0.vectors
+    }
+
+    /// Whether it can sign (exports `sender`).
+    pub fn can_sign(&self) -> bool {
+        self.0.sign.is_some()
+    }
+
+    /// Judges a delivery.
+    ///
+    /// # Errors
+    /// [`Broken`] when the call did not end by the rules.
+    pub async fn verify(&self, delivery: Delivery) -> Result<Result<Verdict, Refusal>, Broken> {
+        let body_length = delivery.body_length();
+        let began = Instant::now();
+        let answer = self
+            .0
+            .call(delivery, None, async |loaded, store| {
+                let plugin = loaded.provider.instantiate_async(&mut *store).await?;
+                plugin.call_verify(store, Resource::<DeliveryHandle>::new_borrow(0)).await
+            })
+            .await;
+        self.0.metrics.verify.record(began.elapsed());
+        match self.counted(answer)? {
+            Err(refusal) => Ok(Err(rules::refusal(convert::refusal(refusal)))),
+            Ok(verdict) => {
+                let verdict = convert::verdict(verdict);
+                self.counted(rules::verdict(&verdict, body_length, &self.0.descriptor).map_err(Broken::Rules))?;
+                Ok(Ok(verdict))
+            }
+        }
+    }
+
+    /// Puts an admitted event into CloudEvents. The inner error is the plugin's own.
+    ///
+    /// # Errors
+    /// [`Broken`] when the call did not end by the rules.
+    pub async fn transform(&self, event: Event) -> Result<Result<Vec<CloudEvent>, String>, Broken> {
+        let began = Instant::now();
+        let answer = self
+            .0
+            .call(event.delivery(), Some(event), async |loaded, store| {
+                let plugin = loaded.provider.instantiate_async(&mut *store).await?;
+                plugin.call_transform(store, Resource::<EventHandle>::new_borrow(0)).await
+            })
+            .await;
+        self.0.metrics.transform.record(began.elapsed());
+        let answer = self.counted(answer)?;
+        let Ok(events) = answer else { return Ok(answer.map(|_| Vec::new())) };
+        Ok(Ok(events.into_iter().map(convert::cloud_event).collect()))
+    }
+
+    /// Counts a call that broke the rules.
+    fn counted<T>(&self, outcome: Result<T, Broken>) -> Result<T, Broken> {
+        outcome.inspect_err(|broken| match broken {
+            Broken::KeysNeeded(_) => {}
+            broken => self.0.metrics.failed(broken.cause()),
+        })
+    }
+
+    /// Signs a delivery as the provider would. The inner error is the plugin's own.
+    ///
+    /// # Errors
+    /// [`Broken`] when the call did not end by the rules, or the plugin cannot sign.
+    pub async fn sign(&self, delivery: Delivery) -> Result<Result<Outgoing, String>, Broken> {
+        let sign = self.0.sign.ok_or(Broken::NoSender)?;
+        let answer = self
+            .0
+            .call(delivery, None, async |loaded, store| {
+                let instance = loaded.provider.instance_pre().instantiate_async(&mut *store).await?;
+                let sign = instance
+                    .get_typed_func::<(Resource<DeliveryHandle>,), (Result<bindings::Outgoing, String>,)>(
+                        &mut *store,
+                        &sign,
+                    )?;
+                let (answer,) = sign.call_async(store, (Resource::new_borrow(0),)).await?;
+                Ok(answer)
+            })
+            .await?;
+        Ok(answer.map(convert::outgoing))
+    }
+}
+
+impl Loaded {
+    async fn describe(&self) -> Result<Descriptor, Broken> {
+        let request = Request {
+            method: "POST".into(),
+            url: "http://localhost/".into(),
+            headers: Vec::new(),
+            received_at: 0,
+            body: bytes::Bytes::new(),
+        };
+        let nothing = Delivery::without_secrets(Arc::new(request), Default::default());
+        let answer = self
+            .call(nothing, None, async |loaded, store| {
+                let plugin = loaded.provider.instantiate_async(&mut *store).await?;
+                plugin.call_describe(store).await
+            })
+            .await?;
+        let descriptor = convert::descriptor(answer);
+        rules::descriptor(&descriptor).map_err(Broken::Rules)?;
+        Ok(descriptor)
+    }
+
+    /// Runs one call in a store of its own and puts a name to what went wrong.
+    async fn call<R>(
+        &self,
+        delivery: Delivery,
+        event: Option<Event>,
+        run: impl AsyncFnOnce(&Loaded, &mut Store<Call>) -> wasmtime::Result<R>,
+    ) -> Result<R, Broken> {
+        let sandbox = &self.sandbox;
+        let _slot = sandbox.slots.acquire().await.map_err(|closed| Broken::Trap(closed.to_string()))?;
+        let is_large = delivery.body_length() >= limits::PLUGIN_WORKER_BODY_BYTES_MAX || delivery.is_stored();
+        let time = sandbox.limits.time + time_to_read(&delivery);
+        let meter = Meter::new();
+        let mut store = self.store(Call::new(delivery, event, sandbox.limits.memory_bytes), meter.clone(), time);
+        let running = meter.of(run(self, &mut store));
+        let outcome = match (self.needs_wasi, is_large) {
+            // A guest that waits for a WASI clock computes nothing, so the epochs do not see it.
+            (true, _) => match tokio::time::timeout(time * 2, running).await {
+                Ok(outcome) => outcome,
+                Err(_) => Err(Trap::Interrupt.into()),
+            },
+            (false, true) => beside_the_workers(running).await,
+            (false, false) => running.await,
+        };
+        if let Some(wasi) = &store.data().wasi {
+            let printed = wasi.printed();
+            if !printed.is_empty() {
+                tracing::info!(plugin = self.descriptor.name, printed, "the plugin printed");
+            }
+        }
+        outcome.map_err(|error| self.name(error, store.data(), time))
+    }
+
+    fn store(&self, call: Call, meter: Meter, time: Duration) -> Store<Call> {
+        // A plugin may hand back what it made of the whole body, unless that is not to be in memory.
+        let body = match call.delivery.is_stored() {
+            true => 0,
+            false => usize::try_from(call.delivery.body_length()).unwrap_or(usize::MAX),
+        };
+        let mut store = Store::new(&self.sandbox.engine, call);
+        store.limiter(|call| &mut call.memory);
+        store.set_hostcall_fuel(limits::PLUGIN_PASSED_BYTES_MAX.saturating_add(body));
+        store.set_max_component_handles(limits::PLUGIN_HANDLES_MAX);
+        // The deadline is a tick away; each time it has passed, the guest yields to other deliveries, until its time is up.
+        // A long call of the host passes many ticks at once: the clock counts, not the ticks.
+        let mut left = time;
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_callback(move |_| {
+            left = left.saturating_sub(meter.lap());
+            match left.is_zero() {
+                true => Ok(UpdateDeadline::Interrupt),
+                false => Ok(UpdateDeadline::Yield(1)),
+            }
+        });
+        store
+    }
+
+    fn name(&self, error: wasmtime::Error, call: &Call, time: Duration) -> Broken {
+        let limits = &self.sandbox.limits;
+        if let Some(CapabilityError::KeysNeeded(need)) = error.downcast_ref() {
+            return Broken::KeysNeeded(need.clone());
+        }
+        if let Some(CapabilityError::Unreadable(why)) = error.downcast_ref::<CapabilityError>() {
+            return Broken::Body(why.clone());
+        }
+        match error.downcast_ref::<Trap>() {
+            Some(Trap::Interrupt) => Broken::Timeout(time),
+            _ if call.memory.exhausted => Broken::Memory(limits.memory_bytes),
+            Some(trap) => Broken::Trap(trap.to_string()),
+            None => Broken::Trap(format!("{:#}", error.root_cause())),
+        }
+    }
+}
+
+/// What a call may take longer for a body that is not in memory: the host reads and hashes it within the call.
+fn time_to_read(delivery: &Delivery) -> Duration {
+    match delivery.is_stored() {
+        true => Duration::from_secs(delivery.body_length().div_ceil(limits::PLUGIN_STORED_BYTES_A_SECOND)),
+        false => Duration::ZERO,
+    }
+}
+
+/// Runs a call that may have the host hash megabytes, which nothing interrupts, where it holds up no other delivery.
+async fn beside_the_workers<T>(call: impl Future<Output = T>) -> T {
+    use tokio::runtime::{Handle, RuntimeFlavor};
+    let handle = Handle::current();
+    match handle.runtime_flavor() {
+        // Nobody else is there to be held up, as in tests.
+        RuntimeFlavor::CurrentThread => call.await,
+        _ => tokio::task::block_in_place(|| handle.block_on(call)),
+    }
+}

@@ -1,0 +1,53 @@
+//! What judges the deliveries of a source: a sandboxed plugin, or, in the benchmark only, its native twin.
+
+use hookgate_capabilities::{CloudEvent, Delivery, Event, Refusal, Verdict};
+
+use super::{Broken, Plugin};
+
+/// What judges the deliveries of a source and transforms its events.
+#[derive(Clone)]
+pub enum Provider {
+    /// A component, in a fresh sandbox for each call.
+    Sandboxed(Plugin),
+    /// The same provider's logic compiled in, to measure what the sandbox costs.
+    #[cfg(feature = "native-twin")]
+    Native(super::native::NativeTwin),
+}
+
+impl Provider {
+    /// The plugin's name, and the SHA-256 of its component in hex.
+    pub fn stamp(&self) -> (String, String) {
+        match self {
+            Provider::Sandboxed(plugin) => (plugin.descriptor().name.clone(), plugin.hash().to_owned()),
+            #[cfg(feature = "native-twin")]
+            Provider::Native(twin) => (twin.name.to_owned(), "native".to_owned()),
+        }
+    }
+
+    /// The headers that the plugin says it reads, lower case.
+    pub fn headers(&self) -> &[String] {
+        match self {
+            Provider::Sandboxed(plugin) => &plugin.descriptor().headers,
+            #[cfg(feature = "native-twin")]
+            Provider::Native(_) => &[],
+        }
+    }
+
+    /// As [`Plugin::verify`].
+    pub async fn verify(&self, delivery: Delivery) -> Result<Result<Verdict, Refusal>, Broken> {
+        match self {
+            Provider::Sandboxed(plugin) => plugin.verify(delivery).await,
+            #[cfg(feature = "native-twin")]
+            Provider::Native(twin) => Ok((twin.verify)(&delivery)),
+        }
+    }
+
+    /// As [`Plugin::transform`].
+    pub async fn transform(&self, event: Event) -> Result<Result<Vec<CloudEvent>, String>, Broken> {
+        match self {
+            Provider::Sandboxed(plugin) => plugin.transform(event).await,
+            #[cfg(feature = "native-twin")]
+            Provider::Native(twin) => Ok((twin.transform)(&event)),
+        }
+    }
+}

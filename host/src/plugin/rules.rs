@@ -1,0 +1,264 @@
+//! What a plugin may say: the rules of `wit/provider.wit` for its answers, checked before anything acts on them. Those
+//! for cloud events are in `cloudevents`.
+
+use hookgate_capabilities::{
+    Accepted, Admission, Confirmation, Descriptor, Enrollment, Identity, Payload, Refusal, Reply, UrlPattern, Verdict,
+};
+use http::{HeaderName, HeaderValue};
+
+use crate::limits;
+
+/// The rule that an answer breaks, in words for the plugin's author.
+type Broken = String;
+
+/// Checks a plugin's verdict on a delivery whose body is so long.
+pub fn verdict(verdict: &Verdict, body_length: u64, plugin: &Descriptor) -> Result<(), Broken> {
+    match verdict {
+        Verdict::Answer(answer) => reply(answer, 100..=599),
+        Verdict::Confirm(Confirmation { url, reply: answer }) => {
+            at_most("bytes of a URL", url.len(), limits::FETCHED_URL_BYTES_MAX)?;
+            reply(answer, 200..=299)
+        }
+        Verdict::Enroll(handed_over) => enrollment(handed_over, plugin),
+        Verdict::Admit(Accepted { events, reply: answer }) => {
+            if events.is_empty() {
+                return Err("an accepted delivery must bring at least one event; use answer for a handshake".into());
+            }
+            at_most("events", events.len(), limits::PLUGIN_EVENTS_MAX)?;
+            events.iter().try_for_each(|event| admission(event, body_length))?;
+            answer.as_ref().map_or(Ok(()), |answer| reply(answer, 200..=299))
+        }
+    }
+}
+
+/// Cuts a refusal's text to what is kept of it, and takes control characters out: it goes to a log.
+pub fn refusal(refusal: Refusal) -> Refusal {
+    let tame = |text: String| -> String {
+        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+        let mut end = text.len().min(limits::PLUGIN_TEXT_BYTES_MAX);
+        while !text.is_char_boundary(end) {
+            end -= 1;
+        }
+        text[..end].to_owned()
+    };
+    match refusal {
+        Refusal::Unauthenticated(text) => Refusal::Unauthenticated(tame(text)),
+        Refusal::Stale(text) => Refusal::Stale(tame(text)),
+        Refusal::Malformed(text) => Refusal::Malformed(tame(text)),
+        Refusal::Unsupported(text) => Refusal::Unsupported(tame(text)),
+        Refusal::Misconfigured(text) => Refusal::Misconfigured(tame(text)),
+    }
+}
+
+/// Checks what a plugin says of itself.
+pub fn descriptor(descriptor: &Descriptor) -> Result<(), Broken> {
+    name("the plugin's name", &descriptor.name)?;
+    at_most("bytes of the summary", descriptor.summary.len(), limits::PLUGIN_TEXT_BYTES_MAX)?;
+    at_most("secrets", descriptor.secrets.len(), 64)?;
+    at_most("settings", descriptor.settings.len(), 256)?;
+    at_most("headers", descriptor.headers.len(), 256)?;
+    descriptor.secrets.iter().try_for_each(|spec| name("the name of a secret", &spec.name))?;
+    descriptor.settings.iter().try_for_each(|spec| name("the name of a setting", &spec.name))?;
+    at_most("key-urls", descriptor.key_urls.len(), limits::PLUGIN_URLS_MAX)?;
+    at_most("confirm-urls", descriptor.confirm_urls.len(), limits::PLUGIN_URLS_MAX)?;
+    for url in descriptor.key_urls.iter().chain(&descriptor.confirm_urls) {
+        UrlPattern::new(url).map_err(|why| format!("the URL pattern {url:?} {why}"))?;
+    }
+    match descriptor.headers.iter().find(|header| HeaderName::from_lowercase(header.as_bytes()).is_err()) {
+        Some(header) => Err(format!("{header:?} among the headers is no header name in lower case")),
+        None => Ok(()),
+    }
+}
+
+fn name(what: &str, name: &str) -> Result<(), Broken> {
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    match name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+        true => Err(format!("{what} must be 1 to 64 lower-case letters, digits and dashes, not {name:?}")),
+        false => Ok(()),
+    }
+}
+
+fn admission(admission: &Admission, body_length: u64) -> Result<(), Broken> {
+    let Identity { id, kind, ordering, attributes, occurred_at: _ } = &admission.identity;
+    at_most("bytes of an event's id", id.as_ref().map_or(0, String::len), limits::EVENT_ID_BYTES_MAX)?;
+    at_most("bytes of an event's kind", kind.as_ref().map_or(0, String::len), limits::EVENT_KIND_BYTES_MAX)?;
+    let key = ordering.as_ref().map_or(0, |ordering| ordering.key.len());
+    at_most("bytes of an ordering key", key, limits::ORDERING_KEY_BYTES_MAX)?;
+    at_most("attributes of an event", attributes.len(), limits::EVENT_ATTRIBUTES_MAX)?;
+    let attribute_bytes = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
+    at_most("bytes of an event's attributes", attribute_bytes, limits::EVENT_ATTRIBUTES_BYTES_MAX)?;
+    if id.as_ref().is_some_and(String::is_empty) {
+        return Err("an event's id must not be empty; leave it out where the provider has none".into());
+    }
+    match &admission.payload {
+        Payload::BodyRange(range) if range.offset.checked_add(range.length).is_none_or(|end| end > body_length) => Err(
+            format!("the payload range {}+{} lies outside the body of {body_length} bytes", range.offset, range.length),
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// The messages leave the value out: it is a secret.
+fn enrollment(handed_over: &Enrollment, plugin: &Descriptor) -> Result<(), Broken> {
+    let Enrollment { secret, value, reply: answer } = handed_over;
+    if !plugin.secrets.iter().any(|spec| spec.handed_over && spec.name == *secret) {
+        return Err(format!("{secret:?} is none of its secrets that are handed over"));
+    }
+    at_most("bytes of a secret that is handed over", value.len(), limits::HANDED_OVER_BYTES_MAX)?;
+    if value.is_empty() || value.chars().any(char::is_control) {
+        return Err("a secret that is handed over must not be empty, nor hold control characters".into());
+    }
+    reply(answer, 200..=299)
+}
+
+fn reply(reply: &Reply, statuses: std::ops::RangeInclusive<u16>) -> Result<(), Broken> {
+    if !statuses.contains(&reply.status) {
+        return Err(format!("a reply's status must lie in {statuses:?} here, not be {}", reply.status));
+    }
+    at_most("bytes of a reply's body", reply.body.len(), limits::PLUGIN_REPLY_BYTES_MAX)?;
+    at_most("headers of a reply", reply.headers.len(), limits::PLUGIN_REPLY_HEADERS_MAX)?;
+    reply.headers.iter().try_for_each(|(name, value)| reply_header(name, value))
+}
+
+/// Of the connection, or the host's own.
+const HEADERS_OF_THE_HOST: [&str; 12] = [
+    "connection",
+    "content-length",
+    "date",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "traceparent",
+];
+
+fn reply_header(name: &str, value: &str) -> Result<(), Broken> {
+    let lower = name.to_ascii_lowercase();
+    if HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Err(format!("{name:?} is no header name"));
+    }
+    if HEADERS_OF_THE_HOST.contains(&lower.as_str()) || lower.starts_with("hookgate-") {
+        return Err(format!("the header {lower} is the host's to set"));
+    }
+    match HeaderValue::from_str(value) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("the value of the header {lower} holds control characters")),
+    }
+}
+
+fn at_most(what: &str, count: usize, max: usize) -> Result<(), Broken> {
+    match count > max {
+        true => Err(format!("{count} {what}, where at most {max} are allowed")),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use hookgate_capabilities::{ByteRange, Ordering, Position, SecretSpec};
+
+    use super::*;
+
+    fn event(identity: Identity, payload: Payload) -> Verdict {
+        Verdict::Admit(Accepted { events: vec![Admission { identity, payload }], reply: None })
+    }
+
+    fn answer(status: u16, headers: &[(&str, &str)], body: usize) -> Verdict {
+        let headers = headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Verdict::Answer(Reply { status, headers, body: vec![0; body] })
+    }
+
+    fn confirm(url: &str, status: u16) -> Verdict {
+        let reply = Reply { status, headers: Vec::new(), body: Vec::new() };
+        Verdict::Confirm(Confirmation { url: url.to_owned(), reply })
+    }
+
+    fn enroll(secret: &str, value: &str, status: u16) -> Verdict {
+        let reply = Reply { status, headers: Vec::new(), body: Vec::new() };
+        Verdict::Enroll(Enrollment { secret: secret.to_owned(), value: value.to_owned(), reply })
+    }
+
+    /// Of its secrets the first can be handed over.
+    fn plugin() -> Descriptor {
+        let secret = |name: &str, handed_over| SecretSpec {
+            name: name.to_owned(),
+            required: true,
+            handed_over,
+            description: String::new(),
+        };
+        Descriptor {
+            name: "plugin".to_owned(),
+            version: "1.0.0".to_owned(),
+            summary: String::new(),
+            documentation: Vec::new(),
+            secrets: vec![secret("signing", true), secret("spare", false)],
+            settings: Vec::new(),
+            headers: Vec::new(),
+            key_urls: Vec::new(),
+            confirm_urls: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_ordinary_verdict_passes() {
+        let identity = Identity { id: Some("evt_1".into()), ..Identity::default() };
+        let range = Payload::BodyRange(ByteRange { offset: 2, length: 8 });
+        for payload in [Payload::Body, range, Payload::Bytes(vec![1])] {
+            assert_eq!(verdict(&event(identity.clone(), payload), 10, &plugin()), Ok(()));
+        }
+        assert_eq!(verdict(&confirm("https://a.example/", 200), 0, &plugin()), Ok(()));
+        assert_eq!(verdict(&answer(204, &[("Content-Type", "text/plain"), ("x-a", "b")], 0), 0, &plugin()), Ok(()));
+        assert_eq!(verdict(&enroll("signing", "s3cret", 204), 0, &plugin()), Ok(()));
+    }
+
+    #[test]
+    fn nonsense_is_named() {
+        let id = |id: String| Identity { id: Some(id), ..Identity::default() };
+        let key = Ordering { key: "k".repeat(513), position: Position::Arrival };
+        let none = Verdict::Admit(Accepted { events: Vec::new(), reply: None });
+        let redirect = Reply { status: 302, headers: Vec::new(), body: Vec::new() };
+        let admission = Admission { identity: Identity::default(), payload: Payload::Body };
+        let cases = [
+            ("at least one event", none),
+            ("1001 events", Verdict::Admit(Accepted { events: vec![admission.clone(); 1001], reply: None })),
+            ("status", Verdict::Admit(Accepted { events: vec![admission], reply: Some(redirect) })),
+            ("must not be empty", event(id(String::new()), Payload::Body)),
+            ("bytes of an event's id", event(id("x".repeat(513)), Payload::Body)),
+            ("ordering key", event(Identity { ordering: Some(key), ..Identity::default() }, Payload::Body)),
+            ("outside the body", event(id("a".into()), Payload::BodyRange(ByteRange { offset: 3, length: 8 }))),
+            ("outside the body", event(id("a".into()), Payload::BodyRange(ByteRange { offset: u64::MAX, length: 2 }))),
+            ("status", answer(99, &[], 0)),
+            ("reply's body", answer(200, &[], 65_537)),
+            ("no header name", answer(200, &[("a b", "c")], 0)),
+            ("control characters", answer(200, &[("a", "b\r\nset-cookie: x")], 0)),
+            ("the host's to set", answer(200, &[("Transfer-Encoding", "chunked")], 0)),
+            ("the host's to set", answer(200, &[("hookgate-status", "accepted")], 0)),
+            ("status", confirm("https://a.example/", 302)),
+            ("bytes of a URL", confirm(&"x".repeat(2049), 200)),
+            ("none of its secrets", enroll("spare", "s3cret", 200)),
+            ("none of its secrets", enroll("other", "s3cret", 200)),
+            ("must not be empty", enroll("signing", "", 200)),
+            ("control characters", enroll("signing", "s3cret\n", 200)),
+            ("1025 bytes", enroll("signing", &"s".repeat(1025), 200)),
+            ("status", enroll("signing", "s3cret", 403)),
+        ];
+        for (expected, broken) in cases {
+            let error = verdict(&broken, 10, &plugin()).unwrap_err();
+            assert!(error.contains(expected), "{error:?} does not say {expected:?}");
+            assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_cannot_forge_log_lines_or_flood_them() {
+        let text = format!("a\nlevel=error{}é", "x".repeat(499));
+        let Refusal::Stale(tamed) = refusal(Refusal::Stale(text)) else { panic!("the case has changed") };
+        assert!(!tamed.contains('\n'));
+        assert!(tamed.len() <= limits::PLUGIN_TEXT_BYTES_MAX && tamed.starts_with("a level=error"));
+    }
+}

@@ -1,0 +1,33 @@
+//! Replay protection: signatures that were seen before.
+//!
+//! Many providers do not sign the id of an event (GitHub, Shopify): whoever has captured a delivery can send it again under
+//! another id, with a signature that is right. So each signature that a plugin has found right is remembered beside the
+//! idempotency keys, and a delivery that brings no other is not admitted again.
+
+use hookgate_capabilities::Proofs;
+use sha2::{Digest, Sha256};
+
+use crate::{
+    config::{Replay, Source},
+    journal::Signatures,
+};
+
+/// What to note while a delivery of this source is judged; none where signatures are not remembered.
+pub fn proofs_for(source: &Source) -> Option<Proofs> {
+    source.replay.as_ref().map(|_| Proofs::default())
+}
+
+/// The signatures to be remembered of a delivery that was found authentic.
+pub fn signatures(source: &Source, proofs: Option<&Proofs>) -> Signatures {
+    let (Some(Replay { window, .. }), Some(proofs)) = (&source.replay, proofs) else { return Signatures::default() };
+    let key = |proof: [u8; 32]| {
+        let mut hash = Sha256::new();
+        hash.update((source.name.len() as u64).to_be_bytes());
+        hash.update(&source.name);
+        // The keys of events have 1 and 2 here.
+        hash.update([3]);
+        hash.update(proof);
+        hash.finalize().first_chunk().copied()
+    };
+    Signatures { keys: proofs.noted().into_iter().filter_map(key).collect(), window: *window }
+}

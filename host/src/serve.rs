@@ -1,0 +1,462 @@
+//! The gateway put together: everything that runs while it serves, in the order in which it starts and stops.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Instant,
+};
+
+use hookgate_capabilities::UrlPattern;
+
+use tokio::sync::Notify;
+
+use crate::{
+    admin::{self, AdminState, Parts},
+    claims::{self, ClaimError, Claims},
+    clock::now_ms,
+    config::{self, Config, ConfigErrors, Warning},
+    descriptors,
+    dispatch::{self, Dispatcher, Prepared, StartError, egress::Guard},
+    fetch::Fetcher,
+    gateway::Gateway,
+    handed_over::{HandedOver, HandedOverError},
+    ingress::{self, Bounds, Listener, Shutdown, Tls, TlsError},
+    journal::{self, Journal, OpenError},
+    keys::Granted,
+    limits,
+    live::{Current, Live},
+    plugin::{Catalog, CatalogError, Origin, Plugin, Provider, Sandbox, SandboxError, SandboxLimits},
+    reorder,
+    sources::Sources,
+    telemetry::{
+        DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, handed_over_secrets, metrics::held_events,
+    },
+};
+
+/// Why the gateway does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The sandbox.
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    /// A plugin.
+    #[error(transparent)]
+    Plugin(#[from] CatalogError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The secrets that were handed over.
+    #[error(transparent)]
+    HandedOver(#[from] HandedOverError),
+    /// A destination.
+    #[error(transparent)]
+    Destination(#[from] StartError),
+    /// The directory of claims, or the bucket.
+    #[error(transparent)]
+    Claims(#[from] ClaimError),
+    /// A listener.
+    #[error("cannot listen at {0}: {1}; set {2} to an address that is free")]
+    Listen(SocketAddr, io::Error, &'static str),
+    /// TLS.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// Metrics.
+    #[error("{0}; one gateway a process")]
+    Metrics(#[from] crate::telemetry::metrics::Twice),
+    /// Signals.
+    #[error("the operating system does not let the gateway wait for signals: {0}")]
+    Signals(io::Error),
+}
+
+/// Where a gateway that is ready can be reached.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    /// The base of `/in/{source}`, as this machine sees it.
+    pub deliveries: String,
+    /// The base of the admin API.
+    pub admin: String,
+}
+
+/// What judges deliveries, other than the plugin that a source names.
+pub type Substitute<'a> = &'a dyn Fn(&config::Source) -> Option<Provider>;
+
+/// Reads the configuration once more.
+pub type Again<'a> = &'a dyn Fn() -> Result<(Config, Vec<Warning>), ConfigErrors>;
+
+/// What a caller of [`run`] may have differently.
+pub struct Options<'a> {
+    /// Puts something else in the place of a source's plugin: the benchmark's native twin.
+    pub substitute: Substitute<'a>,
+    /// With it SIGHUP has the configuration read again; without, SIGHUP ends the process as it does any other.
+    pub again: Option<Again<'a>>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options { substitute: &|_| None, again: None }
+    }
+}
+
+/// Serves until SIGINT or SIGTERM, then stops: no new connections, what is in flight is finished, within the drain
+/// time-out. `ready` is called once deliveries are taken.
+pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_>) -> Result<(), ServeError> {
+    let Options { substitute, again } = options;
+    let started = Instant::now();
+    let descriptors = descriptors::raise_limit();
+    let mut signals = Signals::new(again.is_some()).map_err(ServeError::Signals)?;
+    // First of all: handles that are looked up before it count nothing.
+    let metrics = Metrics::install()?;
+    let sandbox = sandbox(&config)?;
+    let plugins = load_plugins(&config, &sandbox, substitute).await?;
+    let journal = Journal::open(&config.store)?;
+    let fetcher = Fetcher::new(Guard::new(config.egress.allow.clone()));
+    let handed_over = HandedOver::open(journal.clone(), &config.store.path, config.seal_key.as_ref())?;
+
+    let mut server = config.server.clone();
+    server.connections = descriptors::connections(&config, descriptors);
+    let header_timeout = server.header_timeout;
+    // A proxy or a tunnel on this machine brings everybody's deliveries, and is seldom named as a trusted one.
+    let exempt = server.trusted_proxies.iter().copied().chain(ingress::this_machine()).collect::<Vec<_>>();
+    let bind = |address, connections, metrics, key| {
+        let bounds = Bounds { connections, exempt: exempt.clone(), header_timeout };
+        async move {
+            let listener = Listener::bind(address, bounds, metrics).await;
+            listener.map_err(|error| ServeError::Listen(address, error, key))
+        }
+    };
+    let deliveries = bind(server.listen, server.connections, Some(ServerMetrics::new()), "server.listen").await?;
+    let admin = bind(config.admin.listen, limits::ADMIN_CONNECTIONS, None, "admin.listen").await?;
+    let tls = server.tls.clone().map(Tls::load).transpose()?;
+    let deliveries = deliveries.with_tls(tls.clone());
+    let url = |scheme, listener: &Listener, address| format!("{scheme}://{}", listener.local_addr().unwrap_or(address));
+    let at = Ready {
+        deliveries: url(if tls.is_some() { "https" } else { "http" }, &deliveries, server.listen),
+        admin: url("http", &admin, config.admin.listen),
+    };
+
+    let public_url = server.public_url.clone().unwrap_or_else(|| at.deliveries.clone());
+    let claims = Claims::open(&config.claims, &config.store, &public_url)?;
+    let providers = providers(&config, &plugins, substitute);
+    let sources = Sources::new(providers, &fetcher, &handed_over, Some(claims.clone()), &Sources::default());
+    let sources = Arc::new(sources);
+    let prepared = Dispatcher::prepare(&config, &journal, Some(&claims))?;
+    let breakers = prepared.breakers();
+    let current = Current::new(Live { config, plugins, sources: sources.clone(), fetcher, breakers });
+    let mut dispatcher = Dispatcher::default();
+    dispatcher.work_on(prepared, sources, server.drain_timeout);
+    let lasting =
+        Lasting { sandbox, journal: journal.clone(), handed_over: handed_over.clone(), claims: claims.clone() };
+    let gateway = Gateway::new(current.clone(), &lasting, &server, public_url.clone());
+    let gateway = Arc::new(gateway);
+    let state = AdminState::new(Parts {
+        current: current.clone(),
+        journal: journal.clone(),
+        handed_over: handed_over.clone(),
+        claims: Some(claims.clone()),
+        metrics: render(metrics.clone(), journal.clone(), current.clone(), handed_over.clone()),
+        public_url,
+        started,
+    });
+
+    let (stop, shutdown) = Shutdown::new(server.drain_timeout);
+    let receive = move |request, peer| {
+        let gateway = gateway.clone();
+        async move { gateway.receive(request, peer).await }
+    };
+    let taking = tokio::spawn(deliveries.serve(receive, shutdown.clone()));
+    let telling = tokio::spawn(admin.serve(admin::service(admin::router(state), server.body_timeout), shutdown));
+    let keeping_up = tokio::spawn(metrics.keep_up());
+    let tls_again = Arc::new(Notify::new());
+    let watching_tls = tls.map(|tls| tokio::spawn(tls.keep_up(tls_again.clone())));
+    let releasing = tokio::spawn(dispatch::keep_running("reorder", {
+        let (journal, current) = (journal.clone(), current.clone());
+        move || reorder::run(journal.clone(), current.clone())
+    }));
+    let keeping_claims = tokio::spawn(claims::keeper::run(claims, journal.clone()));
+    ready(&at);
+
+    let signal = loop {
+        match (signals.wait().await, again) {
+            (Signal::Stop(signal), _) => break signal,
+            (Signal::ReadAgain, None) => {}
+            (Signal::ReadAgain, Some(again)) => {
+                tls_again.notify_one();
+                read_again(again, &current, &lasting, &mut dispatcher).await;
+            }
+        }
+    };
+    tracing::info!(signal, "stopping: finishing what is in flight");
+    let _ = stop.send(true);
+    // All at once, so that the drain time-out bounds the whole. What is admitted meanwhile waits for the next start.
+    let (_, _, in_time) = tokio::join!(taking, telling, dispatcher.stop(server.drain_timeout));
+    keeping_up.abort();
+    if let Some(watching) = watching_tls {
+        watching.abort();
+    }
+    for holding in [releasing, keeping_claims] {
+        holding.abort();
+        // It holds the journal until it has gone.
+        let _ = holding.await;
+    }
+    if !in_time {
+        tracing::warn!(
+            "attempts were still under way when the drain time-out was over; they are made again at the next start"
+        );
+    }
+    drop((current, lasting, handed_over, journal));
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What stays from the start to the end, whatever configuration is in force.
+pub struct Lasting {
+    sandbox: Arc<Sandbox>,
+    /// The journal.
+    pub journal: Journal,
+    /// Secrets that providers have handed over.
+    pub handed_over: HandedOver,
+    /// Where large bodies are.
+    pub claims: Claims,
+}
+
+/// Reads the configuration again and puts it in force. While something is wrong with it, the one in force stays.
+async fn read_again(again: Again<'_>, current: &Current, lasting: &Lasting, dispatcher: &mut Dispatcher) {
+    let (live, prepared) = match next(again, &current.get(), lasting).await {
+        Ok(next) => next,
+        Err(error) => {
+            tracing::error!("the configuration is not taken over, the one before stays in force: {error}");
+            return;
+        }
+    };
+    let (sources, drain_timeout) = (live.sources.clone(), live.config.server.drain_timeout);
+    current.set(live);
+    // Deliveries are judged by the new one from here on.
+    dispatcher.work_on(prepared, sources, drain_timeout);
+    // What is held may be due sooner now.
+    lasting.journal.release_nears().notify_one();
+    tracing::info!("the configuration was read again and is in force");
+}
+
+/// Everything that the configuration asks for, ready to take over.
+async fn next(again: Again<'_>, before: &Live, lasting: &Lasting) -> Result<(Live, Prepared), NextError> {
+    let (mut config, warnings) = again()?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    for section in keep_what_holds_from_the_start(&before.config, &mut config) {
+        tracing::warn!("`[{section}]` has changed; that takes effect at the next start");
+    }
+    let plugins = load_plugins(&config, &lasting.sandbox, &|_| None).await?;
+    // What was fetched under the same rules stays.
+    let fetcher = match config.egress.allow == before.config.egress.allow {
+        true => before.fetcher.clone(),
+        false => Fetcher::new(Guard::new(config.egress.allow.clone())),
+    };
+    let providers = providers(&config, &plugins, &|_| None);
+    let claims = Some(lasting.claims.clone());
+    let prepared = Dispatcher::prepare(&config, &lasting.journal, claims.as_ref())?;
+    let sources = Arc::new(Sources::new(providers, &fetcher, &lasting.handed_over, claims, &before.sources));
+    Ok((Live { config, plugins, sources, fetcher, breakers: prepared.breakers() }, prepared))
+}
+
+/// Why another configuration does not take over.
+#[derive(Debug, thiserror::Error)]
+enum NextError {
+    #[error("{0}")]
+    Config(#[from] ConfigErrors),
+    #[error(transparent)]
+    Plugin(#[from] CatalogError),
+    #[error(transparent)]
+    Destination(#[from] StartError),
+}
+
+/// Listeners, store, logs and the sandbox are made once. What another configuration says of them is put back to what
+/// holds; the sections in which that changed something.
+fn keep_what_holds_from_the_start(before: &Config, next: &mut Config) -> Vec<&'static str> {
+    let text = |secret: &Option<config::SecretText>| {
+        secret.as_ref().map(|secret| zeroize::Zeroizing::new(secret.expose().to_owned()))
+    };
+    let admin = |admin: &config::Admin| (admin.listen, text(&admin.token));
+    let sections = [
+        ("server", before.server == next.server),
+        ("store", before.store == next.store && text(&before.seal_key) == text(&next.seal_key)),
+        ("admin", admin(&before.admin) == admin(&next.admin)),
+        ("plugins", before.plugins == next.plugins),
+        ("log", before.log == next.log),
+        ("claims", before.claims.is_same(&next.claims)),
+    ];
+    next.server = before.server.clone();
+    next.store = before.store.clone();
+    next.seal_key = before.seal_key.clone();
+    next.admin = before.admin.clone();
+    next.plugins = before.plugins.clone();
+    next.log = before.log.clone();
+    next.claims = before.claims.clone();
+    sections.into_iter().filter(|(_, same)| !same).map(|(section, _)| section).collect()
+}
+
+/// The sandbox that a configuration asks for.
+pub fn sandbox(config: &Config) -> Result<Arc<Sandbox>, SandboxError> {
+    let limits = SandboxLimits {
+        concurrency: config.plugins.concurrency,
+        memory_bytes: config.plugins.memory as usize,
+        time: config.plugins.timeout,
+    };
+    Sandbox::new(limits, &artifacts(config))
+}
+
+fn artifacts(config: &Config) -> PathBuf {
+    config.plugins.cache.clone().unwrap_or_else(|| config.store.path.join("plugins"))
+}
+
+/// The plugins that sources name, each loaded once, and where each came from.
+async fn load_plugins(
+    config: &Config,
+    sandbox: &Arc<Sandbox>,
+    substitute: Substitute<'_>,
+) -> Result<BTreeMap<String, (Plugin, Origin)>, CatalogError> {
+    let catalog = Catalog::new(config.plugins.directory.as_deref())?;
+    let mut loaded = BTreeMap::new();
+    for source in config.sources.iter().filter(|source| substitute(source).is_none()) {
+        if !loaded.contains_key(&source.plugin) {
+            let plugin = catalog.load(&source.plugin, sandbox).await?;
+            let origin = catalog.origin(&source.plugin).cloned().unwrap_or(Origin::Bundled);
+            loaded.insert(source.plugin.clone(), (plugin, origin));
+        }
+    }
+    Ok(loaded)
+}
+
+/// Each source with what judges its deliveries, and the URLs that it may have fetched.
+fn providers(
+    config: &Config,
+    plugins: &BTreeMap<String, (Plugin, Origin)>,
+    substitute: Substitute<'_>,
+) -> Vec<(Arc<config::Source>, Provider, Granted)> {
+    let provider = |source: &Arc<config::Source>| {
+        let plugin = plugins.get(&source.plugin);
+        let sandboxed = || plugin.map(|(plugin, _)| Provider::Sandboxed(plugin.clone()));
+        Some((source.clone(), substitute(source).or_else(sandboxed)?, granted(source, plugin)))
+    };
+    config.sources.iter().filter_map(provider).collect()
+}
+
+/// What the source says; of a bundled plugin also what itself says.
+fn granted(source: &config::Source, plugin: Option<&(Plugin, Origin)>) -> Granted {
+    let mut granted = Granted { keys: source.keys.allow.clone(), confirm: source.keys.confirm.clone() };
+    if let Some((plugin, Origin::Bundled)) = plugin {
+        // A plugin with a pattern that is none does not load.
+        let patterns = |urls: &[String]| urls.iter().filter_map(|url| UrlPattern::new(url).ok()).collect::<Vec<_>>();
+        granted.keys.extend(patterns(&plugin.descriptor().key_urls));
+        granted.confirm.extend(patterns(&plugin.descriptor().confirm_urls));
+    }
+    granted
+}
+
+/// Renders the metrics, the journal's figures brought up to date first.
+fn render(
+    metrics: Metrics,
+    journal: Journal,
+    current: Current,
+    handed_over: HandedOver,
+) -> Box<dyn Fn() -> String + Send + Sync> {
+    let of_journal = JournalMetrics::new();
+    let known = Mutex::new(BTreeSet::from([journal::TRANSFORM, journal::ORDERING].map(str::to_owned)));
+    Box::new(move || {
+        let live = current.get();
+        if let Some(free) = journal::free_bytes(&live.config.store.path) {
+            of_journal.free_bytes.set(free as f64);
+        }
+        let kept = handed_over.list();
+        for source in live.config.sources.iter().filter(|source| !source.handed_over.is_empty()) {
+            let count = kept.iter().filter(|told| told.source == source.name).count();
+            handed_over_secrets(&source.name).set(count as f64);
+        }
+        // A store that is being opened again has no figures now; the last ones stand.
+        if let Ok(stats) = journal.stats() {
+            of_journal.inbox.set(stats.inbox as f64);
+            of_journal.bytes.set(stats.size as f64);
+            let ordered = live.config.sources.iter().filter(|source| source.ordering.is_some());
+            for source in ordered.map(|source| &source.name).chain(stats.held.keys()) {
+                held_events(source).set(stats.held.get(source).copied().unwrap_or_default() as f64);
+            }
+            // Those of destinations that are gone from the configuration must not stop where they stood.
+            let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
+            known.extend(live.config.destinations.iter().map(|destination| destination.name.clone()));
+            known.extend(stats.destinations.keys().cloned());
+            for name in &*known {
+                let metrics = DestinationMetrics::new(name);
+                let figures = stats.destinations.get(name);
+                let age =
+                    figures.and_then(|figures| figures.oldest).map_or(0, |oldest| now_ms().saturating_sub(oldest));
+                metrics.queued.set(figures.map_or(0, |figures| figures.queued) as f64);
+                metrics.waiting.set(figures.map_or(0, |figures| figures.waiting) as f64);
+                metrics.blocked_keys.set(figures.map_or(0, |figures| figures.blocking) as f64);
+                metrics.oldest.set(age as f64 / 1000.0);
+            }
+        }
+        metrics.render()
+    })
+}
+
+/// What the operating system tells.
+enum Signal {
+    /// SIGINT or SIGTERM, by name.
+    Stop(&'static str),
+    /// SIGHUP.
+    ReadAgain,
+}
+
+/// SIGINT, SIGTERM, and SIGHUP where it is listened to.
+struct Signals {
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    hang_up: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new(read_again: bool) -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hang_up: read_again.then(|| signal(SignalKind::hangup())).transpose()?,
+        })
+    }
+
+    #[cfg(unix)]
+    async fn wait(&mut self) -> Signal {
+        let hang_up = async {
+            match &mut self.hang_up {
+                Some(hang_up) => hang_up.recv().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = self.terminate.recv() => Signal::Stop("SIGTERM"),
+            _ = self.interrupt.recv() => Signal::Stop("SIGINT"),
+            _ = hang_up => Signal::ReadAgain,
+        }
+    }
+
+    #[cfg(not(unix))]
+    fn new(_: bool) -> io::Result<Self> {
+        Ok(Signals {})
+    }
+
+    #[cfg(not(unix))]
+    async fn wait(&mut self) -> Signal {
+        // An error means that nothing can be waited for; then the gateway runs until it is killed.
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        Signal::Stop("interrupt")
+    }
+}

@@ -1,0 +1,124 @@
+//! The configured sources, each with its plugin, its secrets and its rates.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+};
+
+use hookgate_capabilities::{Body, CloudEvent, Delivery, Event};
+
+use crate::{
+    auth::Authenticator,
+    claims::{ClaimError, Claims},
+    config::Source,
+    fanout::{Transform, TransformError},
+    fetch::Fetcher,
+    handed_over::{HandedOver, SourceSecrets},
+    ingress::SourceRates,
+    journal::KeptEvent,
+    keys::{Granted, SourceKeys},
+    plugin::{Broken, Provider},
+    telemetry::SourceMetrics,
+};
+
+/// A source, ready for deliveries.
+pub struct Inbound {
+    /// As configured.
+    pub source: Arc<Source>,
+    /// Who may send to it.
+    pub authenticator: Authenticator,
+    /// What judges its deliveries.
+    pub provider: Provider,
+    /// What the plugin is told.
+    pub settings: Arc<BTreeMap<String, String>>,
+    /// What the plugin may check against.
+    pub secrets: SourceSecrets,
+    /// What the host fetches for the plugin.
+    pub keys: Arc<SourceKeys>,
+    /// What is left of its rates.
+    pub rates: Arc<SourceRates>,
+    /// What it counts.
+    pub metrics: SourceMetrics,
+}
+
+/// All sources, by name.
+#[derive(Default)]
+pub struct Sources {
+    by_name: HashMap<String, Inbound>,
+    /// Where large bodies are.
+    claims: Option<Claims>,
+}
+
+impl Sources {
+    /// Puts each source together with what judges its deliveries, and what that may have fetched. Rates that are the same
+    /// as `before` go on as they stand: reading the configuration again fills no bucket.
+    pub fn new(
+        sources: impl IntoIterator<Item = (Arc<Source>, Provider, Granted)>,
+        fetcher: &Fetcher,
+        handed_over: &HandedOver,
+        claims: Option<Claims>,
+        before: &Sources,
+    ) -> Self {
+        let ready = |(source, provider, granted): (Arc<Source>, Provider, Granted)| {
+            let same = before.get(&source.name).filter(|before| before.source.limits == source.limits);
+            let rates = same.map_or_else(|| Arc::new(SourceRates::new(&source.limits)), |same| same.rates.clone());
+            let inbound = Inbound {
+                authenticator: Authenticator::new(&source.auth, fetcher),
+                provider,
+                settings: Arc::new(source.settings.clone()),
+                secrets: SourceSecrets::new(source.clone(), handed_over),
+                keys: Arc::new(SourceKeys::new(source.clone(), granted, fetcher.clone())),
+                rates,
+                metrics: SourceMetrics::new(&source.name),
+                source: source.clone(),
+            };
+            (source.name.clone(), inbound)
+        };
+        Sources { by_name: sources.into_iter().map(ready).collect(), claims }
+    }
+
+    /// The source of that name.
+    pub fn get(&self, name: &str) -> Option<&Inbound> {
+        self.by_name.get(name)
+    }
+}
+
+/// Transforms with the plugin that the event's source has now. An event whose source is gone from the configuration
+/// waits as a dead letter until it is back.
+#[async_trait::async_trait]
+impl Transform for Sources {
+    async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
+        let name = &event.delivery.source;
+        let Some(inbound) = self.get(name) else {
+            let text = format!("the source {name:?} is not in the configuration any more; put it back and redrive");
+            return Err(TransformError::Refused(text));
+        };
+        let request = Arc::new(event.delivery.request.clone());
+        let body = match (&event.delivery.claim, &self.claims) {
+            (None, _) => Body::Memory(request.body.clone()),
+            (Some(claim), Some(claims)) => claims.body(claim).await.map_err(not_there)?.body(),
+            (Some(claim), None) => return Err(not_there(ClaimError::Missing(claim.object))),
+        };
+        let payload = event.admission.payload.within(&body);
+        let lent = Event {
+            event_id: event.id.to_string(),
+            source_name: name.clone(),
+            admitted_as: event.admission.identity.clone(),
+            payload_bytes: payload.map_err(|error| TransformError::Refused(error.to_string()))?,
+            brought_by: Delivery::without_secrets(request, inbound.settings.clone()).with_body(body),
+        };
+        match inbound.provider.transform(lent).await {
+            Ok(outputs) => outputs.map_err(TransformError::Refused),
+            Err(Broken::Body(why)) => Err(TransformError::Away(why)),
+            Err(broken) => Err(TransformError::Broken(broken.to_string())),
+        }
+    }
+}
+
+/// An object store that is away comes back; an object that is gone does not.
+fn not_there(error: ClaimError) -> TransformError {
+    match error {
+        ClaimError::Missing(_) => TransformError::Refused(error.to_string()),
+        _ => TransformError::Away(error.to_string()),
+    }
+}

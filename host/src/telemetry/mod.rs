@@ -1,0 +1,13 @@
+//! What the gateway tells of itself: logs, metrics, and the trace id that ties them to a delivery.
+
+pub mod logs;
+mod measures;
+pub mod metrics;
+pub mod trace;
+
+pub use logs::{LogError, Logs};
+pub use metrics::{
+    ClaimMetrics, DestinationMetrics, FetchMetrics, JournalMetrics, Metrics, PluginMetrics, ServerMetrics,
+    SourceMetrics, TlsMetrics, handed_over_secrets,
+};
+pub use trace::TraceId;

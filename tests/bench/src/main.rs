@@ -1,0 +1,110 @@
+//! hookgate beside bare hyper and its native twin, all in one run, interleaved, as ratios.
+//!
+//! `cargo xtask bench` runs it; `docs/benchmarks.md` says what the figures mean and what was found with them.
+
+mod claims;
+mod deliveries;
+mod disk;
+mod filters;
+mod load;
+mod report;
+mod sandbox;
+mod server;
+mod store;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::Parser;
+
+// As the gateway's binary, for all that is measured.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[derive(Parser)]
+enum Command {
+    /// Everything, with a report.
+    Run(report::Run),
+    /// What ordering costs.
+    Ordering(report::Run),
+    /// What the sandbox costs a call.
+    Sandbox {
+        /// Calls of each kind.
+        #[arg(long, default_value_t = 20_000)]
+        rounds: usize,
+    },
+    /// What a thousand filtered routes cost an event beside one.
+    Filters {
+        /// Events.
+        #[arg(long, default_value_t = 20_000)]
+        rounds: usize,
+    },
+    /// One large delivery by claim check: memory, and the cost of hashing.
+    Claims {
+        /// The hookgate binary.
+        #[arg(long, env = "HOOKGATE_BIN")]
+        hookgate: PathBuf,
+        /// Where the body goes.
+        #[arg(long, default_value = "target/bench")]
+        directory: PathBuf,
+        /// Its size.
+        #[arg(long, default_value_t = 1024)]
+        mib: usize,
+    },
+    /// One kind of call, over and over, for a profiler.
+    Spin {
+        /// Bytes of the body.
+        #[arg(long, default_value_t = 1024)]
+        bytes: usize,
+        /// Calls.
+        #[arg(long, default_value_t = 200_000)]
+        rounds: usize,
+        /// Without a sandbox.
+        #[arg(long)]
+        native: bool,
+    },
+    /// Sends deliveries and prints seconds, p50 and p99 in microseconds.
+    Load(load::Load),
+    /// The native twin.
+    Twin {
+        /// Its configuration.
+        #[arg(long)]
+        config: PathBuf,
+    },
+    /// Bare hyper.
+    Bare,
+}
+
+fn main() -> Result<()> {
+    match Command::parse() {
+        // One thread: the load must leave the processors to the server.
+        Command::Load(load) => tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
+            let measured = load::run(load).await?;
+            let (p50, p99) = sandbox::percentiles(measured.latencies_us);
+            println!("{} {p50} {p99}", measured.seconds);
+            Ok(())
+        }),
+        other => tokio::runtime::Runtime::new()?.block_on(run(other)),
+    }
+}
+
+async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Run(run) => run.run().await,
+        Command::Ordering(run) => run.ordering_alone(),
+        Command::Sandbox { rounds } => report::sandbox(rounds).await,
+        Command::Filters { rounds } => filters::run(rounds),
+        Command::Claims { hookgate, directory, mib } => {
+            std::fs::create_dir_all(&directory)?;
+            let directory = tempfile::tempdir_in(&directory)?;
+            claims::hashing(directory.path(), 9)?;
+            claims::one_large(directory.path(), &hookgate, mib)
+        }
+        Command::Spin { bytes, rounds, native } => {
+            sandbox::spin(&tempfile::tempdir()?.path().join("artifacts"), bytes, rounds, native).await
+        }
+        Command::Twin { config } => server::twin(&config).await,
+        Command::Bare => server::bare().await,
+        Command::Load(_) => unreachable!("handled before a runtime is made"),
+    }
+}

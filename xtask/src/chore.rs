@@ -1,0 +1,109 @@
+//! What every chore needs: cargo, the wasm target, the gateway's binary.
+
+use std::{
+    env,
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use anyhow::{Context, Result, bail};
+
+const WASM_TARGET: &str = "wasm32-unknown-unknown";
+
+/// The root of the workspace.
+pub fn workspace() -> PathBuf {
+    let xtask = Path::new(env!("CARGO_MANIFEST_DIR"));
+    xtask.parent().unwrap_or(xtask).to_owned()
+}
+
+/// Where cargo builds: where this executable was built.
+pub fn target_directory() -> Result<PathBuf> {
+    let executable = env::current_exe().context("cannot tell where xtask itself is")?;
+    let directory = executable.ancestors().nth(2).context("xtask must be started by cargo: cargo xtask")?;
+    Ok(directory.to_owned())
+}
+
+/// Cargo, in the workspace.
+pub fn cargo() -> Command {
+    let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo")));
+    command.current_dir(workspace());
+    command
+}
+
+/// Runs a command, its output shown; an error when it fails.
+pub fn run(command: &mut Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
+    if !status.success() {
+        bail!("{command:?} failed: {status}");
+    }
+    Ok(())
+}
+
+/// Installs the target that plugins are compiled for, where it is missing.
+pub fn need_wasm_target() -> Result<()> {
+    let mut rustc = Command::new("rustc");
+    rustc.current_dir(workspace()).args(["--print", "target-libdir", "--target", WASM_TARGET]).stderr(Stdio::null());
+    let output = rustc.output().context("there is no rustc; install Rust from https://rustup.rs")?;
+    if output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir() {
+        return Ok(());
+    }
+    println!("The Rust target {WASM_TARGET} is missing; installing it: rustup target add {WASM_TARGET}");
+    let mut rustup = Command::new("rustup");
+    run(rustup.current_dir(workspace()).args(["target", "add", WASM_TARGET]))
+        .with_context(|| format!("the target could not be installed; try: rustup target add {WASM_TARGET}"))
+}
+
+/// The server that speaks S3, for the tests of claims in a bucket; its version fits the pinned rustc.
+const S3_SERVER: &str = "s3s-fs@0.14.1";
+
+/// Installs the server below the target directory, where it is missing, and tells where it is. It is no dependency of the
+/// tests, so that its features do not reach into the gateway's build.
+pub fn need_s3_server() -> Result<PathBuf> {
+    let tools = target_directory()?.join("tools");
+    let server = tools.join("bin").join(format!("s3s-fs{}", env::consts::EXE_SUFFIX));
+    if !server.is_file() {
+        println!("The S3 server for the tests is missing; installing it: cargo install {S3_SERVER}");
+        let mut install = cargo();
+        install.args(["install", S3_SERVER, "--features", "binary", "--locked", "--debug", "--root"]).arg(&tools);
+        run(&mut install).with_context(|| format!("{S3_SERVER} could not be installed"))?;
+    }
+    Ok(server)
+}
+
+/// How the gateway is built.
+#[derive(Clone, Copy)]
+pub enum Profile {
+    /// For the tests and the demo, which is built with it.
+    Debug,
+    /// For the benchmark.
+    Release,
+}
+
+/// Builds the gateway as it is shipped, and puts the gateway's binary where no other build replaces it.
+///
+/// The tests build the workspace as a whole, in which the benchmark adds a native twin to the gateway; what is tested is
+/// the binary without it.
+pub fn build_gateway(profile: Profile) -> Result<PathBuf> {
+    let mut build = cargo();
+    build.args(["build", "--package", "hookgate", "--bins"]);
+    match profile {
+        Profile::Debug => build.args(["--package", "hookgate-tests"]),
+        Profile::Release => build.arg("--release"),
+    };
+    run(&mut build)?;
+    let target = target_directory()?;
+    let name = format!("hookgate{}", env::consts::EXE_SUFFIX);
+    let directory = match profile {
+        Profile::Debug => "debug",
+        Profile::Release => "release",
+    };
+    let (built, kept) = (target.join(directory).join(&name), target.join("xtask").join(directory));
+    fs::create_dir_all(&kept)?;
+    // A running gateway keeps the file that it was started from; the new one takes its name.
+    let (new, kept) = (kept.join("new"), kept.join(name));
+    fs::copy(&built, &new).with_context(|| format!("there is no {}", built.display()))?;
+    fs::rename(&new, &kept)?;
+    Ok(kept)
+}

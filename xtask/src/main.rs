@@ -1,0 +1,45 @@
+//! The project's chores: `cargo xtask demo | test | plugins | bench`.
+
+mod bench;
+mod chore;
+mod demo;
+mod plugins;
+mod test;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+
+/// The project's chores; each does all it needs on a machine with rustup, git and a C compiler
+#[derive(Parser)]
+#[command(name = "cargo xtask")]
+enum Xtask {
+    /// Builds hookgate and shows it at work: real signed deliveries, a forgery, a crash, every event once
+    Demo(demo::Demo),
+    /// Builds and tests everything; the last line sums up all tests
+    Test(test::Test),
+    /// Builds the first-party plugins into target/plugins-out
+    Plugins,
+    /// Measures hookgate beside bare hyper and its native twin
+    Bench(bench::Bench),
+}
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    match Xtask::parse() {
+        Xtask::Demo(demo) => demo.run(),
+        Xtask::Test(test) => test.run(),
+        Xtask::Plugins => plugins::run(),
+        Xtask::Bench(bench) => bench.run(),
+    }
+}
