@@ -8,9 +8,12 @@
 //! Several events are transformed at once, of one source not all of them, and the results of a source are put into the
 //! journal in the order of the inbox. A source whose plugin is slow or broken holds up others only when thousands
 //! of its events ([`limits::FANOUT_EVENTS_MAX`]) wait before theirs.
+//!
+//! Of one strand a single result is on its way into the journal at a time. A store that fails takes some results and
+//! refuses others; the next event of an ordering key must not get in while the one before it is tried again.
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
     future::Future,
     pin::Pin,
     sync::Arc,
@@ -66,6 +69,9 @@ pub enum TransformError {
     Away(String),
 }
 
+/// A result on its way into the journal: of which event, and of which strand.
+type Applying = Pin<Box<dyn Future<Output = (EventId, Option<Strand>)> + Send>>;
+
 /// What is to be put into the journal, or why there is nothing.
 type Done = Result<Routed, String>;
 
@@ -114,7 +120,9 @@ pub struct Fanout {
     /// Bytes of bodies that wait.
     held_bytes: usize,
     transforming: JoinSet<(String, EventId, Done)>,
-    applying: FuturesUnordered<Pin<Box<dyn Future<Output = EventId> + Send>>>,
+    applying: FuturesUnordered<Applying>,
+    /// Each strand of which a result is on its way, with those that come behind it.
+    strands: HashMap<Strand, VecDeque<(EventId, Done)>>,
     cursor: Cursor<u64>,
     /// The inbox may hold something that is not held.
     stale: bool,
@@ -158,6 +166,7 @@ impl Fanout {
             held_bytes: 0,
             transforming: JoinSet::new(),
             applying: FuturesUnordered::new(),
+            strands: HashMap::new(),
             cursor: Cursor::new(LOOK_BACK),
             stale: true,
             blocked_until: None,
@@ -174,27 +183,29 @@ impl Fanout {
             tokio::select! {
                 () = stopped(&mut self.stop) => break,
                 Some(ended) = self.transforming.join_next() => self.transformed(ended),
-                Some(id) = self.applying.next() => { self.held.remove(&id); }
+                Some((id, strand)) = self.applying.next() => self.applied(id, strand),
                 () = grown.notified() => self.stale = true,
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => self.stale = true,
             }
         }
         self.transforming.abort_all();
+        // Those behind them stay in the inbox.
         while self.applying.next().await.is_some() {}
     }
 
     /// Starts what may be started: first what waits, then what is new in the inbox.
     fn advance(&mut self) {
+        if self.blocked_until.is_some_and(|until| Instant::now() < until) {
+            return;
+        }
+        self.blocked_until = None;
         let names: Vec<_> =
             self.sources.iter().filter(|(_, lane)| lane.may_start()).map(|(name, _)| name.clone()).collect();
         for name in names {
             self.start_waiting(&name);
         }
-        if self.blocked_until.is_some_and(|until| Instant::now() < until) {
-            return;
-        }
-        self.blocked_until = None;
         while self.stale
+            && self.blocked_until.is_none()
             && self.transforming.len() < limits::TRANSFORMS_MAX
             && self.held.len() < limits::FANOUT_EVENTS_MAX
         {
@@ -217,7 +228,15 @@ impl Fanout {
                 }
                 Some(Next::Id(waiting)) => match self.shared.journal.event(waiting.event) {
                     Ok(Some(event)) => self.start(event, waiting),
-                    other => return self.unreadable(waiting.event, other.err()),
+                    Ok(None) => self.gone(waiting.event),
+                    Err(error @ JournalError::Damaged(..)) => self.damaged(waiting.event, &error),
+                    Err(error) => {
+                        tracing::error!(event = %waiting.event, %error, "the event cannot be read");
+                        // Its place is before those that came after it.
+                        lane.waiting.push_front(Next::Id(waiting));
+                        self.blocked_until = Some(Instant::now() + JOURNAL_PAUSE);
+                        return;
+                    }
                 },
             }
         }
@@ -241,8 +260,8 @@ impl Fanout {
             }
             match self.shared.journal.event(id) {
                 Ok(Some(event)) => self.take(event, waiting),
-                Ok(None) => self.unreadable(id, None),
-                Err(error @ JournalError::Damaged(..)) => self.unreadable(id, Some(error)),
+                Ok(None) => self.gone(id),
+                Err(error @ JournalError::Damaged(..)) => self.damaged(id, &error),
                 Err(error) => {
                     self.stale = true;
                     return Err(error);
@@ -278,19 +297,14 @@ impl Fanout {
         });
     }
 
-    /// An event whose record is gone or damaged is a dead letter; one that the journal cannot read now is read later.
-    fn unreadable(&mut self, id: EventId, error: Option<JournalError>) {
-        match error {
-            None => self.apply(id, Err("the event is not kept any more".to_owned())),
-            Some(error @ JournalError::Damaged(..)) => self.apply(id, Err(error.to_string())),
-            Some(error) => {
-                tracing::error!(event = %id, %error, "the event cannot be read");
-                self.held.remove(&id);
-                self.stale = true;
-                self.cursor = Cursor::new(LOOK_BACK);
-                self.blocked_until = Some(Instant::now() + JOURNAL_PAUSE);
-            }
-        }
+    /// An event whose record is gone is a dead letter.
+    fn gone(&mut self, id: EventId) {
+        self.apply(id, Err("the event is not kept any more".to_owned()));
+    }
+
+    /// So is one whose record is damaged.
+    fn damaged(&mut self, id: EventId, error: &JournalError) {
+        self.apply(id, Err(error.to_string()));
     }
 
     fn transformed(&mut self, ended: Result<(String, EventId, Done), JoinError>) {
@@ -312,29 +326,48 @@ impl Fanout {
         }
     }
 
-    /// Puts a result into the journal. Those waiting are asked first in the order in which they come here, which is the
-    /// order in which the journal writes them.
+    /// Puts a result into the journal, behind those of its strand. Those waiting are asked first in the order in which they
+    /// come here, which is the order in which the journal writes them.
     fn apply(&mut self, id: EventId, done: Done) {
         self.held.insert(id);
+        match done {
+            Ok(Routed { strand: Some(strand), .. }) => match self.strands.entry(strand) {
+                Entry::Occupied(mut behind) => behind.get_mut().push_back((id, done)),
+                Entry::Vacant(first) => {
+                    first.insert(VecDeque::new());
+                    self.write(id, done, Some(strand));
+                }
+            },
+            done => self.write(id, done, None),
+        }
+    }
+
+    fn write(&mut self, id: EventId, done: Done, strand: Option<Strand>) {
         let journal = self.shared.journal.clone();
         self.applying.push(Box::pin(async move {
-            loop {
-                let applied = match done.clone() {
-                    Ok(Routed { outputs, to, strand: None }) => journal.fan_out(id, outputs, to).await,
-                    Ok(Routed { outputs, to, strand: Some(strand) }) => {
-                        journal.fan_out_in_order(id, outputs, to, strand).await
-                    }
-                    Err(reason) => journal.fan_out_failed(id, reason).await,
-                };
-                match applied {
-                    Ok(()) => return id,
-                    Err(error) => {
-                        tracing::warn!(event = %id, %error, "a transformed event waits for the store");
-                        sleep(JOURNAL_PAUSE).await;
-                    }
-                }
+            while let Err(error) = write(&journal, id, done.clone()).await {
+                tracing::warn!(event = %id, %error, "a transformed event waits for the store");
+                sleep(JOURNAL_PAUSE).await;
             }
+            (id, strand)
         }));
+    }
+
+    fn applied(&mut self, id: EventId, strand: Option<Strand>) {
+        self.held.remove(&id);
+        let Some(strand) = strand else { return };
+        match self.strands.get_mut(&strand).and_then(VecDeque::pop_front) {
+            Some((next, done)) => self.write(next, done, Some(strand)),
+            None => _ = self.strands.remove(&strand),
+        }
+    }
+}
+
+async fn write(journal: &Journal, id: EventId, done: Done) -> Result<(), JournalError> {
+    match done {
+        Ok(Routed { outputs, to, strand: None }) => journal.fan_out(id, outputs, to).await,
+        Ok(Routed { outputs, to, strand: Some(strand) }) => journal.fan_out_in_order(id, outputs, to, strand).await,
+        Err(reason) => journal.fan_out_failed(id, reason).await,
     }
 }
 

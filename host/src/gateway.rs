@@ -35,11 +35,11 @@ use crate::{
     ingress::{
         BodyBounds, BodyRoom, ClientCertificate, Refused, WholeBody, client_address, discard_of_stranger, read_body,
     },
-    journal::{Admitted, Claim, Commit, IdempotencyKey, Journal, JournalError, KeptDelivery, Sender},
+    journal::{self, Admitted, Claim, Commit, IdempotencyKey, Journal, JournalError, KeptDelivery, Sender},
     keys::KeysError,
     limits,
     live::Current,
-    plugin::Broken,
+    plugin::{Broken, Provider},
     replay,
     serve::Lasting,
     sources::Inbound,
@@ -57,6 +57,15 @@ pub struct Gateway {
     body_timeout: Duration,
     room: BodyRoom,
     metrics: ServerMetrics,
+}
+
+/// Whose a delivery is, and the version of its plugin that it began with.
+#[derive(Clone, Copy)]
+struct With<'a> {
+    inbound: &'a Inbound,
+    provider: &'a Provider,
+    client: IpAddr,
+    trace: &'a TraceId,
 }
 
 /// A delivery that its plugin has judged and found authentic. Only [`verify`] makes one, so that what is not verified
@@ -144,7 +153,12 @@ impl Gateway {
         let outcome = match (&name, inbound) {
             (None, _) => Err(Refused::UnknownPath),
             (Some(_), None) => Err(Refused::UnknownSource),
-            (Some(_), Some(inbound)) => self.deliver(inbound, head, body, received_at, client, trace).await,
+            (Some(_), Some(inbound)) => {
+                // Whatever takes over meanwhile: a delivery is one version's from its beginning to its end.
+                let running = inbound.plugin.get();
+                let with = With { inbound, provider: &running.active, client, trace };
+                self.deliver(with, head, body, received_at).await
+            }
         };
         self.count(inbound, &outcome);
         match outcome {
@@ -178,13 +192,12 @@ impl Gateway {
 
     async fn deliver(
         &self,
-        inbound: &Inbound,
+        with: With<'_>,
         mut head: Parts,
         body: Incoming,
         received_at: u64,
-        client: IpAddr,
-        trace: &TraceId,
     ) -> Result<Outcome, Refused> {
+        let With { inbound, client, trace, .. } = with;
         // Before a byte of the body: nothing large is read for somebody who is not let in.
         let senders = match authenticate(inbound, &head, client, received_at).await {
             Ok(senders) => senders,
@@ -193,7 +206,7 @@ impl Gateway {
                 return Err(count_failure(inbound, client, refused));
             }
         };
-        take_credentials_out(&mut head, inbound);
+        take_credentials_out(&mut head, with);
         // `_held` keeps the body's place until the reply is known.
         let bounds = BodyBounds {
             max: inbound.source.limits.body,
@@ -207,10 +220,10 @@ impl Gateway {
             WholeBody::Arrived(mut arrival) => (Bytes::new(), arrival.whole().await?.body(), Some(arrival)),
         };
         let request = Arc::new(self.request(head, in_memory, received_at));
-        let verified = match verify(inbound, request, body, arrival).await {
+        let verified = match verify(with, request, body, arrival, &senders).await {
             Ok(Judged::Admit(verified)) => verified,
             Ok(Judged::Answer(reply)) => {
-                inbound.rates.spend_verified().map_err(Refused::RateLimited)?;
+                inbound.rates.spend_answered().map_err(Refused::RateLimited)?;
                 return Ok(Outcome::Answered(reply));
             }
             Ok(Judged::Confirm(confirmation)) => {
@@ -225,7 +238,7 @@ impl Gateway {
             Err(refused) => return Err(count_failure(inbound, client, refused)),
         };
         inbound.rates.spend_verified().map_err(Refused::RateLimited)?;
-        let committed = self.commit(inbound, *verified, senders, trace).await;
+        let committed = self.commit(with, *verified, senders).await;
         committed.map_err(|refused| count_failure(inbound, client, refused))
     }
 
@@ -255,15 +268,10 @@ impl Gateway {
     }
 
     /// Makes the events durable. No reply is a success before this has ended.
-    async fn commit(
-        &self,
-        inbound: &Inbound,
-        verified: Verified,
-        senders: Vec<Sender>,
-        trace: &TraceId,
-    ) -> Result<Outcome, Refused> {
+    async fn commit(&self, with: With<'_>, verified: Verified, senders: Vec<Sender>) -> Result<Outcome, Refused> {
+        let With { inbound, provider, trace, .. } = with;
         let Verified { request, body, accepted, proofs, mut arrival } = verified;
-        let request = without_credentials(Arc::unwrap_or_clone(request), inbound);
+        let request = without_credentials(Arc::unwrap_or_clone(request), with);
         let (events, ranges) = known_by(&inbound.source, accepted.events, body).await?;
         let claim = match &mut arrival {
             Some(arrival) => Some(Claim { ranges, ..arrival.keep().await? }),
@@ -272,7 +280,7 @@ impl Gateway {
         let commit = Commit {
             delivery: KeptDelivery {
                 source: inbound.source.name.clone(),
-                plugin: inbound.provider.stamp(),
+                plugin: provider.stamp(),
                 trace: trace.to_string(),
                 request,
                 senders,
@@ -332,8 +340,9 @@ async fn authenticate(inbound: &Inbound, head: &Parts, address: IpAddr, now: u64
 }
 
 /// What the sender was known by is no business of the plugin's, unless it reads that header itself.
-fn take_credentials_out(head: &mut Parts, inbound: &Inbound) {
-    let is_read = |name: &HeaderName| inbound.provider.headers().iter().any(|read| read == name.as_str());
+fn take_credentials_out(head: &mut Parts, with: With<'_>) {
+    let With { inbound, provider, .. } = with;
+    let is_read = |name: &HeaderName| provider.headers().iter().any(|read| read == name.as_str());
     for name in inbound.authenticator.headers().iter().filter(|name| !is_read(name)) {
         head.headers.remove(name);
     }
@@ -341,19 +350,22 @@ fn take_credentials_out(head: &mut Parts, inbound: &Inbound) {
 
 /// Has the plugin judge the delivery. Whatever goes wrong in there, the delivery is not admitted.
 async fn verify(
-    inbound: &Inbound,
+    with: With<'_>,
     request: Arc<Request>,
     body: Body,
     arrival: Option<Box<Arrival>>,
+    senders: &[Sender],
 ) -> Result<Judged, Refused> {
+    let inbound = with.inbound;
     let mut delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
         .with_body(body.clone())
-        .with_keys(inbound.keys.clone());
+        .with_keys(inbound.keys.clone())
+        .from_known_sender(journal::methods(senders));
     let proofs = replay::proofs_for(&inbound.source);
     if let Some(proofs) = &proofs {
         delivery = delivery.noting(proofs.clone());
     }
-    match judge(inbound, delivery).await? {
+    match judge(with, delivery).await? {
         Err(Broken::KeysNeeded(_)) => Err(Refused::KeysUnavailable(KeysError::TooManyRounds.to_string())),
         Err(Broken::Body(text)) => Err(Refused::ClaimFailed(text)),
         Err(broken) => Err(Refused::PluginBroken(broken.cause(), broken.to_string())),
@@ -374,13 +386,14 @@ async fn verify(
 }
 
 /// The plugin's judgement, with all the keys that it needs: they are fetched without it, and it judges from the beginning.
-async fn judge(inbound: &Inbound, delivery: Delivery) -> Result<Result<Result<Verdict, Refusal>, Broken>, Refused> {
-    let mut judgement = inbound.provider.verify(delivery.clone()).await;
+async fn judge(with: With<'_>, delivery: Delivery) -> Result<Result<Result<Verdict, Refusal>, Broken>, Refused> {
+    let With { inbound, provider, .. } = with;
+    let mut judgement = provider.verify(delivery.clone()).await;
     for _ in 0..limits::KEY_ROUNDS_MAX {
         let Err(Broken::KeysNeeded(need)) = &judgement else { break };
         // What cannot be fetched is nobody's forgery.
         inbound.keys.fetch(need).await.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
-        judgement = inbound.provider.verify(delivery.clone()).await;
+        judgement = provider.verify(delivery.clone()).await;
     }
     Ok(judgement)
 }
@@ -414,9 +427,9 @@ fn count_failure(inbound: &Inbound, client: IpAddr, refused: Refused) -> Refused
 
 /// What is kept of a request: not the headers with which somebody could act as the sender, unless the plugin needs them to
 /// judge the delivery again; and never those by which `auth` knew the sender.
-fn without_credentials(mut request: Request, inbound: &Inbound) -> Request {
+fn without_credentials(mut request: Request, with: With<'_>) -> Request {
     const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
-    let (read_by_plugin, shown) = (inbound.provider.headers(), inbound.authenticator.headers());
+    let (read_by_plugin, shown) = (with.provider.headers(), with.inbound.authenticator.headers());
     let may_stay = |name: &String| !CREDENTIALS.contains(&name.as_str()) || read_by_plugin.contains(name);
     let is_kept = |name: &String| may_stay(name) && !shown.iter().any(|shown| shown == name.as_str());
     request.headers.retain(|(name, _)| is_kept(name));

@@ -15,9 +15,9 @@ use crate::{
     fetch::Fetcher,
     handed_over::{HandedOver, SourceSecrets},
     ingress::SourceRates,
-    journal::KeptEvent,
+    journal::{self, KeptEvent},
     keys::{Granted, SourceKeys},
-    plugin::{Broken, Provider},
+    plugin::{Broken, Provider, Slot},
     telemetry::SourceMetrics,
 };
 
@@ -28,7 +28,7 @@ pub struct Inbound {
     /// Who may send to it.
     pub authenticator: Authenticator,
     /// What judges its deliveries.
-    pub provider: Provider,
+    pub plugin: Slot,
     /// What the plugin is told.
     pub settings: Arc<BTreeMap<String, String>>,
     /// What the plugin may check against.
@@ -64,7 +64,7 @@ impl Sources {
             let rates = same.map_or_else(|| Arc::new(SourceRates::new(&source.limits)), |same| same.rates.clone());
             let inbound = Inbound {
                 authenticator: Authenticator::new(&source.auth, fetcher),
-                provider,
+                plugin: Slot::new(provider),
                 settings: Arc::new(source.settings.clone()),
                 secrets: SourceSecrets::new(source.clone(), handed_over),
                 keys: Arc::new(SourceKeys::new(source.clone(), granted, fetcher.clone())),
@@ -105,9 +105,11 @@ impl Transform for Sources {
             source_name: name.clone(),
             admitted_as: event.admission.identity.clone(),
             payload_bytes: payload.map_err(|error| TransformError::Refused(error.to_string()))?,
-            brought_by: Delivery::without_secrets(request, inbound.settings.clone()).with_body(body),
+            brought_by: Delivery::without_secrets(request, inbound.settings.clone())
+                .with_body(body)
+                .from_known_sender(journal::methods(&event.delivery.senders)),
         };
-        match inbound.provider.transform(lent).await {
+        match inbound.plugin.get().active.transform(lent).await {
             Ok(outputs) => outputs.map_err(TransformError::Refused),
             Err(Broken::Body(why)) => Err(TransformError::Away(why)),
             Err(broken) => Err(TransformError::Broken(broken.to_string())),

@@ -21,7 +21,7 @@ use tokio::sync::watch;
 use crate::{
     Config, Delivery, Reply,
     client::{self, try_send},
-    wait::{PATIENCE, within},
+    wait::{PATIENCE, eventually, within},
 };
 
 /// A running gateway with its own directory; killed when dropped, its log shown if the test has failed.
@@ -228,6 +228,12 @@ impl Gateway {
         client::send(&format!("{}{path}", self.admin()), &request).await
     }
 
+    /// Waits until the samples of that metric add up to so much: what a request has done may be seen before it is counted.
+    pub async fn counts(&self, name: &str, labels: &[&str], expected: f64) {
+        let counted = async || (self.metric(name, labels).await == expected).then_some(());
+        eventually(&format!("{name} {labels:?} to be {expected}"), counted).await;
+    }
+
     /// The sum of a metric over all label sets that hold these labels (`name="value"`); 0 where it is not there.
     pub async fn metric(&self, name: &str, labels: &[&str]) -> f64 {
         let page = self.admin_get("/metrics").await.text();
@@ -258,6 +264,12 @@ impl Gateway {
     /// All that the gateway has written so far, log and output, of every process.
     pub fn said(&self) -> String {
         self.earlier.clone() + &self.process.as_ref().map(Process::said).unwrap_or_default()
+    }
+
+    /// A line of the log with that text in it, once it is there: what has happened may be seen before its line is read.
+    pub async fn says(&self, text: &str) -> String {
+        let line = async || self.said().lines().find(|line| line.contains(text)).map(str::to_owned);
+        eventually(&format!("{text:?} in the log"), line).await
     }
 
     /// What the running process has written to standard output.

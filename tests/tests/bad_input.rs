@@ -298,7 +298,7 @@ async fn slow_senders_are_let_go_and_hold_up_nobody() {
     );
     assert_eq!(status(&head), 408, "{head}");
     assert!(head.contains("urn:hookgate:head-too-slow") && head.contains("hookgate-trace: "), "{head}");
-    assert_eq!(gateway.metric("hookgate_refusals_total", &["cause=\"head-too-slow\""]).await, 1.0);
+    gateway.counts("hookgate_refusals_total", &["cause=\"head-too-slow\""], 1.0).await;
     assert_eq!(status(&body), 408, "{body}");
     assert!(body.contains("urn:hookgate:too-slow"), "{body}");
 }
@@ -393,7 +393,7 @@ async fn senders_cannot_take_the_descriptors_that_the_store_needs() {
     let receiver = Receiver::start().await;
     let config = Config::new().with("server", "header-timeout = \"20s\"").stripe("stripe").receiver(&receiver);
     let gateway = Gateway::start_with_open_files(700, config).await;
-    assert!(gateway.said().contains("does not fit into the limit of open files, 700: 300 connections"));
+    gateway.says("does not fit into the limit of open files, 700: 300 connections").await;
     let mut idle = Vec::new();
     for _ in 0..700 {
         let mut connection = Connection::open(gateway.deliveries()).await;

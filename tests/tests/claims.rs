@@ -108,8 +108,8 @@ async fn a_large_body_is_kept_outside_the_journal_and_a_link_is_sent() {
     let by_cli = gateway.cli(&["events", "show", &id]).ok();
     assert!(by_cli.contains("/claims/") && by_cli.contains(&sha256(&delivery.body)), "{by_cli}");
     assert_eq!(get(text(&shown["payload"]["claim"], "url")).await.unwrap().status, 200);
-    assert_eq!(gateway.metric("hookgate_claims_total", &["outcome=\"stored\""]).await, 2.0);
-    assert_eq!(gateway.metric("hookgate_claims_total", &["outcome=\"discarded\""]).await, 1.0);
+    gateway.counts("hookgate_claims_total", &["outcome=\"stored\""], 2.0).await;
+    gateway.counts("hookgate_claims_total", &["outcome=\"discarded\""], 1.0).await;
 }
 
 #[tokio::test]

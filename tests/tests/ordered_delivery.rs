@@ -138,7 +138,7 @@ async fn with_block_a_key_goes_no_further_and_all_can_see_why() {
     assert!(shown.contains("2 of its ordering key wait for it until it is redriven or discarded"), "{shown}");
     let shown = gateway.cli(&["events", "show", &ids[3]]).ok();
     assert!(shown.contains(&format!("waits for {}/0 and 1 more", ids[1])), "{shown}");
-    assert!(gateway.said().contains("its ordering key goes no further"));
+    gateway.says("its ordering key goes no further").await;
 
     // It stays so over a crash, and after a redrive that fails as well.
     gateway.kill();

@@ -56,7 +56,7 @@ async fn numbers_leave_in_their_order_and_say_it() {
     let story = gateway.cli(&["events", "show", &held]).ok();
     assert!(story.contains("held until") && story.contains("waits for number 3"), "{story}");
     assert_eq!(shown(&gateway, &held)["held"]["number"], 3);
-    assert_eq!(gateway.metric("hookgate_ordering_held_events", &["source=\"shop\""]).await, 3.0);
+    gateway.counts("hookgate_ordering_held_events", &["source=\"shop\""], 3.0).await;
     send(&gateway, "shop", "a", 3).await;
     let events = released(&receiver.wait_for(7).await);
     assert_eq!(numbers(&events, "a"), [1, 2, 3, 4, 5, 6]);
@@ -64,7 +64,7 @@ async fn numbers_leave_in_their_order_and_say_it() {
         assert_eq!(event["partitionkey"], event["data"]["key"]);
         assert!(event.get("hookgatelate").is_none() && event.get("hookgategap").is_none(), "{event}");
     }
-    assert_eq!(gateway.metric("hookgate_ordering_held_events", &["source=\"shop\""]).await, 0.0);
+    gateway.counts("hookgate_ordering_held_events", &["source=\"shop\""], 0.0).await;
     let in_order = gateway.metric("hookgate_ordering_released_total", &["source=\"shop\"", "cause=\"in-order\""]).await;
     assert_eq!(in_order, 7.0);
 }
@@ -78,9 +78,8 @@ async fn missing_numbers_are_given_up_and_told() {
     let behind = send(&gateway, "shop", "a", 4).await;
     let events = released(&receiver.wait_for(2).await);
     assert_eq!((&events[1]["data"]["number"], &events[1]["hookgategap"]), (&json!(4), &json!(2)));
-    assert_eq!(gateway.metric("hookgate_ordering_released_total", &["cause=\"gap\""]).await, 1.0);
-    let log = gateway.said();
-    let line = log.lines().find(|line| line.contains("numbers before it did not come in time")).unwrap();
+    gateway.counts("hookgate_ordering_released_total", &["cause=\"gap\""], 1.0).await;
+    let line = gateway.says("numbers before it did not come in time").await;
     assert!(line.contains(&behind) && line.contains("missing=2"), "{line}");
 }
 
@@ -107,7 +106,7 @@ async fn late_events_become_what_the_source_says() {
     let list: Value =
         serde_json::from_str(&gateway.cli(&["events", "list", "--state", "dropped", "--json"]).ok()).unwrap();
     assert_eq!(list["events"].as_array().unwrap().len(), 1);
-    assert_eq!(gateway.metric("hookgate_ordering_released_total", &["cause=\"late\""]).await, 3.0);
+    gateway.counts("hookgate_ordering_released_total", &["cause=\"late\""], 3.0).await;
 
     gateway.cli(&["dead-letters", "redrive", "--destination", "ordering"]).ok();
     let received = receiver.wait_for(8).await;
@@ -221,5 +220,5 @@ async fn a_full_buffer_releases_the_first_and_says_so() {
     }
     let events = released(&receiver.wait_for(1).await);
     assert_eq!((&events[0]["data"]["number"], &events[0]["hookgateoverflow"]), (&json!(10), &json!(true)));
-    assert_eq!(gateway.metric("hookgate_ordering_released_total", &["cause=\"overflow\""]).await, 1.0);
+    gateway.counts("hookgate_ordering_released_total", &["cause=\"overflow\""], 1.0).await;
 }

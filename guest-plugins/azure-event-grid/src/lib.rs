@@ -5,7 +5,7 @@
 
 use hookgate_plugin_sdk::{
     Admission, CloudEvent, Delivery, Descriptor, Encoding, Event, EventData, Identity, Ordering, Payload, Position,
-    Provider, Refusal, Verdict,
+    Provider, Refusal, SecretError, Verdict,
     answer::{self, attribute, cloud_event, forged},
     batch, challenge,
     cloudevents::{self, Mode},
@@ -28,9 +28,10 @@ const VALIDATION: &str = "Microsoft.EventGrid.SubscriptionValidationEvent";
 impl Provider for AzureEventGrid {
     fn describe() -> Descriptor {
         Descriptor {
-            secrets: vec![answer::secret(
+            secrets: vec![answer::optional_secret(
                 "key",
-                "a key of your own, which the subscription's URL or a delivery header holds (openssl rand -hex 32)",
+                "a key of your own, which the subscription's URL or a delivery header holds (openssl rand -hex 32); \
+                 needed where the source has no auth",
             )],
             settings: vec![
                 answer::setting(
@@ -95,7 +96,17 @@ impl Provider for AzureEventGrid {
 /// As Event Grid names itself.
 const ORIGIN: &str = "eventgrid.azure.net";
 
+/// By the key; by the source's `auth` alone where there is no key, as with Microsoft Entra ID, whose token comes with every
+/// request, the validation included.
 fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
+    let secret = match delivery.secret("key", Encoding::Utf8, None) {
+        Err(SecretError::Missing) if !delivery.authenticated_by().is_empty() => return Ok(()),
+        Err(SecretError::Missing) => {
+            let text = "neither secrets.key nor auth is set: anybody could send";
+            return Err(Refusal::Misconfigured(text.to_owned()));
+        }
+        _ => setting::secret(delivery, "key", Encoding::Utf8, None)?,
+    };
     let place = delivery.setting("key").unwrap_or_else(|| "query:token".to_owned());
     let given = match place.split_once(':') {
         Some(("query", name)) => delivery.query(name),
@@ -105,7 +116,6 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
             return Err(Refusal::Misconfigured(text));
         }
     };
-    let secret = setting::secret(delivery, "key", Encoding::Utf8, None)?;
     match given.is_some_and(|key| secret.equals(key.as_bytes())) {
         true => Ok(()),
         false => Err(forged(&format!("the key at {place} is not secrets.key"))),

@@ -14,14 +14,15 @@ const ID: &str = "webhook-id";
 const TIMESTAMP: &str = "webhook-timestamp";
 const SIGNATURE: &str = "webhook-signature";
 
-/// Sees that the delivery holds whatever the source has secrets for.
+/// Sees that the delivery holds whatever the source has secrets for; where it has none, its `auth` knows the sender.
 ///
 /// # Errors
 /// Misconfigured: it has none, or one that cannot be read. Unauthenticated, or stale.
 pub fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     let (signing, token) = (signing(delivery), delivery.secret("token", Encoding::Utf8, None));
-    if matches!((&signing, &token), (Err(SecretError::Missing), Err(SecretError::Missing))) {
-        let text = "neither secrets.token nor secrets.signing is set: anybody could send";
+    let has_none = matches!((&signing, &token), (Err(SecretError::Missing), Err(SecretError::Missing)));
+    if has_none && delivery.authenticated_by().is_empty() {
+        let text = "neither secrets.token, secrets.signing nor auth is set: anybody could send";
         return Err(Refusal::Misconfigured(text.to_owned()));
     }
     if let Some(secret) = optional("signing", signing)? {

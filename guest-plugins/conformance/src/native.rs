@@ -31,7 +31,9 @@ pub fn check<P: Provider>(crate_dir: &str) {
 /// What differs from what the vector asks for.
 pub fn run<P: Provider>(vector: &Vector) -> Vec<String> {
     let described = P::describe();
-    let source = Source::new(vector.secrets(&described), vector.settings()).with_keys(vector.keys(&described));
+    let source = Source::new(vector.secrets(&described), vector.settings())
+        .with_keys(vector.keys(&described))
+        .knowing_the_sender(&vector.authenticated_by);
     let request = vector.request();
     let answer = source.verify::<P>(&request);
     let mut differences = judge(vector, &answer);
@@ -49,17 +51,28 @@ pub struct Source {
     secrets: Arc<Secrets>,
     settings: Arc<BTreeMap<String, String>>,
     keys: Option<Arc<dyn FetchedKeys>>,
+    authenticated_by: Arc<[String]>,
 }
 
 impl Source {
     /// From the operator's texts.
     pub fn new(secrets: BTreeMap<String, Vec<SecretText>>, settings: BTreeMap<String, String>) -> Self {
-        Source { secrets: Arc::new(Secrets::new(secrets)), settings: Arc::new(settings), keys: None }
+        Source {
+            secrets: Arc::new(Secrets::new(secrets)),
+            settings: Arc::new(settings),
+            keys: None,
+            authenticated_by: Arc::default(),
+        }
     }
 
     /// With what the host has fetched.
     pub fn with_keys(self, keys: Arc<dyn FetchedKeys>) -> Self {
         Source { keys: Some(keys), ..self }
+    }
+
+    /// Whose `auth` knows the sender in these ways.
+    pub fn knowing_the_sender(self, by: &[String]) -> Self {
+        Source { authenticated_by: by.into(), ..self }
     }
 
     /// From pairs: secrets of one version each, and settings.
@@ -73,7 +86,8 @@ impl Source {
 
     /// A request as a plugin gets it.
     pub fn delivery(&self, request: &Request) -> Delivery {
-        let delivery = Delivery::new(Arc::new(request.clone()), self.settings.clone(), self.secrets.clone());
+        let delivery = Delivery::new(Arc::new(request.clone()), self.settings.clone(), self.secrets.clone())
+            .from_known_sender(self.authenticated_by.clone());
         match &self.keys {
             Some(keys) => delivery.with_keys(keys.clone()),
             None => delivery,

@@ -41,6 +41,9 @@ pub struct Vector {
     /// not allowed.
     #[serde(default)]
     pub keys: BTreeMap<String, Value>,
+    /// The ways in which the source's `auth` knew the sender: `jwt`, `basic`, ...
+    #[serde(default)]
+    pub authenticated_by: Vec<String>,
     /// Upper case; `POST` where it is not said.
     pub method: Option<String>,
     /// Absolute, as the provider saw it.

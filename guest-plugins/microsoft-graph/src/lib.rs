@@ -2,7 +2,9 @@
 //! anything is sent (`validationToken`).
 //! <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
 //!
-//! Rich notifications carry tokens (JWT) besides; these are not looked at here, `clientState` is.
+//! Rich notifications, those with resource data, bring tokens of Microsoft's besides (`tokens`).
+
+mod tokens;
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Ordering, Position, Provider, Refusal, Secret,
@@ -27,7 +29,21 @@ impl Provider for MicrosoftGraph {
                 "client-state",
                 "the clientState of the subscriptions: a text of your own of at most 128 characters",
             )],
+            settings: vec![
+                answer::setting(
+                    "app-id",
+                    None,
+                    "the id of the application that has subscribed: with it the tokens (validationTokens) of notifications \
+                     with resource data are checked",
+                ),
+                answer::setting(
+                    "keys-url",
+                    Some(tokens::KEYS),
+                    "other keys than those of Microsoft's global cloud; it must be in keys.allow then",
+                ),
+            ],
             headers: answer::headers(&["content-type"]),
+            key_urls: answer::urls(&[tokens::KEYS]),
             ..answer::descriptor(
                 "microsoft-graph",
                 env!("CARGO_PKG_VERSION"),
@@ -35,6 +51,7 @@ impl Provider for MicrosoftGraph {
                 &[
                     "https://learn.microsoft.com/graph/change-notifications-delivery-webhooks",
                     "https://learn.microsoft.com/graph/change-notifications-lifecycle-events",
+                    "https://learn.microsoft.com/graph/change-notifications-with-resource-data",
                     "https://learn.microsoft.com/graph/api/resources/changenotification",
                 ],
             )
@@ -52,6 +69,7 @@ impl Provider for MicrosoftGraph {
         let secret = setting::secret(delivery, "client-state", Encoding::Utf8, None)?;
         let arrival = arrival(delivery);
         let events = batch::admit(delivery, "/value", |item| identity(item, &secret, &arrival))?;
+        tokens::check(delivery)?;
         Ok(batch::admitted(events, 202))
     }
 

@@ -19,6 +19,7 @@ pub struct Delivery {
     secrets: Option<Arc<Secrets>>,
     proofs: Option<Proofs>,
     keys: Keys,
+    authenticated_by: Arc<[String]>,
 }
 
 /// What the host has fetched; none where it fetches nothing.
@@ -34,14 +35,25 @@ impl fmt::Debug for Keys {
 impl Delivery {
     /// A delivery to be judged or signed.
     pub fn new(request: Arc<Request>, settings: Arc<BTreeMap<String, String>>, secrets: Arc<Secrets>) -> Self {
-        let body = Body::Memory(request.body.clone());
-        Delivery { request, body, settings, secrets: Some(secrets), proofs: None, keys: Keys::default() }
+        Delivery::with(request, settings, Some(secrets))
     }
 
     /// A delivery of the past, for `transform`: every secret is missing.
     pub fn without_secrets(request: Arc<Request>, settings: Arc<BTreeMap<String, String>>) -> Self {
+        Delivery::with(request, settings, None)
+    }
+
+    fn with(request: Arc<Request>, settings: Arc<BTreeMap<String, String>>, secrets: Option<Arc<Secrets>>) -> Self {
         let body = Body::Memory(request.body.clone());
-        Delivery { request, body, settings, secrets: None, proofs: None, keys: Keys::default() }
+        Delivery {
+            request,
+            body,
+            settings,
+            secrets,
+            proofs: None,
+            keys: Keys::default(),
+            authenticated_by: Arc::default(),
+        }
     }
 
     /// The same with a body that was kept out of the request.
@@ -58,6 +70,11 @@ impl Delivery {
     /// The same with keys that the host fetches. Without them a plugin that asks for keys is told that they are needed.
     pub fn with_keys(self, keys: Arc<dyn FetchedKeys>) -> Self {
         Delivery { keys: Keys(Some(keys)), ..self }
+    }
+
+    /// The same from a sender whom the source's `auth` knows, in these ways.
+    pub fn from_known_sender(self, authenticated_by: Arc<[String]>) -> Self {
+        Delivery { authenticated_by, ..self }
     }
 
     /// The request itself; for the host, plugins have the other methods.
@@ -154,6 +171,11 @@ impl Delivery {
     /// A setting of the source, as text.
     pub fn setting(&self, name: &str) -> Option<String> {
         self.settings.get(name).cloned()
+    }
+
+    /// The ways in which the source's `auth` knew the sender: `jwt`, `basic`, ...; empty where there is no `auth`.
+    pub fn authenticated_by(&self) -> Vec<String> {
+        self.authenticated_by.to_vec()
     }
 
     /// A secret of the source.

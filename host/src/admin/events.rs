@@ -104,16 +104,17 @@ pub async fn show(
 pub async fn event(state: &AdminState, id: EventId, with_payload: bool) -> Result<Event, ApiError> {
     let found = state
         .read(move |journal| {
-            let stage = journal.stage(id)?;
-            Ok((journal.event(id)?, Told::all_of(journal, id)?, stage))
+            let (stage, replays) = (journal.stage(id)?, journal.replays(id)?);
+            Ok((journal.event(id)?, Told::all_of(journal, id)?, stage, replays))
         })
         .await?;
-    let (Some(event), handoffs, stage) = found else { return Err(gone(id)) };
+    let (Some(event), handoffs, stage, replays) = found else { return Err(gone(id)) };
     let reference = match &state.claims {
         Some(claims) => claims.reference(&event).await,
         None => None,
     };
-    story::event(&event, &handoffs, stage, with_payload, reference)
+    let told = story::event(&event, &handoffs, stage, with_payload, reference)?;
+    Ok(Event { replays: replays.map(story::replays), ..told })
 }
 
 /// Reads an event's id.

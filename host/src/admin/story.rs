@@ -9,7 +9,7 @@ use super::{
     ApiError, mask,
     view::{
         Attempt, Claim, DataKind, Event, EventState, EventSummary, Handoff, HandoffState, HandoffSummary, Header, Held,
-        Identity, Output, Payload, PluginVersion, Proof, Request, Time, Turn,
+        Identity, Output, Payload, PluginVersion, Proof, Replays, Request, Time, Turn,
     },
 };
 use crate::{
@@ -147,6 +147,7 @@ pub fn event(
         identity: identity(&event.admission.identity),
         request: request(&delivery.request, delivery.claim.as_ref()),
         authenticated_by: delivery.senders.iter().map(proof).collect(),
+        replays: None,
         payload,
         outputs: event.outputs.as_ref().map(|all| all.iter().map(|one| output(one, with_payload)).collect()),
         handoffs: handoffs.iter().map(handoff).collect(),
@@ -185,6 +186,11 @@ fn request(request: &hookgate_capabilities::Request, claim: Option<&journal::Cla
 
 fn proof(proof: &journal::Sender) -> Proof {
     Proof { method: proof.method.clone(), subject: proof.subject.clone() }
+}
+
+/// How often an event was turned away that came again.
+pub fn replays(replays: journal::Replays) -> Replays {
+    Replays { count: replays.count, last_at: Time(replays.last) }
 }
 
 fn payload(bytes: &Bytes, wanted: bool) -> Payload {

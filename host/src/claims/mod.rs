@@ -107,3 +107,12 @@ impl Claims {
         self.0.grown.notify_one();
     }
 }
+
+impl Reference {
+    /// What filters see of a payload that is kept elsewhere: as its destinations do, but for the URL. That is made anew for
+    /// each attempt, and is only the path here.
+    pub fn for_filters(event: &KeptEvent) -> Option<Reference> {
+        let part = link::part(event.delivery.claim.as_ref()?, &event.admission.payload)?;
+        Some(Reference { url: format!("/claims/{}", event.id), length: part.length, sha256: part.sha256 })
+    }
+}

@@ -152,7 +152,11 @@ impl KnownPlugins for Known {
             body: Bytes::new(),
         };
         let (settings, secrets) = (Arc::new(source.settings.clone()), Arc::new(Secrets::new(source.secrets.clone())));
-        let delivery = |request: &Request| Delivery::new(Arc::new(request.clone()), settings.clone(), secrets.clone());
+        let known_by: Arc<[String]> = source.auth.methods().map(|method| method.name().to_owned()).collect();
+        let delivery = |request: &Request| {
+            let delivery = Delivery::new(Arc::new(request.clone()), settings.clone(), secrets.clone());
+            delivery.from_known_sender(known_by.clone())
+        };
         wait(async {
             if let Ok(Err(Refusal::Misconfigured(text))) = plugin.verify(delivery(&empty)).await {
                 return Some(text);

@@ -8,7 +8,7 @@ use super::{
     data::{self, Data, Form},
     extensions, rfc3339,
 };
-use crate::journal::KeptEvent;
+use crate::{claims::Reference, journal::KeptEvent};
 
 /// The fields of an output. Its data is looked at when it is asked for, and once.
 pub struct Fields<'a> {
@@ -45,7 +45,10 @@ impl<'a> Fields<'a> {
             "dataschema" => output.data_schema.clone(),
             "datacontenttype" => self.content_type().map(Cow::into_owned),
             _ => {
-                let named = extensions(self.event, output, None).into_iter().find(|(extension, _)| *extension == name);
+                let reference = Reference::for_filters(self.event);
+                let named = extensions(self.event, output, reference.as_ref())
+                    .into_iter()
+                    .find(|(extension, _)| *extension == name);
                 return named.map(|(_, value)| value);
             }
         };

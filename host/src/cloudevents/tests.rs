@@ -247,6 +247,22 @@ fn a_link_stands_for_a_payload_that_is_kept_elsewhere() {
 }
 
 #[test]
+fn filters_see_that_a_payload_is_kept_elsewhere() {
+    let (event, _) = claimed(Payload::Body);
+    let output = output(EventData::Payload, None);
+    let fields = Fields::new(&event, &output);
+    let text = |name| match fields.attribute(name) {
+        Some(ExtensionValue::Text(text)) => text,
+        other => panic!("{name}: {other:?}"),
+    };
+    assert_eq!(text("dataref"), format!("/claims/{}", event.id));
+    assert_eq!((text("datalength"), text("datasha256")), ("5368709120".to_owned(), "07".repeat(32)));
+    assert!(fields.data().is_none());
+    let (inline, _) = claimed(Payload::Bytes(b"{}".to_vec()));
+    assert!(Fields::new(&inline, &output).attribute("dataref").is_none());
+}
+
+#[test]
 fn what_is_not_elsewhere_travels_with_the_event() {
     let (event, reference) = claimed(Payload::Body);
     let made = output(EventData::Json("{}".into()), None);

@@ -113,6 +113,17 @@ impl Auth {
 }
 
 impl AuthMethod {
+    /// As it is called in the configuration.
+    pub fn name(&self) -> &'static str {
+        match self {
+            AuthMethod::Addresses(_) => "addresses",
+            AuthMethod::Mtls(_) => "mtls",
+            AuthMethod::ApiKey(_) => "api-key",
+            AuthMethod::Basic(_) => "basic",
+            AuthMethod::Jwt(_) => "jwt",
+        }
+    }
+
     /// The header that holds its credentials.
     pub fn header(&self) -> Option<HeaderName> {
         match self {

@@ -356,7 +356,7 @@ pub enum Late {
 }
 
 /// What a dead letter means for the events of its ordering key that come behind it at the same destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnFailure {
     /// They go on without it.
     Continue,

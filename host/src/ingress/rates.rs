@@ -1,4 +1,4 @@
-//! The rates of a source: verified deliveries, and failed verifications from one address.
+//! The rates of a source: verified deliveries, answered handshakes, and failed verifications from one address.
 
 use std::{
     net::{IpAddr, Ipv4Addr},
@@ -20,6 +20,9 @@ use crate::{
 /// The rates of one source.
 pub struct SourceRates {
     verified: Option<DefaultDirectRateLimiter>,
+    /// A bucket of their own: some providers' challenges are signed by nobody, and whoever sends those must not use up
+    /// what deliveries need.
+    answered: Option<DefaultDirectRateLimiter>,
     failures: DefaultKeyedRateLimiter<IpAddr>,
     /// When those with room again were last forgotten.
     swept: Mutex<Option<Instant>>,
@@ -39,6 +42,7 @@ impl SourceRates {
     pub fn new(limits: &SourceLimits) -> Self {
         SourceRates {
             verified: limits.rate.map(|rate| RateLimiter::direct(quota(rate))),
+            answered: limits.rate.map(|rate| RateLimiter::direct(quota(rate))),
             failures: RateLimiter::keyed(quota(limits.failures)),
             swept: Mutex::default(),
             clock: DefaultClock::default(),
@@ -47,8 +51,17 @@ impl SourceRates {
 
     /// Spends one verified delivery, or says how long to wait.
     pub fn spend_verified(&self) -> Result<(), Wait> {
-        let Some(verified) = &self.verified else { return Ok(()) };
-        verified.check().map_err(|until| until.wait_time_from(self.clock.now()))
+        self.spend(&self.verified)
+    }
+
+    /// Spends one answer to a handshake, or says how long to wait.
+    pub fn spend_answered(&self) -> Result<(), Wait> {
+        self.spend(&self.answered)
+    }
+
+    fn spend(&self, bucket: &Option<DefaultDirectRateLimiter>) -> Result<(), Wait> {
+        let Some(bucket) = bucket else { return Ok(()) };
+        bucket.check().map_err(|until| until.wait_time_from(self.clock.now()))
     }
 
     /// Counts a failed verification, or says how long to wait when that address has had too many.
@@ -102,6 +115,7 @@ mod tests {
         }
         assert!(rates.spend_failure(one).is_err());
         assert!(rates.spend_failure(other).is_ok());
+        while rates.spend_answered().is_ok() {}
         assert!(rates.spend_verified().is_ok());
         assert!(rates.spend_verified().is_ok());
         assert!(rates.spend_verified().unwrap_err() > Duration::from_secs(1800));

@@ -11,8 +11,8 @@ use super::{
     held::{self, Line},
     ids,
     keys::{self, ClaimEntry},
-    record::{EncodedDelivery, Known},
-    types::{Admitted, Commit, EventId, IdempotencyKey, JournalError, Marks},
+    record::{self, EncodedDelivery, Known},
+    types::{Admitted, Commit, EventId, IdempotencyKey, JournalError, Marks, Replays},
 };
 use crate::config::SourceOrdering;
 
@@ -126,13 +126,17 @@ impl Prepared {
     }
 
     /// What became of the events of a delivery whose signatures are known.
-    fn admit_nothing(&self, draft: &Draft<'_>, first: EventId) -> Result<Vec<Admitted>, JournalError> {
+    fn admit_nothing(&self, draft: &mut Draft<'_>, first: EventId) -> Result<Vec<Admitted>, JournalError> {
         let one = |key: &Option<IdempotencyKey>| {
             let Some(key) = key else { return Ok(Admitted::Duplicate(first)) };
             let known = known_now(draft, key)?;
             Ok(known.map_or(Admitted::Replayed(first), |known| Admitted::Duplicate(known.event)))
         };
-        self.keys.iter().map(one).collect()
+        let admitted = self.keys.iter().map(one).collect::<Result<Vec<_>, JournalError>>()?;
+        if admitted.contains(&Admitted::Replayed(first)) {
+            note_replay(draft, first)?;
+        }
+        Ok(admitted)
     }
 
     /// Also where no event is new: a provider that tries again signs anew, and that too can be captured.
@@ -154,6 +158,22 @@ impl Prepared {
         }
         Ok(())
     }
+}
+
+/// Counts a replay with the event that was there first, as long as that is kept.
+fn note_replay(draft: &mut Draft<'_>, first: EventId) -> Result<(), JournalError> {
+    if draft.get(Space::Deliveries, &keys::delivery(first.delivery))?.is_none() {
+        return Ok(());
+    }
+    let before = replays(draft.get(Space::Replays, &keys::event(first))?, first)?;
+    let count = before.map_or(0, |before| before.count).saturating_add(1);
+    draft.writes.put(Space::Replays, keys::event(first), record::write(&Replays { count, last: draft.now })?);
+    Ok(())
+}
+
+/// What is stored of an event's replays.
+pub(super) fn replays(stored: Option<Vec<u8>>, event: EventId) -> Result<Option<Replays>, JournalError> {
+    stored.map(|bytes| record::read(&bytes, &event)).transpose()
 }
 
 /// The keys that a commit has had remembered, by the second in which they are to be forgotten.

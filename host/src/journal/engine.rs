@@ -38,11 +38,17 @@ pub(super) enum Space {
     OrderingKeys = 13,
     /// The objects that deliveries refer to, and those to be removed.
     Claims = 14,
+    /// Of events that came again under another id: how often.
+    Replays = 15,
+    /// Versions of plugins, which of them are at work, and what was done with them.
+    Plugins = 16,
+    /// In what versions on trial differ from those at work.
+    Differences = 17,
 }
 
 impl Space {
     /// How many there are.
-    pub(super) const COUNT: usize = 15;
+    pub(super) const COUNT: usize = 18;
 
     /// All of them, in the order of their numbers.
     pub(super) const ALL: [Space; Space::COUNT] = [
@@ -61,6 +67,9 @@ impl Space {
         Space::HeldDue,
         Space::OrderingKeys,
         Space::Claims,
+        Space::Replays,
+        Space::Plugins,
+        Space::Differences,
     ];
 
     /// Its name on disk and in messages.
@@ -81,6 +90,9 @@ impl Space {
             Space::HeldDue => "held-due",
             Space::OrderingKeys => "ordering-keys",
             Space::Claims => "claims",
+            Space::Replays => "replays",
+            Space::Plugins => "plugins",
+            Space::Differences => "differences",
         }
     }
 }

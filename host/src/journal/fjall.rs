@@ -65,6 +65,9 @@ impl Fjall {
             open(Space::HeldDue)?,
             open(Space::OrderingKeys)?,
             open(Space::Claims)?,
+            open(Space::Replays)?,
+            open(Space::Plugins)?,
+            open(Space::Differences)?,
         ];
         sync_names(dir)?;
         Ok(Fjall { db, spaces })

@@ -205,6 +205,11 @@ impl Journal {
         read::event(&*self.0.shared.engine()?, id)
     }
 
+    /// How often an event came again under another id and was turned away; none when it did not.
+    pub fn replays(&self, id: EventId) -> Result<Option<Replays>, JournalError> {
+        commit::replays(self.0.shared.engine()?.get(Space::Replays, &keys::event(id))?, id)
+    }
+
     /// Takes an event out of the inbox: keeps what `transform` made of it and queues each (destination, output), due at
     /// once, in one atomic write (not synced: after a crash the inbox still has the event, and the work is done again).
     pub async fn fan_out(
@@ -421,6 +426,13 @@ impl Journal {
             Ok(())
         })
         .await
+    }
+
+    /// Has the store fail under whatever is being written, as an engine does that panics; it is opened again.
+    #[cfg(test)]
+    pub(crate) async fn break_down(&self) {
+        let broken: Result<(), _> = self.write(Kind::Progress, |_| panic!("the store fails, for a test")).await;
+        assert!(broken.is_err());
     }
 
     /// Hands a request to the writer and waits for its answer.

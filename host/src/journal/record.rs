@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     keys::HeldAt,
-    types::{EventId, Handoff, JournalError, KeptDelivery, Marks},
+    types::{EventId, Handoff, JournalError, KeptDelivery, Marks, Replays},
 };
 use crate::reorder::KeyState;
 
@@ -25,6 +25,10 @@ impl Record for Vec<CloudEvent> {
 
 impl Record for Handoff {
     const KIND: &'static str = "handoff";
+}
+
+impl Record for Replays {
+    const KIND: &'static str = "replays of the event";
 }
 
 impl Record for Marks {

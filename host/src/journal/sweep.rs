@@ -267,6 +267,7 @@ fn parts_of_finished(engine: &dyn Engine, delivery: Uuid) -> Result<Option<Vec<P
         return Ok(None);
     }
     doomed.extend(all(Space::Outputs, &range)?);
+    doomed.extend(all(Space::Replays, &range)?);
     Ok(Some(doomed))
 }
 

@@ -47,6 +47,11 @@ pub struct Sender {
     pub subject: String,
 }
 
+/// The ways in which senders are known, as a plugin is told.
+pub fn methods(senders: &[Sender]) -> Arc<[String]> {
+    senders.iter().map(|sender| sender.method.clone()).collect()
+}
+
 /// A body that is kept in the object store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
@@ -160,6 +165,15 @@ pub struct KeptEvent {
     pub outputs: Option<Vec<CloudEvent>>,
 }
 
+/// How often an event came again under another id, was known by its signatures, and was not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Replays {
+    /// So many times.
+    pub count: u32,
+    /// The last time, in milliseconds since the epoch.
+    pub last: u64,
+}
+
 /// One output of an event on its way to one destination.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct HandoffId {
@@ -224,7 +238,7 @@ pub struct Handoff {
 
 /// The events of one ordering key of a source: at each destination their handoffs are a strand, and go out one after the
 /// other in the order of fan-out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Strand {
     pub(super) hash: [u8; 16],
     pub(super) on_failure: OnFailure,

@@ -162,6 +162,10 @@ impl HostDelivery for Call {
         Ok(self.delivery.setting(&name))
     }
 
+    fn authenticated_by(&mut self, _: Resource<DeliveryHandle>) -> Result<Vec<String>> {
+        Ok(self.delivery.authenticated_by())
+    }
+
     fn secret(
         &mut self,
         _: Resource<DeliveryHandle>,

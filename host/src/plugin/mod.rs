@@ -13,6 +13,7 @@ mod engine;
 mod native;
 mod provider;
 mod rules;
+mod slot;
 mod time;
 mod wasi;
 
@@ -40,6 +41,7 @@ pub use self::{
     catalog::{Catalog, CatalogError, Origin, read as read_component},
     engine::SandboxLimits,
     provider::Provider,
+    slot::{Running, Slot, Trial, TrialMode},
 };
 use self::{
     artifact::ArtifactStore,

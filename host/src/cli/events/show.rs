@@ -65,6 +65,14 @@ pub fn story(event: &Event) -> String {
             ("occurred", or_dash(identity.occurred_at)),
             ("ordering key", or_dash(identity.ordering_key.as_ref())),
             ("authenticated by", authenticated_by(event)),
+            (
+                "came again",
+                or_dash(
+                    event
+                        .replays
+                        .map(|again| format!("{} times under another id, last {}", again.count, again.last_at)),
+                ),
+            ),
             ("request", format!("{} {}", event.request.method, event.request.url)),
             ("payload", bytes(event.payload.bytes)),
         ])

@@ -166,6 +166,7 @@ async fn differences(plugin: &Plugin, mut vector: Vector, set: &[(String, String
         secrets: Arc::new(Secrets::new(vector.secrets(plugin.descriptor()))),
         settings: Arc::new(settings),
         keys: vector.keys(plugin.descriptor()),
+        authenticated_by: vector.authenticated_by.as_slice().into(),
     };
     let mut answer = source.verify(plugin, &vector.request()).await;
     if vector.now_unix.is_none() {
@@ -199,13 +200,15 @@ struct Source {
     secrets: Arc<Secrets>,
     settings: Arc<BTreeMap<String, String>>,
     keys: Arc<dyn FetchedKeys>,
+    authenticated_by: Arc<[String]>,
 }
 
 impl Source {
     async fn verify(&self, plugin: &Plugin, request: &Request) -> Result<Result<Verdict, Refusal>, Broken> {
         let request = Arc::new(request.clone());
         let delivery = Delivery::new(request, self.settings.clone(), self.secrets.clone());
-        plugin.verify(delivery.with_keys(self.keys.clone())).await
+        let delivery = delivery.with_keys(self.keys.clone()).from_known_sender(self.authenticated_by.clone());
+        plugin.verify(delivery).await
     }
 
     async fn transform(

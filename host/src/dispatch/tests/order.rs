@@ -235,3 +235,47 @@ async fn where_a_dead_letter_blocks_lines_go_one_by_one() {
     assert_eq!(lines.collect::<Vec<_>>(), (0..5).collect::<Vec<_>>());
     assert!(dispatcher.stop(PATIENCE).await);
 }
+
+/// The store fails over and over while events are routed: some of what is on its way is written, some is not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_store_that_fails_meanwhile_swaps_nothing() {
+    const KEYS: usize = 3;
+    const EVENTS: usize = 200;
+    let mut bench = bench(http("none", "http://127.0.0.1:1/"), OnFailure::Continue);
+    let path = bench.path("events.jsonl");
+    let file = destination("file", Target::Jsonl { path: path.clone() });
+    bench.config.destinations = vec![Arc::new(file)];
+    bench.config.routes[0].to = vec!["file".into()];
+    let journal = bench.open();
+    let mut events = Vec::new();
+    for n in 0..EVENTS {
+        for key in 0..KEYS {
+            events.push(admit_keyed(&journal, &format!("key {key}"), n).await);
+        }
+    }
+    let dispatcher = bench.start(&journal);
+    let left = || journal.inbox(None, usize::MAX).map_or(EVENTS * KEYS, |inbox| inbox.len());
+    for breakdown in 1..=4 {
+        until("some events are routed", || left() < (EVENTS * KEYS).saturating_sub(breakdown * 100)).await;
+        journal.break_down().await;
+    }
+    for event in &events {
+        until("the event is routed", || journal.handoff(&handoff_id(*event, "file")).is_ok_and(|it| it.is_some()))
+            .await;
+        assert!(is_delivered(&settled(&journal, *event, "file").await));
+    }
+    assert!(dispatcher.stop(PATIENCE).await);
+    let text = fs::read_to_string(path).unwrap();
+    let mut seen: HashMap<String, Vec<usize>> = HashMap::new();
+    for line in text.lines() {
+        let (key, n) = number(&serde_json::from_str::<serde_json::Value>(line).unwrap()["data"]);
+        let of_key = seen.entry(key).or_default();
+        // What was written when the store failed is written again, before the next one of its key.
+        if of_key.last() != Some(&n) && !of_key.contains(&n) {
+            of_key.push(n);
+        }
+    }
+    for of_key in seen.values() {
+        assert_eq!(*of_key, (0..EVENTS).collect::<Vec<_>>());
+    }
+}

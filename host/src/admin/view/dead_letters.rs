@@ -1,0 +1,83 @@
+//! Dead letters and what is done with them.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::{Attempt, Event, Handoff, Time};
+
+/// A page of dead letters.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetterList {
+    /// The dead letters.
+    pub dead_letters: Vec<DeadLetterSummary>,
+    /// Where the next page begins; none on the last one.
+    pub next_page: Option<String>,
+}
+
+/// Which dead letter.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeadLetterId {
+    /// The destination; `transform` for events that could not be transformed.
+    pub destination: String,
+    /// The event's id.
+    pub event: String,
+    /// Which of the event's outputs, from 0.
+    #[serde(default)]
+    pub output: u16,
+}
+
+/// A dead letter in a list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetterSummary {
+    /// The destination; `transform` for events that could not be transformed.
+    pub destination: String,
+    /// The event's id.
+    pub event: String,
+    /// Which of the event's outputs, from 0.
+    pub output: u16,
+    /// When it died.
+    pub died_at: Time,
+    /// Attempts since it was queued or redriven last.
+    pub tries: u32,
+    /// The last attempt.
+    pub last_attempt: Option<Attempt>,
+    /// How many of its ordering key wait until it is redriven or discarded; none when it blocks no ordering key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocks: Option<u64>,
+}
+
+/// A dead letter with its event's whole story.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct DeadLetter {
+    /// The handoff, with every attempt.
+    pub handoff: Handoff,
+    /// The event.
+    pub event: Event,
+}
+
+/// Which dead letters to redrive or discard: exactly one of the three.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct RedriveOrder {
+    /// These.
+    pub ids: Vec<DeadLetterId>,
+    /// All of this destination.
+    pub destination: Option<String>,
+    /// All there are.
+    pub all: bool,
+}
+
+/// How many dead letters are on their way again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Redriven {
+    /// So many; those named that were no dead letters are not counted.
+    pub redriven: usize,
+}
+
+/// How many dead letters were given up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Discarded {
+    /// So many; those named that were no dead letters are not counted.
+    pub discarded: usize,
+}

@@ -1,0 +1,10 @@
+//! The API's JSON, as the gateway writes it and its clients read it.
+
+mod dead_letters;
+mod events;
+mod gateway;
+mod plugins;
+mod secrets;
+mod time;
+
+pub use self::{dead_letters::*, events::*, gateway::*, plugins::*, secrets::*, time::Time};

@@ -1,0 +1,55 @@
+//! What judges the deliveries of a source now, and the place where another version takes over from it.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+
+use super::Provider;
+
+/// The versions at work for one source. A delivery takes [`Slot::get`] once, at its beginning, and is worked on by what it
+/// found there to its end; a version that was switched away from goes when the last of them is done.
+pub struct Slot(ArcSwap<Running>);
+
+/// The versions at work for a source at one moment.
+#[derive(Clone)]
+pub struct Running {
+    /// Judges and transforms.
+    pub active: Provider,
+    /// Is on trial beside it.
+    pub trial: Option<Trial>,
+}
+
+/// A version on trial.
+#[derive(Clone)]
+pub struct Trial {
+    /// The version.
+    pub candidate: Provider,
+    /// What it gets to see.
+    pub mode: TrialMode,
+}
+
+/// How a version is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TrialMode {
+    /// It judges so many of a hundred deliveries in place of the active one.
+    Canary(u8),
+    /// It sees every delivery beside the active one, and nothing of what it says has an effect.
+    Shadow,
+}
+
+impl Slot {
+    /// With one version, and none on trial.
+    pub fn new(active: Provider) -> Self {
+        Slot(ArcSwap::from_pointee(Running { active, trial: None }))
+    }
+
+    /// What is at work now.
+    pub fn get(&self) -> Arc<Running> {
+        self.0.load_full()
+    }
+
+    /// Has other versions judge the deliveries that begin from now on.
+    pub fn set(&self, running: Running) {
+        self.0.store(Arc::new(running));
+    }
+}
