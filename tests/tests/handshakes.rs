@@ -231,7 +231,7 @@ async fn okta() {
 async fn cloudevents_are_let_in_by_the_handshake_and_leave_as_they_came() {
     let receiver = Receiver::start().await;
     let source = "secrets.token = { value = \"mF_9.B5f-4.1JqM\" }\nsettings = { origins = [\"emitter.example.com\"], rate = 100 }\n\
-                  limits = { rate = \"3/h\", burst = 3 }";
+                  limits = { rate = \"3/h\", burst = 2 }";
     let gateway = Gateway::start(Config::new().source("ce", "cloudevents", source).receiver(&receiver)).await;
     let asked = [("WebHook-Request-Origin", "emitter.example.com"), ("WebHook-Request-Rate", "120")];
     let allowed = [

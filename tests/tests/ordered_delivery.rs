@@ -77,8 +77,8 @@ async fn keys_arrive_in_order_over_failures_and_kills() {
                     send(&gateway, key, n).await;
                 }
             }
-            let before = receiver.all().len();
-            receiver.wait_until("some more", |all| all.len() >= before + 5).await;
+            // Killed with some of the round on their way, unless the machine is so slow that all have arrived.
+            receiver.wait_until("some of the round", |all| all.len() >= round as usize * 30 + 5).await;
             gateway.kill();
             gateway.restart().await;
         }

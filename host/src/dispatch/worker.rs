@@ -100,6 +100,7 @@ impl Worker {
         if let Some(until) = self.blocked_until.filter(|until| now < *until) {
             return Some(until);
         }
+        self.blocked_until = None;
         loop {
             if self.ready.is_empty() && self.stale {
                 self.refill(now);
@@ -115,7 +116,6 @@ impl Worker {
 
     /// Reads a bounded window of what is due.
     fn refill(&mut self, now: Instant) {
-        self.blocked_until = None;
         let lane = self.lane.clone();
         let name = &lane.destination.name;
         let (least, most) = limits::DISPATCH_WINDOW;

@@ -14,10 +14,15 @@ pub struct Signed {
     pub signature: String,
 }
 
-/// An event of about `bytes` bytes. `id` makes it unlike every other one.
+/// An event of about `bytes` bytes. `id` makes it unlike every other one, and about an object of its own.
 pub fn signed(id: u64, bytes: usize, now_unix: u64) -> Signed {
+    signed_about(id, id, bytes, now_unix)
+}
+
+/// As [`signed`], about the object of that number: the event's ordering key.
+pub fn signed_about(object: u64, id: u64, bytes: usize, now_unix: u64) -> Signed {
     let mut body = format!(
-        r#"{{"id":"evt_{id:024}","object":"event","api_version":"2025-01-01","created":{now_unix},"livemode":false,"pending_webhooks":1,"request":{{"id":null,"idempotency_key":null}},"type":"invoice.paid","data":{{"object":{{"id":"in_{id:024}","object":"invoice","amount_due":2000,"currency":"eur","lines":["#
+        r#"{{"id":"evt_{id:024}","object":"event","api_version":"2025-01-01","created":{now_unix},"livemode":false,"pending_webhooks":1,"request":{{"id":null,"idempotency_key":null}},"type":"invoice.paid","data":{{"object":{{"id":"in_{object:024}","object":"invoice","amount_due":2000,"currency":"eur","lines":["#
     );
     let mut line = 0;
     while body.len() + 90 < bytes {

@@ -12,7 +12,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::deliveries::{now_unix, request, signed};
+use crate::deliveries::{now_unix, request, signed_about};
 
 /// What to send.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -32,6 +32,9 @@ pub struct Load {
     /// The first id; ids go on from there.
     #[arg(long)]
     pub first: u64,
+    /// All events are about one object, and of one ordering key.
+    #[arg(long)]
+    pub one_key: bool,
     /// Requests a second; none: as many as go.
     #[arg(long)]
     pub rate: Option<f64>,
@@ -51,7 +54,9 @@ pub async fn run(load: Load) -> Result<Measured> {
     let now = now_unix();
     let mut piles: Vec<Vec<Vec<u8>>> = vec![Vec::new(); load.connections];
     for n in 0..load.count {
-        piles[n % load.connections].push(request(&signed(load.first + n as u64, load.bytes, now)));
+        let id = load.first + n as u64;
+        let object = if load.one_key { 0 } else { id };
+        piles[n % load.connections].push(request(&signed_about(object, id, load.bytes, now)));
     }
     let pace = load.rate.map(|rate| Duration::from_secs_f64(load.connections as f64 / rate));
     let began = Instant::now();

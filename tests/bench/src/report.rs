@@ -3,6 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     process::Command,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result};
@@ -14,6 +15,9 @@ use crate::{
     server::{Kind, Server},
     store::{self, Bench},
 };
+
+/// How long anything may take that is waited for.
+const PATIENCE: Duration = Duration::from_secs(300);
 
 const KINDS: [Kind; 3] = [Kind::Bare, Kind::Twin, Kind::Hookgate];
 const SIZES: [usize; 3] = [1024, 8 * 1024, 64 * 1024];
@@ -44,6 +48,7 @@ impl Run {
         self.throughput(directory.path())?;
         self.latency(directory.path())?;
         self.ordering(directory.path())?;
+        self.one_key(directory.path())?;
         lone_commits(directory.path()).await?;
         self.large_store(directory.path()).await?;
         filters::run(20_000)
@@ -52,7 +57,49 @@ impl Run {
     /// What ordering costs, and nothing else.
     pub fn ordering_alone(&self) -> Result<()> {
         std::fs::create_dir_all(&self.directory)?;
-        self.ordering(tempfile::tempdir_in(&self.directory)?.path())
+        let directory = tempfile::tempdir_in(&self.directory)?;
+        self.ordering(directory.path())?;
+        self.one_key(directory.path())
+    }
+
+    /// Until the last event is in the file: each event of an ordering key of its own, and all of a single one.
+    fn one_key(&self, directory: &Path) -> Result<()> {
+        const COUNT: usize = 20_000;
+        println!(
+            "\n## From the first delivery to the last line of a file, ordering on: (a) a key for each event, (b) one for all\n"
+        );
+        println!("| a/s | b/s | b/a median (min-max) | CPU a, µs | CPU b, µs |");
+        println!("|---|---|---|---|---|");
+        let lines = "ordering = { window = \"1ms\", late = \"deliver\" }\n[[destination]]\nname = \"file\"\n\
+                     jsonl = { path = \"events.jsonl\" }\n[[route]]\nfrom = \"*\"\nto = \"file\"";
+        let (mut rates, mut cpu): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
+        let directories = ["own-keys", "one-key"].map(|name| directory.join(name));
+        let start = |directory: &PathBuf| Server::start_with(Kind::Hookgate, directory, &self.hookgate, lines);
+        let servers = [start(&directories[0])?, start(&directories[1])?];
+        for round in 0..=self.rounds {
+            for (at, server) in servers.iter().enumerate() {
+                let (before, began) = (server.cpu_seconds()?, Instant::now());
+                load_of(server, COUNT, 64, 1024, (round * COUNT) as u64, None, at == 1)?;
+                wait_for_lines(&directories[at].join("events.jsonl"), (round + 1) * COUNT)?;
+                if round > 0 {
+                    rates[at].push(COUNT as f64 / began.elapsed().as_secs_f64());
+                    cpu[at].push((server.cpu_seconds()? - before) * 1e6 / COUNT as f64);
+                }
+            }
+        }
+        let [own, one] = &rates;
+        let ratio = ratios(one, own);
+        println!(
+            "| {:.0} | {:.0} | **{:.2}** ({:.2}-{:.2}) | {:.0} | {:.0} |",
+            median(own),
+            median(one),
+            median(&ratio),
+            least(&ratio),
+            most(&ratio),
+            median(&cpu[0]),
+            median(&cpu[1])
+        );
+        Ok(())
     }
 
     /// As fast as it goes all the way into a file, with ordering and without. Each event has an ordering key of its own,
@@ -244,7 +291,20 @@ struct Measured {
     p99_us: f64,
 }
 
-/// Runs the load as a process of its own.
+/// Waits until a file has so many lines.
+fn wait_for_lines(file: &Path, count: usize) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let lines = std::fs::read(file).map_or(0, |text| text.iter().filter(|byte| **byte == b'\n').count());
+        if lines >= count {
+            return Ok(());
+        }
+        anyhow::ensure!(began.elapsed() < PATIENCE, "{lines} of {count} lines are in {}", file.display());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// Runs the load as a process of its own, each event of an ordering key of its own.
 fn load(
     server: &Server,
     count: usize,
@@ -253,11 +313,26 @@ fn load(
     first: u64,
     rate: Option<f64>,
 ) -> Result<Measured> {
+    load_of(server, count, connections, bytes, first, rate, false)
+}
+
+fn load_of(
+    server: &Server,
+    count: usize,
+    connections: usize,
+    bytes: usize,
+    first: u64,
+    rate: Option<f64>,
+    one_key: bool,
+) -> Result<Measured> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("load").args(["--to", &server.at.to_string()]);
     let numbers = [("--count", count), ("--connections", connections), ("--bytes", bytes), ("--first", first as usize)];
     for (name, value) in numbers {
         command.arg(name).arg(value.to_string());
+    }
+    if one_key {
+        command.arg("--one-key");
     }
     if let Some(rate) = rate {
         command.args(["--rate", &rate.to_string()]);

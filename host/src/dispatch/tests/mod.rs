@@ -224,13 +224,17 @@ pub fn handoff_id(event: EventId, destination: &str) -> HandoffId {
     HandoffId { destination: destination.into(), event, output: 0 }
 }
 
-/// A handoff once it waits no more.
+/// A handoff once it waits no more. A store that is just being opened again is waited for.
 pub async fn settled(journal: &Journal, event: EventId, destination: &str) -> Handoff {
     let id = handoff_id(event, destination);
-    let read = || journal.handoff(&id).unwrap();
     let waits = |state| matches!(state, HandoffState::Pending(_) | HandoffState::Waiting(_));
-    until("the handoff is settled", || read().is_some_and(|handoff| !waits(handoff.state))).await;
-    read().unwrap()
+    let mut settled = None;
+    until("the handoff is settled", || {
+        settled = journal.handoff(&id).ok().flatten().filter(|handoff| !waits(handoff.state));
+        settled.is_some()
+    })
+    .await;
+    settled.unwrap()
 }
 
 pub fn is_delivered(handoff: &Handoff) -> bool {
