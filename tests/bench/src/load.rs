@@ -35,6 +35,9 @@ pub struct Load {
     /// Requests a second; none: as many as go.
     #[arg(long)]
     pub rate: Option<f64>,
+    /// To so many sources in turn, `s0` and on; none: to `stripe`.
+    #[arg(long)]
+    pub sources: Option<usize>,
 }
 
 /// What came of it.
@@ -51,7 +54,8 @@ pub async fn run(load: Load) -> Result<Measured> {
     let now = now_unix();
     let mut piles: Vec<Vec<Vec<u8>>> = vec![Vec::new(); load.connections];
     for n in 0..load.count {
-        piles[n % load.connections].push(request(&signed(load.first + n as u64, load.bytes, now)));
+        let source = load.sources.map_or_else(|| "stripe".to_owned(), |count| format!("s{}", n % count.max(1)));
+        piles[n % load.connections].push(request(&signed(load.first + n as u64, load.bytes, now), &source));
     }
     let pace = load.rate.map(|rate| Duration::from_secs_f64(load.connections as f64 / rate));
     let began = Instant::now();

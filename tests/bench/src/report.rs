@@ -12,6 +12,7 @@ use crate::{
     disk::Disk,
     filters, sandbox,
     server::{Kind, Server},
+    sources,
     store::{self, Bench},
 };
 
@@ -46,6 +47,8 @@ impl Run {
         self.ordering(directory.path())?;
         lone_commits(directory.path()).await?;
         self.large_store(directory.path()).await?;
+        sources::run(directory.path(), &self.hookgate, self.rounds)?;
+        sources::loading(directory.path(), self.rounds).await?;
         filters::run(20_000)
     }
 
@@ -53,6 +56,14 @@ impl Run {
     pub fn ordering_alone(&self) -> Result<()> {
         std::fs::create_dir_all(&self.directory)?;
         self.ordering(tempfile::tempdir_in(&self.directory)?.path())
+    }
+
+    /// What many sources and plugins cost, and nothing else.
+    pub async fn sources_alone(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.directory)?;
+        let directory = tempfile::tempdir_in(&self.directory)?;
+        sources::loading(directory.path(), self.rounds).await?;
+        sources::run(directory.path(), &self.hookgate, self.rounds)
     }
 
     /// As fast as it goes all the way into a file, with ordering and without. Each event has an ordering key of its own,
@@ -262,6 +273,21 @@ fn load(
     if let Some(rate) = rate {
         command.args(["--rate", &rate.to_string()]);
     }
+    measured(command)
+}
+
+/// Runs a load of 1 KiB deliveries over 64 connections, to so many sources in turn; the seconds it took.
+pub fn load_of_sources(server: &Server, count: usize, first: u64, sources: usize) -> Result<f64> {
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("load").args(["--to", &server.at.to_string(), "--connections", "64", "--bytes", "1024"]);
+    let numbers = [("--count", count as u64), ("--first", first), ("--sources", sources as u64)];
+    for (name, value) in numbers {
+        command.arg(name).arg(value.to_string());
+    }
+    Ok(measured(command)?.seconds)
+}
+
+fn measured(mut command: Command) -> Result<Measured> {
     let output = command.output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let figures: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
@@ -271,24 +297,34 @@ fn load(
     }
 }
 
+/// Runs a load of 1 KiB deliveries over 64 connections to so many sources; the seconds it took.
+pub fn load_of_sources(server: &Server, count: usize, first: u64, sources: usize) -> Result<f64> {
+    let more = [("--sources", sources)];
+    Ok(load_with(server, count, 64, 1024, first, &more)?.seconds)
+}
+
 fn syncs_per_second(directory: &Path, bytes: usize) -> Result<f64> {
     let mut disk = Disk::new(directory, bytes)?;
     let took: Result<Vec<f64>> = (0..500).map(|_| disk.append()).collect();
     Ok(1e6 / median(&took?))
 }
 
-fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
+/// Each to its counterpart.
+pub fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
     of.iter().zip(to).map(|(of, to)| of / to).collect()
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle one.
+pub fn median(values: &[f64]) -> f64 {
     sandbox::percentiles(values.to_vec()).0
 }
 
-fn least(values: &[f64]) -> f64 {
+/// The smallest.
+pub fn least(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-fn most(values: &[f64]) -> f64 {
+/// The largest.
+pub fn most(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }
