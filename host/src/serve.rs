@@ -31,7 +31,7 @@ use crate::{
     live::{Current, Live},
     plugin::{Catalog, CatalogError, Function, Origin, Plugin, Provider, Sandbox, SandboxError, SandboxLimits},
     reorder,
-    sources::Sources,
+    sources::{Inbound, Sources},
     telemetry::{
         DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, handed_over_secrets,
         metrics::{held_events, plugin_breaker_open},
@@ -367,6 +367,7 @@ fn render(
     handed_over: HandedOver,
 ) -> Box<dyn Fn() -> String + Send + Sync> {
     let of_journal = JournalMetrics::new();
+    let sources = Mutex::new(BTreeSet::new());
     let known = Mutex::new(BTreeSet::from([journal::TRANSFORM, journal::ORDERING].map(str::to_owned)));
     Box::new(move || {
         let live = current.get();
@@ -378,14 +379,18 @@ fn render(
             let count = kept.iter().filter(|told| told.source == source.name).count();
             handed_over_secrets(&source.name).set(count as f64);
         }
-        for source in &live.config.sources {
-            let Some(inbound) = live.sources.get(&source.name) else { continue };
-            let running = inbound.plugin.get();
+        let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.extend(live.config.sources.iter().map(|source| source.name.clone()));
+        for name in &*sources {
+            // Of a source that is gone from the configuration nothing is out.
+            let inbound = live.sources.get(name);
             for function in Function::ALL {
-                let open = inbound.breakers.is_open(running.active.hash(), function);
-                plugin_breaker_open(&source.name, function.name()).set(f64::from(u8::from(open)));
+                let is_open =
+                    |inbound: &Inbound| inbound.breakers.is_open(inbound.plugin.get().active.hash(), function);
+                plugin_breaker_open(name, function.name()).set(f64::from(u8::from(inbound.is_some_and(is_open))));
             }
         }
+        drop(sources);
         // A store that is being opened again has no figures now; the last ones stand.
         if let Ok(stats) = journal.stats() {
             of_journal.inbox.set(stats.inbox as f64);

@@ -16,6 +16,9 @@ mod provider;
 mod rules;
 mod size;
 mod slot;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod time;
 mod turns;
 mod wasi;
@@ -385,8 +388,9 @@ impl Loaded {
         let mut store = self.store(Call::new(delivery, event, sandbox.limits.memory_bytes), meter.clone(), time);
         let running = meter.of(run(self, &mut store));
         let outcome = match (self.needs_wasi, is_large) {
-            // A guest that waits for a WASI clock computes nothing, so the epochs do not see it.
-            (true, _) => match tokio::time::timeout(time * 2, running).await {
+            // A guest that waits for a WASI clock computes nothing, so the epochs do not see it. One that waits for its turn
+            // behind others does not either, and is given some more time.
+            (true, _) => match tokio::time::timeout(time * 8, running).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(Trap::Interrupt.into()),
             },

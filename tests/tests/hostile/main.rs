@@ -10,7 +10,7 @@ mod wasi;
 use std::{fs, future::Future, path::Path, pin::pin, process::Command, time::Instant};
 
 use component::{ADMISSION, FREE, Hostile, answers, filled};
-use hookgate_tests::{Config, Delivery, Gateway, Receiver, SECRET, binary, eventually, run, sign};
+use hookgate_tests::{Config, Delivery, Gateway, Receiver, Reply, SECRET, binary, eventually, run, sign};
 use isolation::{is_healthy, peak_mib};
 
 /// Words of `verify`'s answer: which of its cases, and where their fields are (canonical ABI of `wit/provider.wit`).
