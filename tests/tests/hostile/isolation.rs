@@ -10,7 +10,7 @@ pub async fn beside_honest_ones<T>(gateway: &Gateway, harm: impl Future<Output =
         let honest = sign::stripe_event(SECRET, &format!("evt_beside_{n}"));
         let mut sent = pin!(gateway.send("stripe", &honest));
         tokio::select! {
-            reply = &mut sent => _ = reply.accepted(),
+            reply = &mut sent => { reply.accepted(); }
             done = &mut harm => {
                 sent.await.accepted();
                 return done;
