@@ -9,8 +9,14 @@
 //! journal in the order of the inbox. A source whose plugin is slow or broken holds up others only when thousands
 //! of its events ([`limits::FANOUT_EVENTS_MAX`]) wait before theirs.
 //!
+//! While a plugin is out ([`crate::plugin`]'s breaker), its source's events rest, in their order and without being worked
+//! on: nothing is lost by waiting. What an event has broken of the plugin counts on: after its last try it is a dead letter,
+//! so that a run of events on which a plugin breaks does not keep those behind it for ever.
+//!
 //! Of one strand a single result is on its way into the journal at a time. A store that fails takes some results and
 //! refuses others; the next event of an ordering key must not get in while the one before it is tried again.
+
+mod lane;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
@@ -28,11 +34,13 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
+use self::lane::{Ended, Lane, Next, Resting};
 use crate::{
     cloudevents, config,
     dispatch::{cursor::Cursor, stopped},
     journal::{EventId, Journal, JournalError, KeptEvent, Strand, TRANSFORM, Waiting},
     limits,
+    plugin::tame,
     route::Routes,
     telemetry::metrics::{dead_letters, transformed},
 };
@@ -47,6 +55,9 @@ const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 const AWAY_PAUSE: Duration = Duration::from_secs(5);
 /// Between the tries at an event on which the plugin breaks.
 const BROKEN_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
+
+/// Why an event whose record is gone is a dead letter.
+const GONE: &str = "the event is not kept any more";
 
 /// What puts events into CloudEvents: the source's plugin.
 #[async_trait::async_trait]
@@ -64,6 +75,9 @@ pub enum TransformError {
     /// The plugin trapped or went over its limits, or is not there; worth some more tries.
     #[error("the plugin broke: {0}")]
     Broken(String),
+    /// The plugin has broken too often to be asked now; again after so long.
+    #[error("the plugin is out")]
+    Out(Duration),
     /// Its large body cannot be read now; it is tried until it can.
     #[error("the event's body cannot be read: {0}")]
     Away(String),
@@ -119,7 +133,7 @@ pub struct Fanout {
     held: HashSet<EventId>,
     /// Bytes of bodies that wait.
     held_bytes: usize,
-    transforming: JoinSet<(String, EventId, Done)>,
+    transforming: JoinSet<(String, EventId, Ended)>,
     applying: FuturesUnordered<Applying>,
     /// Each strand of which a result is on its way, with those that come behind it.
     strands: HashMap<Strand, VecDeque<(EventId, Done)>>,
@@ -134,19 +148,6 @@ struct Shared {
     routes: Arc<Routes>,
     ordered: Arc<Ordered>,
     transform: Arc<dyn Transform>,
-}
-
-/// The events of one source.
-#[derive(Default)]
-struct Lane {
-    waiting: VecDeque<Next>,
-    /// In the order of the inbox; done, but for those before them.
-    running: VecDeque<(EventId, Option<Done>)>,
-}
-
-enum Next {
-    Read(Box<KeptEvent>, Waiting),
-    Id(Waiting),
 }
 
 impl Fanout {
@@ -180,12 +181,14 @@ impl Fanout {
         loop {
             self.advance();
             let wake_at = [self.blocked_until, self.cursor.look_back_at()].into_iter().flatten().min();
+            let rested_at = self.rested_at();
             tokio::select! {
                 () = stopped(&mut self.stop) => break,
                 Some(ended) = self.transforming.join_next() => self.transformed(ended),
                 Some((id, strand)) = self.applying.next() => self.applied(id, strand),
                 () = grown.notified() => self.stale = true,
                 () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => self.stale = true,
+                () = sleep_until(rested_at.unwrap_or_else(Instant::now)), if rested_at.is_some() => {}
             }
         }
         self.transforming.abort_all();
@@ -199,6 +202,7 @@ impl Fanout {
             return;
         }
         self.blocked_until = None;
+        self.wake_resting();
         let names: Vec<_> =
             self.sources.iter().filter(|(_, lane)| lane.may_start()).map(|(name, _)| name.clone()).collect();
         for name in names {
@@ -214,6 +218,41 @@ impl Fanout {
                 self.blocked_until = Some(Instant::now() + JOURNAL_PAUSE);
                 return;
             }
+        }
+    }
+
+    /// When the next of the events that rest may be started. None while there is no room for it: a transformation that
+    /// ends makes some.
+    fn rested_at(&self) -> Option<Instant> {
+        let now = Instant::now();
+        let has_room = self.transforming.len() < limits::TRANSFORMS_MAX && self.blocked_until.is_none();
+        self.sources.values().filter_map(|lane| lane.wakes_at(now)).min().filter(|_| has_room)
+    }
+
+    /// Starts events again that have rested for as long as their plugin was out.
+    fn wake_resting(&mut self) {
+        let now = Instant::now();
+        let rested = |lane: &Lane| lane.wakes_at(now).is_some_and(|at| at <= now);
+        let names: Vec<_> =
+            self.sources.iter().filter(|(_, lane)| rested(lane)).map(|(name, _)| name.clone()).collect();
+        for source in names {
+            while self.transforming.len() < limits::TRANSFORMS_MAX && self.blocked_until.is_none() {
+                let Some(lane) = self.sources.get_mut(&source) else { break };
+                let Some((id, resting)) = lane.wake(now) else { break };
+                match self.shared.journal.event(id) {
+                    Ok(Some(event)) => self.spawn(event, resting),
+                    Ok(None) => lane.end(id, Ended::Done(Err(GONE.to_owned())), now),
+                    Err(error @ JournalError::Damaged(..)) => {
+                        lane.end(id, Ended::Done(Err(error.to_string())), now);
+                    }
+                    Err(error) => {
+                        tracing::error!(event = %id, %error, "the event cannot be read");
+                        lane.end(id, Ended::Out(resting, JOURNAL_PAUSE), now);
+                        self.blocked_until = Some(now + JOURNAL_PAUSE);
+                    }
+                }
+            }
+            self.apply_done(&source);
         }
     }
 
@@ -288,18 +327,21 @@ impl Fanout {
     }
 
     fn start(&mut self, event: KeptEvent, waiting: Waiting) {
-        let source = event.delivery.source.clone();
-        self.sources.entry(source.clone()).or_default().running.push_back((event.id, None));
+        self.sources.entry(event.delivery.source.clone()).or_default().start(event.id);
+        self.spawn(event, Resting { waiting, failures: 0 });
+    }
+
+    fn spawn(&mut self, event: KeptEvent, resting: Resting) {
         let shared = self.shared.clone();
         self.transforming.spawn(async move {
-            let done = shared.process(&event, &waiting).await;
-            (source, event.id, done)
+            let ended = shared.process(&event, resting).await;
+            (event.delivery.source.clone(), event.id, ended)
         });
     }
 
     /// An event whose record is gone is a dead letter.
     fn gone(&mut self, id: EventId) {
-        self.apply(id, Err("the event is not kept any more".to_owned()));
+        self.apply(id, Err(GONE.to_owned()));
     }
 
     /// So is one whose record is damaged.
@@ -307,22 +349,26 @@ impl Fanout {
         self.apply(id, Err(error.to_string()));
     }
 
-    fn transformed(&mut self, ended: Result<(String, EventId, Done), JoinError>) {
-        let (source, id, done) = match ended {
+    fn transformed(&mut self, ended: Result<(String, EventId, Ended), JoinError>) {
+        let (source, id, ended) = match ended {
             Ok(ended) => ended,
             // A defect of ours: the events are still in the inbox, and the task begins anew from there.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return,
         };
         let Some(lane) = self.sources.get_mut(&source) else { return };
-        if let Some(entry) = lane.running.iter_mut().find(|(running, _)| *running == id) {
-            entry.1 = Some(done);
-        }
+        lane.end(id, ended, Instant::now());
+        self.apply_done(&source);
+    }
+
+    /// Puts into the journal what is done of a source.
+    fn apply_done(&mut self, source: &str) {
+        let Some(lane) = self.sources.get_mut(source) else { return };
         for (id, done) in lane.take_done() {
             self.apply(id, done);
         }
-        if self.sources.get(&source).is_some_and(|lane| lane.running.is_empty() && lane.waiting.is_empty()) {
-            self.sources.remove(&source);
+        if self.sources.get(source).is_some_and(Lane::is_empty) {
+            self.sources.remove(source);
         }
     }
 
@@ -371,34 +417,13 @@ async fn write(journal: &Journal, id: EventId, done: Done) -> Result<(), Journal
     }
 }
 
-impl Lane {
-    fn may_start(&self) -> bool {
-        !self.waiting.is_empty() && self.running.len() < limits::TRANSFORMS_OF_SOURCE_MAX
-    }
-
-    /// Whether an event that has just come may be started: none waits before it.
-    fn may_start_next(&self) -> bool {
-        self.waiting.is_empty() && self.running.len() < limits::TRANSFORMS_OF_SOURCE_MAX
-    }
-
-    /// What is done and has nothing undone before it.
-    fn take_done(&mut self) -> Vec<(EventId, Done)> {
-        let mut all = Vec::new();
-        while let Some((id, Some(_))) = self.running.front() {
-            let id = *id;
-            if let Some((_, Some(done))) = self.running.pop_front() {
-                all.push((id, done));
-            }
-        }
-        all
-    }
-}
-
 impl Shared {
     /// Transforms, checks and routes one event.
-    async fn process(&self, event: &KeptEvent, waiting: &Waiting) -> Done {
+    async fn process(&self, event: &KeptEvent, mut state: Resting) -> Ended {
         let (source, trace) = (&event.delivery.source, &event.delivery.trace);
-        let done = match self.transform(event).await {
+        let waiting = &state.waiting;
+        let done = match self.transform(event, &mut state.failures).await {
+            Err(TransformError::Out(pause)) => return Ended::Out(state, pause),
             Ok(mut outputs) => cloudevents::check_all(&outputs).map(|()| {
                 if self.ordered.holds(source) {
                     cloudevents::say_order(&mut outputs, event, waiting);
@@ -407,7 +432,8 @@ impl Shared {
                 Routed { outputs, to, strand: self.ordered.strand(event) }
             }),
             Err(error) => Err(error.to_string()),
-        };
+        }
+        .map_err(|why| tame(&why));
         let outcome = match &done {
             Ok(Routed { outputs, .. }) if outputs.is_empty() => "empty",
             Ok(Routed { to, .. }) if to.is_empty() => "unrouted",
@@ -422,22 +448,20 @@ impl Shared {
             }
         };
         transformed(source, outcome).increment(1);
-        done
+        Ended::Done(done)
     }
 
-    /// Asks the plugin, again after a pause where it broke.
-    async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
-        for pause in BROKEN_PAUSES {
-            match self.transform_once_there(event).await {
-                Err(TransformError::Broken(reason)) => {
-                    let (source, trace) = (&event.delivery.source, &event.delivery.trace);
-                    tracing::warn!(trace, event = %event.id, source, reason, "the plugin broke and is tried again");
-                    sleep(pause).await;
-                }
-                decided => return decided,
-            }
+    /// Asks the plugin, again after a pause where it broke. `failures` are those of this event so far.
+    async fn transform(&self, event: &KeptEvent, failures: &mut usize) -> Result<Vec<CloudEvent>, TransformError> {
+        loop {
+            let outcome = self.transform_once_there(event).await;
+            let Err(TransformError::Broken(reason)) = outcome else { return outcome };
+            let Some(pause) = BROKEN_PAUSES.get(*failures) else { return Err(TransformError::Broken(reason)) };
+            *failures += 1;
+            let (source, trace) = (&event.delivery.source, &event.delivery.trace);
+            tracing::warn!(trace, event = %event.id, source, reason, "the plugin broke and is tried again");
+            sleep(*pause).await;
         }
-        self.transform_once_there(event).await
     }
 
     /// Asks the plugin, for as long as the event's body cannot be read. Behind it the source's later events wait, as they

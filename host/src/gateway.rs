@@ -33,13 +33,14 @@ use crate::{
     config::{Fallback, Idempotency, KeyOf, Replay, ReplayAnswer, Server, Source},
     handed_over::{HandedOver, NotTaken},
     ingress::{
-        BodyBounds, BodyRoom, ClientCertificate, Refused, WholeBody, client_address, discard_of_stranger, read_body,
+        BodyBounds, BodyRoom, ClientCertificate, Refused, WholeBody, client_address, counted, discard_of_stranger,
+        read_body,
     },
     journal::{self, Admitted, Claim, Commit, IdempotencyKey, Journal, JournalError, KeptDelivery, Sender},
     keys::KeysError,
     limits,
     live::Current,
-    plugin::{Broken, Provider},
+    plugin::{Broken, Function, Provider},
     replay,
     serve::Lasting,
     sources::Inbound,
@@ -385,9 +386,11 @@ async fn verify(
     }
 }
 
-/// The plugin's judgement, with all the keys that it needs: they are fetched without it, and it judges from the beginning.
+/// The plugin's judgement, unless it is out, with all the keys that it needs: they are fetched without it, and it judges from the beginning.
 async fn judge(with: With<'_>, delivery: Delivery) -> Result<Result<Result<Verdict, Refusal>, Broken>, Refused> {
-    let With { inbound, provider, .. } = with;
+    let With { inbound, provider, client, .. } = with;
+    let leave = inbound.breakers.ask(provider.hash(), Function::Verify, Some(counted(client)));
+    let leave = leave.map_err(Refused::PluginOut)?;
     let mut judgement = provider.verify(delivery.clone()).await;
     for _ in 0..limits::KEY_ROUNDS_MAX {
         let Err(Broken::KeysNeeded(need)) = &judgement else { break };
@@ -395,6 +398,7 @@ async fn judge(with: With<'_>, delivery: Delivery) -> Result<Result<Result<Verdi
         inbound.keys.fetch(need).await.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
         judgement = provider.verify(delivery.clone()).await;
     }
+    inbound.breakers.tell(provider.hash(), leave, &judgement);
     Ok(judgement)
 }
 

@@ -152,8 +152,29 @@ pub const PLUGIN_WORKER_BODY_BYTES_MAX: u64 = 256 * KIB;
 pub const PLUGIN_HANDLES_MAX: usize = 256;
 /// Bytes that a guest may pass to the host in one call or answer; besides the largest body.
 pub const PLUGIN_PASSED_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// Of the calls at once, one plugin has at most one in so many: those of one that loops leave room for all others.
+pub const PLUGIN_SHARE_OF_CALLS: u32 = 4;
+/// A call that has computed for longer goes on only as one of few (half of the processors): the other half is for those
+/// that take microseconds.
+pub const PLUGIN_SHORT_TIME: Duration = Duration::from_millis(5);
+/// Broken calls in a row that open a plugin's breaker.
+pub const PLUGIN_BREAKER_FAILURES_MAX: u32 = 20;
+/// The first pause of a sender before the plugin is tried again for it.
+pub const PLUGIN_BREAKER_PAUSE_FIRST: Duration = Duration::from_secs(1);
+/// The longest one.
+pub const PLUGIN_BREAKER_PAUSE_MAX: Duration = Duration::from_secs(30);
+/// Senders that an open breaker tells apart; further ones wait together.
+pub const PLUGIN_BREAKER_SENDERS_MAX: usize = 1_000;
+/// Breakers of one source: two for each version that was tried lately.
+pub const PLUGIN_BREAKERS_OF_SOURCE_MAX: usize = 16;
 /// Bytes of a component file.
 pub const PLUGIN_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Functions of a component, all its modules together; Python and its standard library have about 30,000.
+pub const PLUGIN_FUNCTIONS_MAX: usize = 200_000;
+/// Bytes of their code.
+pub const PLUGIN_CODE_BYTES_MAX: usize = 32 * 1024 * 1024;
+/// Bytes of one of them: the time of compiling grows faster than a function does. Interpreters have loops of about 100 KiB.
+pub const PLUGIN_FUNCTION_BYTES_MAX: usize = 1024 * 1024;
 /// Events in one delivery.
 pub const PLUGIN_EVENTS_MAX: usize = 1_000;
 /// Cloud events made of one event.

@@ -6,6 +6,7 @@ use std::{
     net::SocketAddr,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    thread,
     time::Instant,
 };
 
@@ -28,11 +29,12 @@ use crate::{
     keys::Granted,
     limits,
     live::{Current, Live},
-    plugin::{Catalog, CatalogError, Origin, Plugin, Provider, Sandbox, SandboxError, SandboxLimits},
+    plugin::{Catalog, CatalogError, Function, Origin, Plugin, Provider, Sandbox, SandboxError, SandboxLimits},
     reorder,
-    sources::Sources,
+    sources::{Inbound, Sources},
     telemetry::{
-        DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, handed_over_secrets, metrics::held_events,
+        DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, handed_over_secrets,
+        metrics::{held_events, plugin_breaker_open},
     },
 };
 
@@ -110,7 +112,8 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     // First of all: handles that are looked up before it count nothing.
     let metrics = Metrics::install()?;
     let sandbox = sandbox(&config)?;
-    let plugins = load_plugins(&config, &sandbox, substitute).await?;
+    let processors = thread::available_parallelism().map_or(1, usize::from);
+    let plugins = load_plugins(&config, &sandbox, substitute, processors).await?;
     let journal = Journal::open(&config.store)?;
     let fetcher = Fetcher::new(Guard::new(config.egress.allow.clone()));
     let handed_over = HandedOver::open(journal.clone(), &config.store.path, config.seal_key.as_ref())?;
@@ -249,7 +252,8 @@ async fn next(again: Again<'_>, before: &Live, lasting: &Lasting) -> Result<(Liv
     for section in keep_what_holds_from_the_start(&before.config, &mut config) {
         tracing::warn!("`[{section}]` has changed; that takes effect at the next start");
     }
-    let plugins = load_plugins(&config, &lasting.sandbox, &|_| None).await?;
+    // One at a time: deliveries are being taken meanwhile.
+    let plugins = load_plugins(&config, &lasting.sandbox, &|_| None, 1).await?;
     // What was fetched under the same rules stays.
     let fetcher = match config.egress.allow == before.config.egress.allow {
         true => before.fetcher.clone(),
@@ -312,22 +316,21 @@ fn artifacts(config: &Config) -> PathBuf {
     config.plugins.cache.clone().unwrap_or_else(|| config.store.path.join("plugins"))
 }
 
-/// The plugins that sources name, each loaded once, and where each came from.
+/// The plugins that sources name, each loaded once, so many at once, and where each came from.
 async fn load_plugins(
     config: &Config,
     sandbox: &Arc<Sandbox>,
     substitute: Substitute<'_>,
+    at_once: usize,
 ) -> Result<BTreeMap<String, (Plugin, Origin)>, CatalogError> {
     let catalog = Catalog::new(config.plugins.directory.as_deref())?;
-    let mut loaded = BTreeMap::new();
-    for source in config.sources.iter().filter(|source| substitute(source).is_none()) {
-        if !loaded.contains_key(&source.plugin) {
-            let plugin = catalog.load(&source.plugin, sandbox).await?;
-            let origin = catalog.origin(&source.plugin).cloned().unwrap_or(Origin::Bundled);
-            loaded.insert(source.plugin.clone(), (plugin, origin));
-        }
-    }
-    Ok(loaded)
+    let sources = config.sources.iter().filter(|source| substitute(source).is_none());
+    let names: BTreeSet<&str> = sources.map(|source| source.plugin.as_str()).collect();
+    let loaded = catalog.load_all(names, sandbox, at_once).await?.into_iter().map(|(name, plugin)| {
+        let origin = catalog.origin(&name).cloned().unwrap_or(Origin::Bundled);
+        (name, (plugin, origin))
+    });
+    Ok(loaded.collect())
 }
 
 /// Each source with what judges its deliveries, and the URLs that it may have fetched.
@@ -364,6 +367,7 @@ fn render(
     handed_over: HandedOver,
 ) -> Box<dyn Fn() -> String + Send + Sync> {
     let of_journal = JournalMetrics::new();
+    let sources = Mutex::new(BTreeSet::new());
     let known = Mutex::new(BTreeSet::from([journal::TRANSFORM, journal::ORDERING].map(str::to_owned)));
     Box::new(move || {
         let live = current.get();
@@ -375,6 +379,18 @@ fn render(
             let count = kept.iter().filter(|told| told.source == source.name).count();
             handed_over_secrets(&source.name).set(count as f64);
         }
+        let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.extend(live.config.sources.iter().map(|source| source.name.clone()));
+        for name in &*sources {
+            // Of a source that is gone from the configuration nothing is out.
+            let inbound = live.sources.get(name);
+            for function in Function::ALL {
+                let is_open =
+                    |inbound: &Inbound| inbound.breakers.is_open(inbound.plugin.get().active.hash(), function);
+                plugin_breaker_open(name, function.name()).set(f64::from(u8::from(inbound.is_some_and(is_open))));
+            }
+        }
+        drop(sources);
         // A store that is being opened again has no figures now; the last ones stand.
         if let Ok(stats) = journal.stats() {
             of_journal.inbox.set(stats.inbox as f64);

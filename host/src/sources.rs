@@ -17,7 +17,7 @@ use crate::{
     ingress::SourceRates,
     journal::{self, KeptEvent},
     keys::{Granted, SourceKeys},
-    plugin::{Broken, Provider, Slot},
+    plugin::{Breakers, Broken, Function, Provider, Slot},
     telemetry::SourceMetrics,
 };
 
@@ -29,6 +29,8 @@ pub struct Inbound {
     pub authenticator: Authenticator,
     /// What judges its deliveries.
     pub plugin: Slot,
+    /// Whether it may be asked.
+    pub breakers: Breakers,
     /// What the plugin is told.
     pub settings: Arc<BTreeMap<String, String>>,
     /// What the plugin may check against.
@@ -65,6 +67,7 @@ impl Sources {
             let inbound = Inbound {
                 authenticator: Authenticator::new(&source.auth, fetcher),
                 plugin: Slot::new(provider),
+                breakers: Breakers::new(&source.name),
                 settings: Arc::new(source.settings.clone()),
                 secrets: SourceSecrets::new(source.clone(), handed_over),
                 keys: Arc::new(SourceKeys::new(source.clone(), granted, fetcher.clone())),
@@ -93,6 +96,9 @@ impl Transform for Sources {
             let text = format!("the source {name:?} is not in the configuration any more; put it back and redrive");
             return Err(TransformError::Refused(text));
         };
+        let running = inbound.plugin.get();
+        let plugin = &running.active;
+        let leave = inbound.breakers.ask(plugin.hash(), Function::Transform, None).map_err(TransformError::Out)?;
         let request = Arc::new(event.delivery.request.clone());
         let body = match (&event.delivery.claim, &self.claims) {
             (None, _) => Body::Memory(request.body.clone()),
@@ -109,7 +115,9 @@ impl Transform for Sources {
                 .with_body(body)
                 .from_known_sender(journal::methods(&event.delivery.senders)),
         };
-        match inbound.plugin.get().active.transform(lent).await {
+        let outcome = plugin.transform(lent).await;
+        inbound.breakers.tell(plugin.hash(), leave, &outcome);
+        match outcome {
             Ok(outputs) => outputs.map_err(TransformError::Refused),
             Err(Broken::Body(why)) => Err(TransformError::Away(why)),
             Err(broken) => Err(TransformError::Broken(broken.to_string())),

@@ -24,11 +24,13 @@ use crate::{
 #[utoipa::path(get, path = "/api/v1/sources", operation_id = "list_sources", tag = "gateway", responses((status = 200, body = SourceList)))]
 pub async fn sources(State(state): State<AdminState>) -> Json<SourceList> {
     let live = state.live();
-    let sources = live.config.sources.iter().map(|source| show_source(source, &state.public_url)).collect();
+    let sources = live.config.sources.iter().map(|source| show_source(&live, source, &state.public_url)).collect();
     Json(SourceList { sources })
 }
 
-fn show_source(source: &config::Source, public_url: &str) -> Source {
+fn show_source(live: &Live, source: &config::Source, public_url: &str) -> Source {
+    let inbound = live.sources.get(&source.name);
+    let out = inbound.map(|inbound| inbound.breakers.open(inbound.plugin.get().active.hash())).unwrap_or_default();
     Source {
         name: source.name.clone(),
         url: format!("{public_url}/in/{}", source.name),
@@ -38,6 +40,7 @@ fn show_source(source: &config::Source, public_url: &str) -> Source {
         body_bytes_max: source.limits.body,
         rate: source.limits.rate.as_ref().map(show_rate),
         idempotency_ttl_seconds: source.idempotency.ttl.as_secs(),
+        plugin_out: out.into_iter().map(str::to_owned).collect(),
     }
 }
 

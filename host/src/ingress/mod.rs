@@ -12,7 +12,7 @@ mod tls;
 
 pub use self::{
     body::{BodyBounds, BodyRoom, WholeBody, discard_of_stranger, read_body},
-    client::{client_address, this_machine},
+    client::{client_address, counted, this_machine},
     listener::{Bounds, Listener, Shutdown},
     rates::SourceRates,
     refusal::{Refused, TABLE},

@@ -50,6 +50,8 @@ pub enum Refused {
     Misconfigured(String),
     /// The plugin broke the rules: its cause in a word, and in full.
     PluginBroken(&'static str, String),
+    /// The plugin has broken too often to be asked now; again after so long.
+    PluginOut(Duration),
     /// Keys that the plugin needs cannot be fetched now.
     KeysUnavailable(String),
     /// A subscription that an authentic delivery announces cannot be confirmed now.
@@ -100,7 +102,7 @@ const fn row(cause: &'static str, status: StatusCode, title: &'static str, retry
 }
 
 /// All rows, in the order of the way of a delivery.
-pub const TABLE: [Row; 34] = [
+pub const TABLE: [Row; 35] = [
     row("bad-request", StatusCode::BAD_REQUEST, "This is no HTTP request", None),
     row(
         "head-too-large",
@@ -125,6 +127,7 @@ pub const TABLE: [Row; 34] = [
     row("unsupported", StatusCode::UNPROCESSABLE_ENTITY, "Deliveries of this kind are not supported", None),
     row("misconfigured", StatusCode::SERVICE_UNAVAILABLE, "This source cannot verify deliveries now", Some(60)),
     row("plugin-broken", StatusCode::SERVICE_UNAVAILABLE, "This source cannot verify deliveries now", Some(10)),
+    row("plugin-out", StatusCode::SERVICE_UNAVAILABLE, "This source cannot verify deliveries now", None),
     row("keys-unavailable", StatusCode::SERVICE_UNAVAILABLE, "This source cannot verify deliveries now", Some(10)),
     row("confirmation-failed", StatusCode::SERVICE_UNAVAILABLE, "The subscription cannot be confirmed now", Some(30)),
     row("handover-closed", StatusCode::FORBIDDEN, "No secret is expected to be handed over here", None),
@@ -165,6 +168,7 @@ impl Refused {
             Refused::Unsupported(_) => "unsupported",
             Refused::Misconfigured(_) => "misconfigured",
             Refused::PluginBroken(..) => "plugin-broken",
+            Refused::PluginOut(_) => "plugin-out",
             Refused::KeysUnavailable(_) => "keys-unavailable",
             Refused::ConfirmationFailed(_) => "confirmation-failed",
             Refused::HandoverClosed(_) => "handover-closed",
@@ -205,6 +209,9 @@ impl Refused {
             | Refused::StoreFailed(text)
             | Refused::ClaimFailed(text) => text.clone(),
             Refused::TooLarge(max) => format!("the body is larger than limits.body = {max} bytes"),
+            Refused::PluginOut(_) => {
+                "the plugin broke many times in a row; the log says how, and when it was taken out".into()
+            }
             Refused::TooSlow => "the body did not arrive within server.body-timeout".into(),
             Refused::Overloaded => "the bodies of deliveries under way fill server.body-memory".into(),
             Refused::HeadTooLarge => {
@@ -275,7 +282,7 @@ impl Refused {
 
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Refused::RateLimited(wait) | Refused::TooManyFailures(wait) => {
+            Refused::RateLimited(wait) | Refused::TooManyFailures(wait) | Refused::PluginOut(wait) => {
                 Some(wait.as_secs_f64().ceil().max(1.0) as u64)
             }
             _ => self.row().retry_after_seconds,
@@ -310,6 +317,7 @@ mod tests {
             Refused::Unsupported(text()),
             Refused::Misconfigured(text()),
             Refused::PluginBroken("trap", text()),
+            Refused::PluginOut(Duration::ZERO),
             Refused::KeysUnavailable(text()),
             Refused::ConfirmationFailed(text()),
             Refused::HandoverClosed(text()),

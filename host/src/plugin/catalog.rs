@@ -2,10 +2,13 @@
 
 use std::{
     collections::BTreeMap,
-    fmt, fs, io,
+    fmt, fs,
+    io::{self, Read},
     path::{Path, PathBuf},
     sync::Arc,
 };
+
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::{LoadError, Plugin, Sandbox};
 use crate::limits;
@@ -88,18 +91,43 @@ impl Catalog {
                 return Err(CatalogError::Unknown(name.to_owned(), names.join(", ")));
             }
         };
-        sandbox.load(&bytes).await.map_err(|error| CatalogError::Load(name.to_owned(), error))
+        // Compiling holds up nobody there.
+        let (sandbox, handle) = (sandbox.clone(), tokio::runtime::Handle::current());
+        let loading = tokio::task::spawn_blocking(move || handle.block_on(sandbox.load(&bytes)));
+        let loaded = loading.await.unwrap_or_else(|error| Err(LoadError::Compile(error.to_string())));
+        loaded.map_err(|error| CatalogError::Load(name.to_owned(), error))
+    }
+
+    /// As [`Catalog::load`], several of them, so many at once; the first error in the order of the names.
+    pub async fn load_all(
+        &self,
+        names: impl IntoIterator<Item = &str>,
+        sandbox: &Arc<Sandbox>,
+        at_once: usize,
+    ) -> Result<Vec<(String, Plugin)>, CatalogError> {
+        let load = |name: &str| {
+            let name = name.to_owned();
+            async move { Ok((name.clone(), self.load(&name, sandbox).await?)) }
+        };
+        let loads: Vec<_> = names.into_iter().map(load).collect();
+        stream::iter(loads).buffered(at_once).try_collect().await
     }
 }
 
 /// The bytes of a component file, bounded.
 pub fn read(path: &Path) -> Result<Vec<u8>, CatalogError> {
     let failed = |error| CatalogError::File(path.to_owned(), error);
-    let length = fs::metadata(path).map_err(failed)?.len();
-    if length > limits::PLUGIN_FILE_BYTES_MAX {
-        return Err(failed(io::Error::other(format!("it has {length} bytes, more than 64 MiB"))));
+    // A pipe would be waited for, and a device has no end.
+    if !fs::metadata(path).map_err(failed)?.is_file() {
+        return Err(failed(io::Error::other("it is no file")));
     }
-    fs::read(path).map_err(failed)
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(failed)?;
+    file.take(limits::PLUGIN_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
+    match bytes.len() as u64 > limits::PLUGIN_FILE_BYTES_MAX {
+        true => Err(failed(io::Error::other("it has more than 64 MiB"))),
+        false => Ok(bytes),
+    }
 }
 
 /// The embedded component of that name.

@@ -34,6 +34,9 @@ pub fn engine(limits: &SandboxLimits) -> wasmtime::Result<Engine> {
     // The world is synchronous: no state for concurrent guests in each store.
     config.concurrency_support(false);
     config.epoch_interruption(true);
+    // Plugins are compiled beside deliveries, too, and must not take every processor from them. At the start several are
+    // compiled at once.
+    config.parallel_compilation(false);
     // A trap is reported by its reason; walking the stack of a stranger's code tells an operator nothing.
     config.wasm_backtrace_max_frames(NonZeroUsize::new(16));
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);

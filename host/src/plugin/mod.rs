@@ -5,6 +5,7 @@
 
 mod artifact;
 mod bindings;
+mod breaker;
 mod call;
 mod catalog;
 mod convert;
@@ -13,8 +14,13 @@ mod engine;
 mod native;
 mod provider;
 mod rules;
+mod size;
 mod slot;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 mod time;
+mod turns;
 mod wasi;
 
 use std::{
@@ -28,7 +34,6 @@ use hookgate_capabilities::{
     CapabilityError, CloudEvent, Delivery, Descriptor, Event, KeyNeed, Outgoing, Refusal, Request, Verdict,
 };
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
 use wasmtime::{
     Engine, Store, Trap, UpdateDeadline,
     component::{Component, ComponentExportIndex, Linker, Resource},
@@ -38,9 +43,11 @@ use wasmtime::{
 pub use self::native::NativeTwin;
 pub use self::{
     artifact::ArtifactError,
-    catalog::{Catalog, CatalogError, Origin, read as read_component},
+    breaker::{Breakers, Function},
+    catalog::{Catalog, CatalogError, Origin, bundled, read as read_component},
     engine::SandboxLimits,
     provider::Provider,
+    rules::tame,
     slot::{Running, Slot, Trial, TrialMode},
 };
 use self::{
@@ -48,6 +55,7 @@ use self::{
     bindings::ProviderPre,
     call::{Call, DeliveryHandle, EventHandle},
     time::Meter,
+    turns::{LongTurn, Share, Turns},
 };
 use crate::{limits, telemetry::PluginMetrics};
 
@@ -56,7 +64,7 @@ pub struct Sandbox {
     engine: Engine,
     linker: Linker<Call>,
     limits: SandboxLimits,
-    slots: Semaphore,
+    turns: Turns,
     artifacts: ArtifactStore,
 }
 
@@ -76,6 +84,7 @@ struct Loaded {
     provider: ProviderPre<Call>,
     sign: Option<ComponentExportIndex>,
     needs_wasi: bool,
+    share: Share,
 }
 
 /// Why the sandbox cannot be set up.
@@ -95,6 +104,9 @@ pub enum LoadError {
     /// Not a component, or too large to be one.
     #[error("it cannot be compiled: {0}; it must be a WebAssembly component (not a core module) of at most 64 MiB")]
     Compile(String),
+    /// It would take too long to compile.
+    #[error("it is too large to be compiled: {0}")]
+    Size(String),
     /// It asks for what is not lent, or does not export what a plugin must.
     #[error("it does not fit the world hookgate:provider/provider@0.1.0: {0}")]
     World(String),
@@ -158,8 +170,8 @@ impl Sandbox {
             wasmtime::Result::Ok((engine, linker))
         };
         let (engine, linker) = set_up().map_err(SandboxError::Engine)?;
-        let slots = Semaphore::new(limits.concurrency as usize);
-        Ok(Arc::new(Sandbox { engine, linker, limits, slots, artifacts }))
+        let turns = Turns::new(limits.concurrency);
+        Ok(Arc::new(Sandbox { engine, linker, limits, turns, artifacts }))
     }
 
     /// Compiles a component (or takes its artifact), links it and asks it what it is.
@@ -169,10 +181,11 @@ impl Sandbox {
         if bytes.len() as u64 > limits::PLUGIN_FILE_BYTES_MAX {
             return Err(LoadError::Compile(format!("it has {} bytes", bytes.len())));
         }
+        size::check(bytes).map_err(LoadError::Size)?;
         let hash = hex::encode(Sha256::digest(bytes));
         let compiled = self.artifacts.component(&self.engine, bytes, &hash);
-        let component = compiled.map_err(|error| LoadError::Compile(format!("{error:#}")))?;
-        let world = |error: wasmtime::Error| LoadError::World(format!("{error:#}"));
+        let component = compiled.map_err(|error| LoadError::Compile(tame(&format!("{error:#}"))))?;
+        let world = |error: wasmtime::Error| LoadError::World(tame(&format!("{error:#}")));
         let provider = self.linker.instantiate_pre(&component).and_then(ProviderPre::new).map_err(world)?;
         let imports = imports(&component, &self.engine);
         let exports = component.component_type().exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
@@ -191,6 +204,7 @@ impl Sandbox {
                 confirm_urls: Vec::new(),
             },
             metrics: PluginMetrics::new(""),
+            share: self.turns.share(),
             needs_wasi: imports.iter().any(|name| name.starts_with("wasi:")),
             imports,
             exports,
@@ -279,7 +293,7 @@ impl Plugin {
             Err(refusal) => Ok(Err(rules::refusal(convert::refusal(refusal)))),
             Ok(verdict) => {
                 let verdict = convert::verdict(verdict);
-                self.counted(rules::verdict(&verdict, body_length, &self.0.descriptor).map_err(Broken::Rules))?;
+                self.counted(rules::verdict(&verdict, body_length, &self.0.descriptor).map_err(broken_rule))?;
                 Ok(Ok(verdict))
             }
         }
@@ -300,7 +314,10 @@ impl Plugin {
             .await;
         self.0.metrics.transform.record(began.elapsed());
         let answer = self.counted(answer)?;
-        let Ok(events) = answer else { return Ok(answer.map(|_| Vec::new())) };
+        let events = match answer {
+            Ok(events) => events,
+            Err(why) => return Ok(Err(tame(&why))),
+        };
         Ok(Ok(events.into_iter().map(convert::cloud_event).collect()))
     }
 
@@ -331,7 +348,7 @@ impl Plugin {
                 Ok(answer)
             })
             .await?;
-        Ok(answer.map(convert::outgoing))
+        Ok(answer.map(convert::outgoing).map_err(|why| tame(&why)))
     }
 }
 
@@ -352,7 +369,7 @@ impl Loaded {
             })
             .await?;
         let descriptor = convert::descriptor(answer);
-        rules::descriptor(&descriptor).map_err(Broken::Rules)?;
+        rules::descriptor(&descriptor).map_err(broken_rule)?;
         Ok(descriptor)
     }
 
@@ -364,15 +381,16 @@ impl Loaded {
         run: impl AsyncFnOnce(&Loaded, &mut Store<Call>) -> wasmtime::Result<R>,
     ) -> Result<R, Broken> {
         let sandbox = &self.sandbox;
-        let _slot = sandbox.slots.acquire().await.map_err(|closed| Broken::Trap(closed.to_string()))?;
+        let _turn = sandbox.turns.turn(&self.share).await.map_err(|closed| Broken::Trap(closed.to_string()))?;
         let is_large = delivery.body_length() >= limits::PLUGIN_WORKER_BODY_BYTES_MAX || delivery.is_stored();
         let time = sandbox.limits.time + time_to_read(&delivery);
         let meter = Meter::new();
         let mut store = self.store(Call::new(delivery, event, sandbox.limits.memory_bytes), meter.clone(), time);
         let running = meter.of(run(self, &mut store));
         let outcome = match (self.needs_wasi, is_large) {
-            // A guest that waits for a WASI clock computes nothing, so the epochs do not see it.
-            (true, _) => match tokio::time::timeout(time * 2, running).await {
+            // A guest that waits for a WASI clock computes nothing, so the epochs do not see it. One that waits for its turn
+            // behind others does not either, and is given some more time.
+            (true, _) => match tokio::time::timeout(time * 8, running).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(Trap::Interrupt.into()),
             },
@@ -400,13 +418,17 @@ impl Loaded {
         store.set_max_component_handles(limits::PLUGIN_HANDLES_MAX);
         // The deadline is a tick away; each time it has passed, the guest yields to other deliveries, until its time is up.
         // A long call of the host passes many ticks at once: the clock counts, not the ticks.
-        let mut left = time;
+        // A call that reads a body from outside memory takes its time with good reason, and mostly waits.
+        let long = (!store.data().delivery.is_stored()).then(|| self.sandbox.turns.long());
+        let mut used = Duration::ZERO;
         store.set_epoch_deadline(1);
         store.epoch_deadline_callback(move |_| {
-            left = left.saturating_sub(meter.lap());
-            match left.is_zero() {
-                true => Ok(UpdateDeadline::Interrupt),
-                false => Ok(UpdateDeadline::Yield(1)),
+            used += meter.lap();
+            let is_long = used > limits::PLUGIN_SHORT_TIME;
+            match long.as_ref().filter(|_| is_long).and_then(LongTurn::wanted) {
+                _ if used >= time => Ok(UpdateDeadline::Interrupt),
+                Some(turn) => Ok(UpdateDeadline::YieldCustom(1, turn)),
+                None => Ok(UpdateDeadline::Yield(1)),
             }
         });
         store
@@ -424,9 +446,14 @@ impl Loaded {
             Some(Trap::Interrupt) => Broken::Timeout(time),
             _ if call.memory.exhausted => Broken::Memory(limits.memory_bytes),
             Some(trap) => Broken::Trap(trap.to_string()),
-            None => Broken::Trap(format!("{:#}", error.root_cause())),
+            None => Broken::Trap(tame(&format!("{:#}", error.root_cause()))),
         }
     }
+}
+
+/// The rule names what the plugin has answered.
+fn broken_rule(rule: String) -> Broken {
+    Broken::Rules(tame(&rule))
 }
 
 /// What a call may take longer for a body that is not in memory: the host reads and hashes it within the call.

@@ -24,6 +24,15 @@ impl Provider {
         }
     }
 
+    /// The SHA-256 of the component in hex: which version it is.
+    pub fn hash(&self) -> &str {
+        match self {
+            Provider::Sandboxed(plugin) => plugin.hash(),
+            #[cfg(feature = "native-twin")]
+            Provider::Native(_) => "native",
+        }
+    }
+
     /// The headers that the plugin says it reads, lower case.
     pub fn headers(&self) -> &[String] {
         match self {

@@ -31,16 +31,16 @@ pub fn verdict(verdict: &Verdict, body_length: u64, plugin: &Descriptor) -> Resu
     }
 }
 
-/// Cuts a refusal's text to what is kept of it, and takes control characters out: it goes to a log.
+/// Cuts a text that a plugin may have had a hand in to what is kept of it, and takes control characters out: it goes to
+/// logs, and with an event into the store.
+pub fn tame(text: &str) -> String {
+    let end = text.floor_char_boundary(limits::PLUGIN_TEXT_BYTES_MAX);
+    text[..end].chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// As [`tame`], of a refusal.
 pub fn refusal(refusal: Refusal) -> Refusal {
-    let tame = |text: String| -> String {
-        let text: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-        let mut end = text.len().min(limits::PLUGIN_TEXT_BYTES_MAX);
-        while !text.is_char_boundary(end) {
-            end -= 1;
-        }
-        text[..end].to_owned()
-    };
+    let tame = |text: String| tame(&text);
     match refusal {
         Refusal::Unauthenticated(text) => Refusal::Unauthenticated(tame(text)),
         Refusal::Stale(text) => Refusal::Stale(tame(text)),

@@ -106,6 +106,17 @@ pub(super) const PLUGIN_FAILURES: Measure = counter(
     &["plugin", "cause"],
     "Calls that broke the rules: `trap`, `timeout`, `memory`, `rules` (an answer that must not be).",
 );
+pub(super) const PLUGIN_BREAKER_OPEN: Measure = gauge(
+    "hookgate_plugin_breaker_open",
+    Unit::Count,
+    &["source", "call"],
+    "1 while the source's plugin is left alone because it broke many times in a row; `call` is `verify` or `transform`.",
+);
+pub(super) const PLUGIN_BREAKER_OPENED: Measure = counter(
+    "hookgate_plugin_breaker_opened_total",
+    &["source", "call"],
+    "Times that the source's plugin was taken out.",
+);
 pub(super) const FETCHES: Measure = counter(
     "hookgate_fetches_total",
     &["outcome"],
@@ -232,6 +243,8 @@ pub(super) const ALL: &[&Measure] = &[
     &HANDED_OVER_SECRETS,
     &PLUGIN_CALL_SECONDS,
     &PLUGIN_FAILURES,
+    &PLUGIN_BREAKER_OPEN,
+    &PLUGIN_BREAKER_OPENED,
     &FETCHES,
     &COMMIT_SECONDS,
     &COMMITS_PER_BATCH,

@@ -317,6 +317,16 @@ impl PluginMetrics {
     }
 }
 
+/// 1 while a function of a source's plugin is out.
+pub fn plugin_breaker_open(source: &str, call: &str) -> Gauge {
+    gauge(&measure::PLUGIN_BREAKER_OPEN, &[source, call])
+}
+
+/// Times that it was taken out. Rare enough to be looked up.
+pub fn plugin_breaker_opened(source: &str, call: &str) -> Counter {
+    counter(&measure::PLUGIN_BREAKER_OPENED, &[source, call])
+}
+
 /// What the host fetches.
 #[derive(Clone, Debug)]
 pub struct FetchMetrics {
@@ -459,6 +469,8 @@ mod tests {
             ordering_released("stripe", "window").increment(1);
             ordering_ahead("stripe").increment(1);
             held_events("stripe").set(1.0);
+            plugin_breaker_open("stripe", "verify").set(0.0);
+            plugin_breaker_opened("stripe", "verify").increment(1);
             let histograms =
                 [&plugin.verify, &journal.commit, &journal.batch, &destination.attempt, &destination.delivery];
             histograms.iter().for_each(|histogram| histogram.record(1.0));

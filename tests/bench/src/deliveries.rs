@@ -49,10 +49,10 @@ pub fn now_unix() -> u64 {
     std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// The same delivery as an HTTP/1.1 request, with the headers that Stripe sends.
-pub fn request(signed: &Signed) -> Vec<u8> {
+/// The same delivery as an HTTP/1.1 request to a source, with the headers that Stripe sends.
+pub fn request(signed: &Signed, source: &str) -> Vec<u8> {
     let mut request = format!(
-        "POST /in/stripe HTTP/1.1\r\nhost: hooks.example.com\r\nuser-agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\n\
+        "POST /in/{source} HTTP/1.1\r\nhost: hooks.example.com\r\nuser-agent: Stripe/1.0 (+https://stripe.com/docs/webhooks)\r\n\
          accept: */*; q=0.5, application/xml\r\ncache-control: no-cache\r\ncontent-type: application/json; charset=utf-8\r\n\
          stripe-signature: {}\r\ncontent-length: {}\r\n\r\n",
         signed.signature,

@@ -38,6 +38,9 @@ pub struct Load {
     /// Requests a second; none: as many as go.
     #[arg(long)]
     pub rate: Option<f64>,
+    /// To so many sources in turn, `s0` and on; none: to `stripe`.
+    #[arg(long)]
+    pub sources: Option<usize>,
 }
 
 /// What came of it.
@@ -56,7 +59,8 @@ pub async fn run(load: Load) -> Result<Measured> {
     for n in 0..load.count {
         let id = load.first + n as u64;
         let object = if load.one_key { 0 } else { id };
-        piles[n % load.connections].push(request(&signed_about(object, id, load.bytes, now)));
+        let source = load.sources.map_or_else(|| "stripe".to_owned(), |count| format!("s{}", n % count.max(1)));
+        piles[n % load.connections].push(request(&signed_about(object, id, load.bytes, now), &source));
     }
     let pace = load.rate.map(|rate| Duration::from_secs_f64(load.connections as f64 / rate));
     let began = Instant::now();

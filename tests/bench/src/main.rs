@@ -10,6 +10,7 @@ mod load;
 mod report;
 mod sandbox;
 mod server;
+mod sources;
 mod store;
 
 use std::path::PathBuf;
@@ -27,6 +28,8 @@ enum Command {
     Run(report::Run),
     /// What ordering costs.
     Ordering(report::Run),
+    /// What a thousand sources over fifty plugins cost beside one.
+    Sources(report::Run),
     /// What the sandbox costs a call.
     Sandbox {
         /// Calls of each kind.
@@ -92,6 +95,7 @@ async fn run(command: Command) -> Result<()> {
     match command {
         Command::Run(run) => run.run().await,
         Command::Ordering(run) => run.ordering_alone(),
+        Command::Sources(run) => run.sources_alone().await,
         Command::Sandbox { rounds } => report::sandbox(rounds).await,
         Command::Filters { rounds } => filters::run(rounds),
         Command::Claims { hookgate, directory, mib } => {

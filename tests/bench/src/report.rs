@@ -13,6 +13,7 @@ use crate::{
     disk::Disk,
     filters, sandbox,
     server::{Kind, Server},
+    sources,
     store::{self, Bench},
 };
 
@@ -51,6 +52,8 @@ impl Run {
         self.one_key(directory.path())?;
         lone_commits(directory.path()).await?;
         self.large_store(directory.path()).await?;
+        sources::run(directory.path(), &self.hookgate, self.rounds)?;
+        sources::loading(directory.path(), self.rounds).await?;
         filters::run(20_000)
     }
 
@@ -79,7 +82,8 @@ impl Run {
         for round in 0..=self.rounds {
             for (at, server) in servers.iter().enumerate() {
                 let (before, began) = (server.cpu_seconds()?, Instant::now());
-                load_of(server, COUNT, 64, 1024, (round * COUNT) as u64, None, at == 1)?;
+                let keys: &[&str] = if at == 1 { &["--one-key"] } else { &[] };
+                load(server, COUNT, 64, 1024, (round * COUNT) as u64, keys)?;
                 wait_for_lines(&directories[at].join("events.jsonl"), (round + 1) * COUNT)?;
                 if round > 0 {
                     rates[at].push(COUNT as f64 / began.elapsed().as_secs_f64());
@@ -102,6 +106,14 @@ impl Run {
         Ok(())
     }
 
+    /// What many sources and plugins cost, and nothing else.
+    pub async fn sources_alone(&self) -> Result<()> {
+        std::fs::create_dir_all(&self.directory)?;
+        let directory = tempfile::tempdir_in(&self.directory)?;
+        sources::loading(directory.path(), self.rounds).await?;
+        sources::run(directory.path(), &self.hookgate, self.rounds)
+    }
+
     /// As fast as it goes all the way into a file, with ordering and without. Each event has an ordering key of its own,
     /// the worst case, and each round lasts for several windows, so that as many are released as come.
     fn ordering(&self, directory: &Path) -> Result<()> {
@@ -120,7 +132,7 @@ impl Run {
         for round in 0..=self.rounds {
             for (at, server) in servers.iter().enumerate() {
                 let before = server.cpu_seconds()?;
-                let measured = load(server, COUNT, 64, 1024, first, None)?;
+                let measured = load(server, COUNT, 64, 1024, first, &[])?;
                 first += COUNT as u64;
                 if round > 0 {
                     rates[at].push(COUNT as f64 / measured.seconds);
@@ -160,7 +172,7 @@ impl Run {
             for round in 0..=self.rounds {
                 for (at, server) in servers.iter().enumerate() {
                     let before = server.cpu_seconds()?;
-                    let measured = load(server, count, 64, bytes, first, None)?;
+                    let measured = load(server, count, 64, bytes, first, &[])?;
                     first += count as u64;
                     if round > 0 {
                         rates[at].push(count as f64 / measured.seconds);
@@ -199,7 +211,7 @@ impl Run {
         let mut first = 0;
         for round in 0..=self.rounds {
             for (at, server) in servers.iter().enumerate() {
-                let measured = load(server, 1_500, 16, 1024, first, Some(500.0))?;
+                let measured = load(server, 1_500, 16, 1024, first, &["--rate", "500"])?;
                 first += 1_500;
                 if round > 0 {
                     p50[at].push(measured.p50_us);
@@ -285,8 +297,10 @@ async fn lone_commits(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-struct Measured {
-    seconds: f64,
+/// What came of a load: how long it took, and of each delivery.
+pub struct Measured {
+    /// From the first request to the last reply.
+    pub seconds: f64,
     p50_us: f64,
     p99_us: f64,
 }
@@ -304,26 +318,14 @@ fn wait_for_lines(file: &Path, count: usize) -> Result<()> {
     }
 }
 
-/// Runs the load as a process of its own, each event of an ordering key of its own.
-fn load(
+/// Runs the load as a process of its own; `more` are further arguments of it.
+pub fn load(
     server: &Server,
     count: usize,
     connections: usize,
     bytes: usize,
     first: u64,
-    rate: Option<f64>,
-) -> Result<Measured> {
-    load_of(server, count, connections, bytes, first, rate, false)
-}
-
-fn load_of(
-    server: &Server,
-    count: usize,
-    connections: usize,
-    bytes: usize,
-    first: u64,
-    rate: Option<f64>,
-    one_key: bool,
+    more: &[&str],
 ) -> Result<Measured> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("load").args(["--to", &server.at.to_string()]);
@@ -331,13 +333,7 @@ fn load_of(
     for (name, value) in numbers {
         command.arg(name).arg(value.to_string());
     }
-    if one_key {
-        command.arg("--one-key");
-    }
-    if let Some(rate) = rate {
-        command.args(["--rate", &rate.to_string()]);
-    }
-    let output = command.output()?;
+    let output = command.args(more).output()?;
     let text = String::from_utf8_lossy(&output.stdout);
     let figures: Vec<f64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
     match figures[..] {
@@ -352,18 +348,22 @@ fn syncs_per_second(directory: &Path, bytes: usize) -> Result<f64> {
     Ok(1e6 / median(&took?))
 }
 
-fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
+/// Each to its counterpart.
+pub fn ratios(of: &[f64], to: &[f64]) -> Vec<f64> {
     of.iter().zip(to).map(|(of, to)| of / to).collect()
 }
 
-fn median(values: &[f64]) -> f64 {
+/// The middle one.
+pub fn median(values: &[f64]) -> f64 {
     sandbox::percentiles(values.to_vec()).0
 }
 
-fn least(values: &[f64]) -> f64 {
+/// The smallest.
+pub fn least(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::INFINITY, f64::min)
 }
 
-fn most(values: &[f64]) -> f64 {
+/// The largest.
+pub fn most(values: &[f64]) -> f64 {
     values.iter().copied().fold(f64::NEG_INFINITY, f64::max)
 }

@@ -52,12 +52,8 @@ impl Hostile {
 
     /// The component's bytes.
     pub fn component(&self) -> Vec<u8> {
-        let mut module = wat::parse_str(self.text()).unwrap_or_else(|error| panic!("{}: {error}", self.name));
-        let mut resolve = Resolve::default();
-        let (package, _) = resolve.push_path(directory("wit")).unwrap();
-        let world = resolve.select_world(&[package], Some("provider")).unwrap();
-        embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
-        hookgate_plugin_build::encode(&module, "[]").unwrap_or_else(|error| panic!("{}: {error:#}", self.name))
+        let module = wat::parse_str(self.text()).unwrap_or_else(|error| panic!("{}: {error}", self.name));
+        of_module(&module).unwrap_or_else(|error| panic!("{}: {error}", self.name))
     }
 
     /// Writes the component where a gateway finds it.
@@ -104,6 +100,64 @@ impl Hostile {
         ]
     }
 }
+
+/// A module with a plugin's exports as a component.
+pub fn of_module(module: &[u8]) -> Result<Vec<u8>, String> {
+    let mut module = module.to_vec();
+    let mut resolve = Resolve::default();
+    resolve.push_path(directory("wit")).unwrap();
+    let package = resolve.push_str("hostile.wit", WORLD).unwrap();
+    let world = resolve.select_world(&[package], Some("hostile")).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    hookgate_plugin_build::encode(&module, "[]").map_err(|error| format!("{error:#}"))
+}
+
+/// A provider that may import a little of WASI.
+const WORLD: &str = r#"
+package hookgate:hostile;
+
+world hostile {
+  include hookgate:provider/provider@0.1.0;
+  import wasi:cli/stdout@0.2.0;
+  import wasi:clocks/monotonic-clock@0.2.0;
+  import wasi:random/random@0.2.0;
+}
+
+package wasi:io@0.2.0 {
+  interface error {
+    resource error;
+  }
+  interface streams {
+    use error.{error};
+    variant stream-error {
+      last-operation-failed(error),
+      closed,
+    }
+    resource output-stream {
+      blocking-write-and-flush: func(contents: list<u8>) -> result<_, stream-error>;
+    }
+  }
+}
+
+package wasi:cli@0.2.0 {
+  interface stdout {
+    use wasi:io/streams@0.2.0.{output-stream};
+    get-stdout: func() -> output-stream;
+  }
+}
+
+package wasi:clocks@0.2.0 {
+  interface monotonic-clock {
+    now: func() -> u64;
+  }
+}
+
+package wasi:random@0.2.0 {
+  interface random {
+    get-random-u64: func() -> u64;
+  }
+}
+"#;
 
 fn segment(at: u32, bytes: &[u8]) -> String {
     let escaped: String = bytes.iter().map(|byte| format!("\\{byte:02x}")).collect();

@@ -1,12 +1,17 @@
 //! Plugins built for harm: each is answered with 503, and everybody else's deliveries go on.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod breaker;
 mod component;
+mod isolation;
+mod load;
+mod wasi;
 
-use std::{fs, path::Path, process::Command, time::Instant};
+use std::{fs, future::Future, path::Path, pin::pin, process::Command, time::Instant};
 
 use component::{ADMISSION, FREE, Hostile, answers, filled};
-use hookgate_tests::{Config, Delivery, Gateway, Receiver, SECRET, binary, eventually, run, sign};
+use hookgate_tests::{Config, Delivery, Gateway, Receiver, Reply, SECRET, binary, eventually, run, sign};
+use isolation::{is_healthy, peak_mib};
 
 /// Words of `verify`'s answer: which of its cases, and where their fields are (canonical ABI of `wit/provider.wit`).
 const OK_OR_REFUSED: u32 = 0;
@@ -54,6 +59,8 @@ const SECRETS: &str = r#"
         (func $secret (param i32 i32 i32 i32 i32 i32 i32 i32)))
     (import "hookgate:provider/capabilities@0.1.0" "[method]secret.verify-mac"
         (func $verify-mac (param i32 i32 i32 i32 i32 i32) (result i32)))"#;
+const LENGTH: &str = r#"
+    (import "hookgate:provider/capabilities@0.1.0" "[method]delivery.body-length" (func $length (param i32) (result i64)))"#;
 const JSON: &str = r#"
     (import "hookgate:provider/capabilities@0.1.0" "[method]delivery.json" (func $json (param i32 i32 i32 i32)))"#;
 const BODY: &str = r#"
@@ -95,6 +102,22 @@ fn hostile() -> Vec<Hostile> {
         },
         Hostile::verify("keeps-the-delivery", "(i32.const 4096)"),
         Hostile::verify("gives-back-twice", "(call $drop (local.get $delivery)) (call $drop (local.get $delivery)) (i32.const 4096)"),
+        Hostile::verify("gives-back-what-it-never-had", "(call $drop (i32.const 77)) (unreachable)"),
+        Hostile {
+            imports: SECRETS,
+            ..Hostile::verify(
+                "takes-the-delivery-for-a-secret",
+                "(drop (call $verify-mac (local.get $delivery) (i32.const 4) (i32.const 16384) (i32.const 0)
+                                         (i32.const 0) (i32.const 32))) (unreachable)",
+            )
+        },
+        Hostile {
+            imports: LENGTH,
+            ..Hostile::verify(
+                "calls-the-host-for-ever",
+                "(loop $more (drop (call $length (local.get $delivery))) (br $more)) (unreachable)",
+            )
+        },
         Hostile::verify("answers-nowhere", "(call $drop (local.get $delivery)) (i32.const -8)"),
         Hostile::verify("answers-askew", "(call $drop (local.get $delivery)) (i32.const 4097)"),
         Hostile::verify("unknown-case", answers(&[(OK_OR_REFUSED, 9)])),
@@ -206,6 +229,9 @@ async fn each_is_answered_503_and_the_others_go_on() {
     }
     let received = receiver.wait_for(sources.len()).await;
     assert_eq!(received.len(), sources.len(), "only the honest ones are events");
+    // A gigabyte was asked for more than once.
+    assert!(peak_mib(&gateway) < 700, "{} MiB", peak_mib(&gateway));
+    is_healthy(&gateway).await;
 }
 
 /// The yardstick of the cases above: the same component, doing nothing wrong, is a plugin like any other.

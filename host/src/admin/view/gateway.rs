@@ -105,6 +105,9 @@ pub struct Source {
     pub rate: Option<String>,
     /// How long an idempotency key is remembered.
     pub idempotency_ttl_seconds: u64,
+    /// What of its plugin is left alone because it broke many times in a row: `verify`, `transform`.
+    #[serde(default)]
+    pub plugin_out: Vec<String>,
 }
 
 /// The destinations.

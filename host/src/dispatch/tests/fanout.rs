@@ -4,7 +4,7 @@ use std::{
     collections::HashSet,
     sync::{
         Mutex,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
     },
 };
 
@@ -15,6 +15,7 @@ use crate::journal::TRANSFORM;
 #[derive(Default)]
 struct Obedient {
     calls: AtomicUsize,
+    out: AtomicBool,
     broken: Mutex<HashSet<EventId>>,
 }
 
@@ -32,6 +33,11 @@ impl Transform for Obedient {
             b"broken once" if self.broken.lock().unwrap().insert(event.id) => {
                 Err(TransformError::Broken("out of memory".into()))
             }
+            b"out for a while" if self.out.load(SeqCst) => Err(TransformError::Out(Duration::from_millis(5))),
+            b"out and broken" => match self.calls.load(SeqCst) % 2 {
+                0 => Err(TransformError::Out(Duration::from_millis(5))),
+                _ => Err(TransformError::Broken("unreachable".into())),
+            },
             b"hanging" => std::future::pending().await,
             _ => Ok(vec![whole(event)]),
         }
@@ -56,6 +62,7 @@ async fn an_event_that_cannot_be_transformed_is_a_dead_letter_with_its_reason() 
     let cases = [
         ("refused", "the plugin cannot transform the event: not this one", 1),
         ("broken", "the plugin broke: unreachable", 3),
+        ("out and broken", "the plugin broke: unreachable", 5),
         ("nonsense", "the plugin's output 1: `id` is empty", 1),
         ("too many", "the plugin made 101 outputs; at most 100 are allowed", 1),
     ];
@@ -135,5 +142,32 @@ async fn a_backlog_larger_than_the_window_is_worked_off() {
     }
     let dispatcher = bench.start(&journal);
     until("the inbox is empty", || journal.waiting().is_empty()).await;
+    assert!(dispatcher.stop(PATIENCE).await);
+}
+
+#[tokio::test]
+async fn while_plugins_are_out_their_events_rest_and_hold_up_no_other_source() {
+    let receiver = Receiver::with_statuses(&[200]).await;
+    let bench = Bench::new(vec![http("orders", &receiver.url)]);
+    let journal = bench.open();
+    let plugin = Arc::new(Obedient::default());
+    plugin.out.store(true, SeqCst);
+    // As many sources as would take all places if those that rest had one.
+    let mut resting = Vec::new();
+    for source in ["a", "b", "c", "d"] {
+        for _ in 0..30 {
+            resting.push(admit(&journal, source, "out for a while").await);
+        }
+    }
+    let events = admit_many(&journal, "acme", 50).await;
+    let dispatcher = bench.start_with(&journal, plugin.clone());
+    for event in events {
+        assert!(is_delivered(&settled(&journal, event, "orders").await));
+    }
+    assert_eq!(journal.waiting().len(), resting.len());
+    plugin.out.store(false, SeqCst);
+    for event in resting {
+        assert!(is_delivered(&settled(&journal, event, "orders").await));
+    }
     assert!(dispatcher.stop(PATIENCE).await);
 }

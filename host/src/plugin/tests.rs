@@ -1,0 +1,47 @@
+//! Components that were damaged on their way.
+
+use std::time::Duration;
+
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use super::*;
+
+fn sandbox(directory: &Path) -> Arc<Sandbox> {
+    let limits = SandboxLimits { concurrency: 4, memory_bytes: 16 << 20, time: Duration::from_millis(250) };
+    Sandbox::new(limits, &directory.join("artifacts")).unwrap()
+}
+
+/// Whatever was cut off or changed, it is an error or a plugin, and the next one loads as ever.
+#[tokio::test]
+async fn a_damaged_component_loads_or_is_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let sandbox = sandbox(directory.path());
+    let whole = bundled("raw").unwrap();
+    let mut rng = StdRng::seed_from_u64(7);
+    let mut refused = 0;
+    for n in 0..60 {
+        let mut damaged = whole.to_vec();
+        match n % 2 {
+            0 => damaged.truncate(rng.random_range(0..whole.len())),
+            _ => (0..=n / 10).for_each(|_| {
+                let at = rng.random_range(0..whole.len());
+                damaged[at] ^= rng.random_range(1..=u8::MAX);
+            }),
+        }
+        refused += usize::from(sandbox.load(&damaged).await.is_err());
+    }
+    assert!(refused >= 25, "{refused} were refused");
+    assert_eq!(sandbox.load(whole).await.unwrap().descriptor().name, "raw");
+}
+
+#[tokio::test]
+async fn several_are_loaded_at_once_and_the_first_that_cannot_be_is_named() {
+    let directory = tempfile::tempdir().unwrap();
+    let (sandbox, catalog) = (sandbox(directory.path()), Catalog::new(None).unwrap());
+    let loaded = catalog.load_all(["raw", "dropbox", "x"], &sandbox, 2).await.unwrap();
+    let names: Vec<_> =
+        loaded.iter().map(|(name, plugin)| (name.as_str(), plugin.descriptor().name.as_str())).collect();
+    assert_eq!(names, [("raw", "raw"), ("dropbox", "dropbox"), ("x", "x")]);
+    let error = catalog.load_all(["raw", "nobody", "none"], &sandbox, 2).await.err().unwrap();
+    assert!(error.to_string().contains("\"nobody\""), "{error}");
+}
