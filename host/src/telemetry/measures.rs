@@ -106,6 +106,22 @@ pub(super) const PLUGIN_FAILURES: Measure = counter(
     &["plugin", "cause"],
     "Calls that broke the rules: `trap`, `timeout`, `memory`, `rules` (an answer that must not be).",
 );
+pub(super) const TRIAL_COMPARED: Measure = counter(
+    "hookgate_trial_compared_total",
+    &["source"],
+    "Deliveries that a version on trial has judged beside the one at work (shadow).",
+);
+pub(super) const TRIAL_DIFFERENCES: Measure = counter(
+    "hookgate_trial_differences_total",
+    &["source", "part"],
+    "Of these, those that it judges differently: in `verdict`, `identity`, `ordering`, `payload`, `reply`, `output`.",
+);
+pub(super) const TRIAL_SKIPPED: Measure = counter(
+    "hookgate_trial_skipped_total",
+    &["source", "cause"],
+    "Deliveries that it has not judged: `busy` (too many waited for it), `large` (the body), `keys` (they are not at \
+     hand), `body` (it cannot be read).",
+);
 pub(super) const FETCHES: Measure = counter(
     "hookgate_fetches_total",
     &["outcome"],
@@ -232,6 +248,9 @@ pub(super) const ALL: &[&Measure] = &[
     &HANDED_OVER_SECRETS,
     &PLUGIN_CALL_SECONDS,
     &PLUGIN_FAILURES,
+    &TRIAL_COMPARED,
+    &TRIAL_DIFFERENCES,
+    &TRIAL_SKIPPED,
     &FETCHES,
     &COMMIT_SECONDS,
     &COMMITS_PER_BATCH,
