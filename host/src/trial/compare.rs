@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::{admin::mask, human::printable, limits, plugin::Broken};
+use crate::{admin::mask, cloudevents::without_order, human::printable, limits, plugin::Broken};
 
 /// The parts of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -258,7 +258,7 @@ pub fn compare(before: &Answer, after: &Answer) -> Differences {
     }
     for (place, event) in &before.events {
         match after.events.get(place) {
-            Some(other) => found.of_event(&format!("event {place}: "), event, other),
+            Some(other) => found.of_event(&format!("event {place}: "), event, other, before.is_partial),
             None if before.is_partial => found.add(Part::Identity, &format!("event {place}"), "there", ABSENT),
             // The number has said so.
             None => {}
@@ -297,7 +297,8 @@ impl Differences {
         }
     }
 
-    fn of_event(&mut self, prefix: &str, before: &EventSaid, after: &EventSaid) {
+    /// `is_kept`: the first is what the journal has.
+    fn of_event(&mut self, prefix: &str, before: &EventSaid, after: &EventSaid, is_kept: bool) {
         self.of_fields(Part::Identity, prefix, &before.identity, &after.identity);
         self.of_fields(Part::Ordering, prefix, &before.ordering, &after.ordering);
         if before.payload != after.payload {
@@ -305,6 +306,12 @@ impl Differences {
         }
         match (&before.outputs, &after.outputs) {
             (Outputs::Unknown, _) | (_, Outputs::Unknown) | (Outputs::Failed(_), Outputs::Failed(_)) => {}
+            // What is kept of an ordered source also says what its place was.
+            (Outputs::Made(before), Outputs::Made(after)) if is_kept => {
+                let [before, after] =
+                    [before, after].map(|outputs| outputs.iter().map(without_order).collect::<Vec<_>>());
+                self.of_outputs(prefix, &before, &after);
+            }
             (Outputs::Made(before), Outputs::Made(after)) => self.of_outputs(prefix, before, after),
             (before, after) => {
                 let [before, after] = [before, after].map(Outputs::shown);
@@ -548,6 +555,22 @@ mod tests {
         let kept = Answer::kept(BTreeMap::from([(1, said())]));
         assert!(compare(&kept, &admitted([said(), said(), said()], None)).is_empty());
         assert_eq!(whats(&compare(&kept, &admitted([said()], None))), [(Part::Identity, "event 1")]);
+    }
+
+    /// An ordered source's outputs say where they stand; the plugin does not.
+    #[test]
+    fn what_the_host_adds_to_outputs_is_no_difference() {
+        let ordered = CloudEvent {
+            extensions: vec![
+                ("sequence".to_owned(), ExtensionValue::Text("00000000000000000007".to_owned())),
+                ("hookgatelate".to_owned(), ExtensionValue::Boolean(true)),
+            ],
+            ..output()
+        };
+        let said = |output| event(&identity(), &Payload::Body, Outputs::Made(vec![output]));
+        let kept = Answer::kept(BTreeMap::from([(0, said(ordered.clone()))]));
+        assert!(compare(&kept, &admitted([said(output())], None)).is_empty());
+        assert!(!compare(&admitted([said(ordered)], None), &admitted([said(output())], None)).is_empty());
     }
 
     #[test]

@@ -85,7 +85,7 @@ fn the_last_ones_are_kept_and_few_versions_of_a_source() {
             wait(journal.note_trials(vec![note("shop", &format!("version {number}"), 0..1)])).unwrap();
         }
         assert_eq!(journal.trials("shop").unwrap().len(), limits::TRIALS_OF_SOURCE_MAX);
-        assert_eq!(kept(&journal, "shop", "a"), [], "the one that was counted longest ago is forgotten");
+        assert!(kept(&journal, "shop", "a").is_empty(), "the one that was counted longest ago is forgotten");
     });
 }
 
@@ -109,7 +109,7 @@ fn they_outlive_a_restart_and_not_their_time() {
         clock.set(NOW + 3_600_001);
         sweeper.pass(&journal, RETENTION).unwrap();
         assert_eq!(journal.trials("shop").unwrap(), []);
-        assert_eq!(kept(&journal, "shop", "a"), []);
+        assert!(kept(&journal, "shop", "a").is_empty());
     });
 }
 
