@@ -49,7 +49,7 @@ pub enum Against {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Unjudged {
-    /// The version reads a header with credentials that is not kept.
+    /// The version does not admit it, and may have read a header with credentials that is not kept.
     Headers,
     /// Keys are not at hand that were fetched then.
     Keys,
@@ -188,14 +188,16 @@ impl<'a> Replay<'a> {
     /// What differs from what is recorded, and from what the active version says.
     async fn judge(&self, recorded: &Recorded) -> Result<[Differences; 2], Unjudged> {
         let request = Arc::new(recorded.delivery.request.clone());
-        if self.not_kept.iter().any(|name| !has(&request, name)) {
-            return Err(Unjudged::Headers);
-        }
+        let lacks_headers = self.not_kept.iter().any(|name| !has(&request, name));
         let body = self.body(recorded).await?;
         let case = Case::new(self.inbound, request, body, &recorded.delivery.senders, recorded.id);
         let kept = case.kept(&recorded.events)?;
         let before = case.ask(&self.active).await?;
         let after = case.ask(&self.candidate).await?;
+        // A version that admits it has not missed them.
+        if lacks_headers && !after.is_admitted() {
+            return Err(Unjudged::Headers);
+        }
         // It was admitted once: what is kept, or what is configured now, does not let anybody say so again.
         if !before.is_admitted() && before.has_same_verdict(&after) {
             return Err(Unjudged::Outdated);

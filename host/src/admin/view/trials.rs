@@ -103,8 +103,8 @@ pub struct PluginReplay {
     pub judged: u64,
     /// Of these, those that differ from what is recorded or from what the version at work says.
     pub differing: u64,
-    /// Deliveries that could not be judged, by why: `headers` (it reads credentials that are not kept), `keys` (they are
-    /// not at hand), `body` (it cannot be read), `outdated` (neither version admits them now).
+    /// Deliveries that could not be judged, by why: `headers` (it may read credentials that are not kept), `keys` (they
+    /// are not at hand), `body` (it cannot be read), `outdated` (neither version admits them now).
     #[schema(value_type = BTreeMap<String, u64>)]
     pub not_judged: BTreeMap<Unjudged, u64>,
     /// Compared with the events that are kept.
