@@ -12,7 +12,13 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::{admin::mask, cloudevents::without_order, human::printable, limits, plugin::Broken};
+use crate::{
+    admin::{mask, view::Time},
+    cloudevents::without_order,
+    human::printable,
+    limits,
+    plugin::Broken,
+};
 
 /// The parts of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -347,7 +353,7 @@ impl Outputs {
 /// Who an event is, and how it is ordered.
 fn fields_of(identity: &Identity) -> (Fields, Fields) {
     let Identity { id, kind, occurred_at, ordering, attributes } = identity;
-    let time = occurred_at.map(|at| at.to_string());
+    let time = occurred_at.map(|at| Time(at).to_string());
     let named = [("id", id.clone()), ("kind", kind.clone()), ("occurred-at", time)];
     let mut who: Fields = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     for (name, value) in attributes {
@@ -357,7 +363,7 @@ fn fields_of(identity: &Identity) -> (Fields, Fields) {
         let position = match ordering.position {
             Position::Arrival => "by arrival".to_owned(),
             Position::Sequence(number) => format!("number {number}"),
-            Position::Timestamp(at) => format!("time {at}"),
+            Position::Timestamp(at) => format!("time {}", Time(at)),
         };
         Fields::from([("ordering key".to_owned(), ordering.key.clone()), ("ordering position".to_owned(), position)])
     });
@@ -380,7 +386,7 @@ fn output_fields(output: &CloudEvent) -> Fields {
         ("source", Some(output.source.clone())),
         ("type", Some(output.type_.clone())),
         ("subject", output.subject.clone()),
-        ("time", output.time.map(|at| at.to_string())),
+        ("time", output.time.map(|at| Time(at).to_string())),
         ("dataschema", output.data_schema.clone()),
         ("datacontenttype", output.data_content_type.clone()),
         ("data", Some(shown_data(&output.data))),
