@@ -36,7 +36,7 @@ use crate::{
         BodyBounds, BodyRoom, ClientCertificate, Refused, WholeBody, client_address, counted, discard_of_stranger,
         read_body,
     },
-    journal::{self, Admitted, Claim, Commit, IdempotencyKey, Journal, JournalError, KeptDelivery, Sender},
+    journal::{self, Admitted, Claim, Commit, EventId, IdempotencyKey, Journal, JournalError, KeptDelivery, Sender},
     keys::KeysError,
     limits,
     live::Current,
@@ -45,6 +45,7 @@ use crate::{
     serve::Lasting,
     sources::Inbound,
     telemetry::{ServerMetrics, TraceId},
+    trial::{Beside, Judgement, Trials},
 };
 
 /// Takes deliveries.
@@ -53,6 +54,7 @@ pub struct Gateway {
     journal: Journal,
     claims: Claims,
     handed_over: HandedOver,
+    trials: Trials,
     public_url: String,
     trusted_proxies: Vec<IpNet>,
     body_timeout: Duration,
@@ -65,6 +67,8 @@ pub struct Gateway {
 struct With<'a> {
     inbound: &'a Inbound,
     provider: &'a Provider,
+    /// Another version that sees it too.
+    beside: Option<&'a Beside>,
     client: IpAddr,
     trace: &'a TraceId,
 }
@@ -103,6 +107,7 @@ impl Gateway {
             journal: lasting.journal.clone(),
             claims: lasting.claims.clone(),
             handed_over: lasting.handed_over.clone(),
+            trials: lasting.trials.clone(),
             public_url,
             trusted_proxies: server.trusted_proxies.clone(),
             body_timeout: server.body_timeout,
@@ -157,8 +162,13 @@ impl Gateway {
             (Some(_), Some(inbound)) => {
                 // Whatever takes over meanwhile: a delivery is one version's from its beginning to its end.
                 let running = inbound.plugin.get();
-                let with = With { inbound, provider: &running.active, client, trace };
-                self.deliver(with, head, body, received_at).await
+                let beside = Beside::new(&running);
+                let with = With { inbound, provider: &running.active, beside: beside.as_ref(), client, trace };
+                let outcome = self.deliver(with, head, body, received_at).await;
+                if let Some(beside) = beside {
+                    self.trials.compare(beside, trace.to_string(), events_of(&outcome));
+                }
+                outcome
             }
         };
         self.count(inbound, &outcome);
@@ -366,7 +376,11 @@ async fn verify(
     if let Some(proofs) = &proofs {
         delivery = delivery.noting(proofs.clone());
     }
-    match judge(with, delivery).await? {
+    let judged = judge(with, delivery).await?;
+    if let Some(beside) = with.beside {
+        beside.saw(inbound, &request, &body, senders, &judged);
+    }
+    match judged {
         Err(Broken::KeysNeeded(_)) => Err(Refused::KeysUnavailable(KeysError::TooManyRounds.to_string())),
         Err(Broken::Body(text)) => Err(Refused::ClaimFailed(text)),
         Err(broken) => Err(Refused::PluginBroken(broken.cause(), broken.to_string())),
@@ -386,8 +400,9 @@ async fn verify(
     }
 }
 
-/// The plugin's judgement, unless it is out, with all the keys that it needs: they are fetched without it, and it judges from the beginning.
-async fn judge(with: With<'_>, delivery: Delivery) -> Result<Result<Result<Verdict, Refusal>, Broken>, Refused> {
+/// The plugin's judgement, unless it is out, with all the keys that it needs: they are fetched without it, and it judges
+/// from the beginning.
+async fn judge(with: With<'_>, delivery: Delivery) -> Result<Judgement, Refused> {
     let With { inbound, provider, client, .. } = with;
     let leave = inbound.breakers.ask(provider.hash(), Function::Verify, Some(counted(client)));
     let leave = leave.map_err(Refused::PluginOut)?;
@@ -429,10 +444,12 @@ fn count_failure(inbound: &Inbound, client: IpAddr, refused: Refused) -> Refused
     }
 }
 
+/// Headers with which somebody could act as the sender.
+pub const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
 /// What is kept of a request: not the headers with which somebody could act as the sender, unless the plugin needs them to
 /// judge the delivery again; and never those by which `auth` knew the sender.
 fn without_credentials(mut request: Request, with: With<'_>) -> Request {
-    const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
     let (read_by_plugin, shown) = (with.provider.headers(), with.inbound.authenticator.headers());
     let may_stay = |name: &String| !CREDENTIALS.contains(&name.as_str()) || read_by_plugin.contains(name);
     let is_kept = |name: &String| may_stay(name) && !shown.iter().any(|shown| shown == name.as_str());
@@ -523,6 +540,14 @@ impl Outcome {
                 response
             }
         }
+    }
+}
+
+/// Those that are in the journal.
+fn events_of(outcome: &Result<Outcome, Refused>) -> Vec<EventId> {
+    match outcome {
+        Ok(Outcome::Admitted { admitted, .. }) => admitted.iter().map(|admitted| admitted.event()).collect(),
+        _ => Vec::new(),
     }
 }
 

@@ -200,6 +200,40 @@ pub const EVENT_ATTRIBUTES_BYTES_MAX: usize = 8 * 1024;
 /// One attribute of a cloud event.
 pub const CLOUD_EVENT_ATTRIBUTE_BYTES_MAX: usize = 8 * 1024;
 
+// Versions on trial.
+
+/// Bodies of deliveries that wait for a version on trial, or are being judged by it, in units of the next constant. Further
+/// ones are not compared: nothing waits for a trial.
+pub const TRIAL_ROOM_UNITS: usize = 256;
+/// A delivery takes one of these and as many as its body needs.
+pub const TRIAL_UNIT_BYTES: usize = 64 * KIB as usize;
+/// Deliveries that versions on trial judge at once.
+pub const TRIAL_CALLS_MAX: usize = 2;
+/// Events of one delivery whose outputs are compared.
+pub const TRIAL_TRANSFORMS_OF_DELIVERY_MAX: usize = 16;
+/// Differences of one delivery that are kept.
+pub const TRIAL_DIFFERENCES_OF_DELIVERY_MAX: usize = 20;
+/// Differences of one version at one source that are kept: the last ones.
+pub const TRIAL_DIFFERENCES_MAX: u64 = 1_000;
+/// Of one delivery, the event ids that are kept with a difference.
+pub const TRIAL_EVENT_IDS_MAX: usize = 20;
+/// What is kept of a text that differs, in bytes.
+pub const TRIAL_TEXT_BYTES_MAX: usize = 256;
+/// Versions of which something is known, a source; then the one that was counted longest ago is forgotten.
+pub const TRIALS_OF_SOURCE_MAX: usize = 16;
+/// Stored deliveries that a version is tried on, where it is not said, and at most.
+pub const TRIAL_REPLAY_DELIVERIES: Range = Range::new(1_000, 1, 100_000);
+/// How long that may take; what is left then is told. Below the minute for which the command line waits.
+pub const TRIAL_REPLAY_TIME_MAX: Duration = Duration::from_secs(45);
+/// Differences that its report names.
+pub const TRIAL_REPLAY_DIFFERENCES_MAX: usize = 100;
+/// Stored deliveries that are in memory at once, unless the first alone has more bytes.
+pub const TRIAL_PAGE_DELIVERIES: usize = 32;
+/// As above.
+pub const TRIAL_PAGE_BYTES_MAX: usize = 8 * MIB as usize;
+/// Deliveries of all sources that are looked at for one such page.
+pub const TRIAL_PAGE_EFFORT: usize = 1_000;
+
 // Filters.
 
 /// Levels of fields in a pattern.

@@ -36,6 +36,7 @@ use crate::{
         DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, handed_over_secrets,
         metrics::{held_events, plugin_breaker_open},
     },
+    trial::Trials,
 };
 
 /// Why the gateway does not start.
@@ -150,8 +151,13 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     let current = Current::new(Live { config, plugins, sources: sources.clone(), fetcher, breakers });
     let mut dispatcher = Dispatcher::default();
     dispatcher.work_on(prepared, sources, server.drain_timeout);
-    let lasting =
-        Lasting { sandbox, journal: journal.clone(), handed_over: handed_over.clone(), claims: claims.clone() };
+    let lasting = Lasting {
+        sandbox: sandbox.clone(),
+        trials: Trials::new(journal.clone()),
+        journal: journal.clone(),
+        handed_over: handed_over.clone(),
+        claims: claims.clone(),
+    };
     let gateway = Gateway::new(current.clone(), &lasting, &server, public_url.clone());
     let gateway = Arc::new(gateway);
     let state = AdminState::new(Parts {
@@ -159,6 +165,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
         journal: journal.clone(),
         handed_over: handed_over.clone(),
         claims: Some(claims.clone()),
+        sandbox: Some(sandbox),
         metrics: render(metrics.clone(), journal.clone(), current.clone(), handed_over.clone()),
         public_url,
         started,
@@ -223,6 +230,8 @@ pub struct Lasting {
     pub handed_over: HandedOver,
     /// Where large bodies are.
     pub claims: Claims,
+    /// Where versions on trial judge live deliveries.
+    pub trials: Trials,
 }
 
 /// Reads the configuration again and puts it in force. While something is wrong with it, the one in force stays.

@@ -19,15 +19,20 @@ use tokio::time::{Sleep, sleep};
 
 use super::ApiError;
 
+/// The body as it is.
+pub fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, ApiError> {
+    body.map_err(|rejection| match is_too_slow(&rejection) {
+        true => ApiError::Body(408, TooSlow.to_string()),
+        false => ApiError::Body(rejection.status().as_u16(), rejection.body_text()),
+    })
+}
+
 /// The order in a JSON body; without a body the order that asks for nothing in particular.
 pub fn json_or_nothing<T: DeserializeOwned + Default>(
     headers: &HeaderMap,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<T, ApiError> {
-    let body = body.map_err(|rejection| match is_too_slow(&rejection) {
-        true => ApiError::Body(408, TooSlow.to_string()),
-        false => ApiError::Body(rejection.status().as_u16(), rejection.body_text()),
-    })?;
+    let body = whole(body)?;
     if body.is_empty() {
         return Ok(T::default());
     }

@@ -12,7 +12,7 @@ mod dead_letters;
 mod door;
 mod events;
 mod health;
-mod mask;
+pub(crate) mod mask;
 mod paging;
 mod parts;
 mod problem;
@@ -22,6 +22,7 @@ mod story;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod trial;
 pub mod view;
 
 use std::{
@@ -39,18 +40,26 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tower::ServiceExt;
 use utoipa::OpenApi;
-use utoipa_axum::{router::OpenApiRouter, routes};
+use utoipa_axum::{
+    router::{OpenApiRouter, UtoipaMethodRouterExt},
+    routes,
+};
 
 pub use self::problem::{ApiError, Problem};
 use crate::{
     claims::Claims,
     handed_over::HandedOver,
     journal::{Journal, JournalError},
+    limits,
     live::{Current, Live},
+    plugin::Sandbox,
 };
 
 /// Bytes of a request's body: a list of dead letters is the longest.
 const BODY_BYTES_MAX: usize = 1 << 20;
+
+/// The same where a component is sent.
+const COMPONENT_BYTES_MAX: usize = limits::PLUGIN_FILE_BYTES_MAX as usize;
 
 /// Everything that the API tells of; cheap to clone.
 #[derive(Clone)]
@@ -66,6 +75,8 @@ pub struct Parts {
     pub handed_over: HandedOver,
     /// Where large bodies are.
     pub claims: Option<Claims>,
+    /// Where versions are tried that are not in use.
+    pub sandbox: Option<Arc<Sandbox>>,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// The base of `/in/{source}`, as providers see it.
@@ -151,6 +162,9 @@ fn documented() -> OpenApiRouter<AdminState> {
         .routes(routes!(parts::destinations))
         .routes(routes!(parts::plugins))
         .routes(routes!(parts::plugin))
+        .routes(routes!(trial::show))
+        .routes(routes!(trial::differences))
+        .routes(routes!(trial::replay).layer(DefaultBodyLimit::max(COMPONENT_BYTES_MAX)))
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(events::replay))

@@ -79,23 +79,36 @@ impl Gateway {
 
     /// Asks for what is at a path below `/api/v1`, with these parameters.
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<T> {
-        let pairs = query.iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(value.as_ref()?))));
-        let query = pairs.collect::<Vec<_>>().join("&");
-        let separator = if query.is_empty() { "" } else { "?" };
-        self.ask(Method::GET, &format!("{path}{separator}{query}"), Bytes::new()).await
+        self.ask(Method::GET, &with_query(path, query), "application/json", Bytes::new()).await
+    }
+
+    /// Sends a component to a path with these parameters.
+    pub async fn post_component<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, Option<String>)],
+        component: Bytes,
+    ) -> Result<T> {
+        self.ask(Method::POST, &with_query(path, query), "application/wasm", component).await
     }
 
     /// Gives an order.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, order: &impl Serialize) -> Result<T> {
-        self.ask(Method::POST, path, serde_json::to_vec(order)?.into()).await
+        self.ask(Method::POST, path, "application/json", serde_json::to_vec(order)?.into()).await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        media_type: &'static str,
+        body: Bytes,
+    ) -> Result<T> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = format!("{}/api/v1{path}", self.base).parse().context("no URL")?;
         let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         if let Some(token) = &self.token {
             let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
             let mut value = value.map_err(|_| Usage("the admin token holds control characters".to_owned()))?;
@@ -107,6 +120,13 @@ impl Gateway {
         })?;
         read(answer.status(), answer.body())
     }
+}
+
+fn with_query(path: &str, query: &[(&str, Option<String>)]) -> String {
+    let pairs = query.iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(value.as_ref()?))));
+    let query = pairs.collect::<Vec<_>>().join("&");
+    let separator = if query.is_empty() { "" } else { "?" };
+    format!("{path}{separator}{query}")
 }
 
 fn read<T: DeserializeOwned>(status: StatusCode, body: &Bytes) -> Result<T> {

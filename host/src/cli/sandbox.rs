@@ -68,7 +68,8 @@ pub async fn load(name: &str, catalog: &Catalog, sandbox: &Arc<Sandbox>) -> Resu
     }
 }
 
-fn is_file(name: &str) -> bool {
+/// Whether it names a file rather than a plugin.
+pub fn is_file(name: &str) -> bool {
     name.contains(std::path::MAIN_SEPARATOR) || name.ends_with(".wasm") || Path::new(name).is_file()
 }
 

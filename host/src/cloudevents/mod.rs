@@ -33,7 +33,7 @@ use crate::{
 pub use check::{check, check_all};
 pub(crate) use data::is_media_type;
 pub use fields::{Fields, JsonData};
-pub use order::say_order;
+pub use order::{say_order, without_order};
 pub use structured::json_line;
 
 /// What is sent to an HTTP endpoint, but for what belongs to one attempt.

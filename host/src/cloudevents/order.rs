@@ -15,6 +15,9 @@ use super::check::check_text;
 use crate::journal::{KeptEvent, Waiting};
 
 const PARTITION_KEY: &str = "partitionkey";
+/// All that [`say_order`] sets.
+const ORDER: [&str; 6] =
+    ["sequence", PARTITION_KEY, "hookgategap", "hookgatelate", "hookgateoverflow", "hookgateahead"];
 
 /// Has the outputs of an event with an ordering key say what its place is.
 pub fn say_order(outputs: &mut [CloudEvent], event: &KeptEvent, waiting: &Waiting) {
@@ -44,6 +47,13 @@ pub fn say_order(outputs: &mut [CloudEvent], event: &KeptEvent, waiting: &Waitin
             set(extensions, name, ExtensionValue::Boolean(true));
         }
     }
+}
+
+/// An output without what [`say_order`] may have said: what the plugin itself has made of the event.
+pub fn without_order(output: &CloudEvent) -> CloudEvent {
+    let mut output = output.clone();
+    output.extensions.retain(|(name, _)| !ORDER.contains(&name.as_str()));
+    output
 }
 
 /// The ordering key as CloudEvents take it: not empty, and a hash where it holds characters that they forbid.

@@ -4,6 +4,7 @@
 //! Nothing outside this module knows the name of an engine or the layout of a record.
 
 mod commit;
+mod differences;
 mod disk;
 mod draft;
 mod engine;
@@ -18,6 +19,7 @@ mod open;
 mod orders;
 mod read;
 mod record;
+mod recorded;
 mod repair;
 mod rewrite;
 mod seal;
@@ -51,11 +53,13 @@ use self::{
     writer::{Kind, Request, Task, Writer},
 };
 pub use self::{
+    differences::{KeptDifference, KeptTrial, TrialCounts, TrialNote},
     disk::free_bytes,
     handoffs::{FIRST_ATTEMPTS, ORDERING, TRANSFORM},
     migrate::{MigrateError, Migrated, migrate},
     open::{OpenError, is_there},
     orders::{DestinationStats, EventFilter, EventState, EventSummary, Page, Stats, TimedHandoff},
+    recorded::Recorded,
     repair::{AcceptedLoss, accept_loss},
     sealed::{Sealed, SealedId},
     shared::Health,

@@ -20,6 +20,7 @@ use uuid::Uuid;
 use super::{
     Handle, Journal,
     commit::{known, second_after},
+    differences,
     draft::Draft,
     engine::{Direction, Engine, KeyRange, Space},
     held, ids,
@@ -76,6 +77,7 @@ impl Sweeper {
         swept.deliveries += self.aged(journal, now, retention)?;
         swept.deliveries += self.finished_late(journal, now)?;
         swept.ordering_keys = self.ordering_keys(journal, now)?;
+        trials(journal, now, retention)?;
         if swept != Swept::default() {
             let Swept { keys, deliveries, ordering_keys } = swept;
             tracing::debug!(keys, deliveries, ordering_keys, "swept");
@@ -177,6 +179,20 @@ impl Sweeper {
         range.from = keys::expiry(kind, *seen, Uuid::nil());
         range
     }
+}
+
+/// What is known of versions that were tried, when nothing of it was counted for as long as events are kept. There are few
+/// of them.
+fn trials(journal: &Journal, now: u64, retention: Duration) -> Result<(), JournalError> {
+    let age = u64::try_from(retention.as_millis()).unwrap_or(u64::MAX);
+    let outdated = differences::outdated(&*journal.0.shared.engine()?, now, age)?;
+    if outdated.is_empty() {
+        return Ok(());
+    }
+    let forget = move |draft: &mut Draft<'_>| {
+        outdated.iter().try_for_each(|trial| differences::forget_outdated(draft, trial, now, age))
+    };
+    write(journal, forget)
 }
 
 /// What is to be removed, as it was found before the write.

@@ -33,6 +33,24 @@ impl Provider {
         }
     }
 
+    /// The component; none where there is none.
+    pub fn plugin(&self) -> Option<&Plugin> {
+        match self {
+            Provider::Sandboxed(plugin) => Some(plugin),
+            #[cfg(feature = "native-twin")]
+            Provider::Native(_) => None,
+        }
+    }
+
+    /// As [`Plugin::uncounted`].
+    pub fn uncounted(&self) -> Provider {
+        match self {
+            Provider::Sandboxed(plugin) => Provider::Sandboxed(plugin.uncounted()),
+            #[cfg(feature = "native-twin")]
+            Provider::Native(twin) => Provider::Native(*twin),
+        }
+    }
+
     /// The headers that the plugin says it reads, lower case.
     pub fn headers(&self) -> &[String] {
         match self {

@@ -117,6 +117,22 @@ pub(super) const PLUGIN_BREAKER_OPENED: Measure = counter(
     &["source", "call"],
     "Times that the source's plugin was taken out.",
 );
+pub(super) const TRIAL_COMPARED: Measure = counter(
+    "hookgate_trial_compared_total",
+    &["source"],
+    "Deliveries that a version on trial has judged beside the one at work (shadow).",
+);
+pub(super) const TRIAL_DIFFERENCES: Measure = counter(
+    "hookgate_trial_differences_total",
+    &["source", "part"],
+    "Of these, those that it judges differently: in `verdict`, `identity`, `ordering`, `payload`, `reply`, `output`.",
+);
+pub(super) const TRIAL_SKIPPED: Measure = counter(
+    "hookgate_trial_skipped_total",
+    &["source", "cause"],
+    "Deliveries that it has not judged: `busy` (too many waited for it), `large` (the body), `keys` (they are not at \
+     hand), `body` (it cannot be read).",
+);
 pub(super) const FETCHES: Measure = counter(
     "hookgate_fetches_total",
     &["outcome"],
@@ -245,6 +261,9 @@ pub(super) const ALL: &[&Measure] = &[
     &PLUGIN_FAILURES,
     &PLUGIN_BREAKER_OPEN,
     &PLUGIN_BREAKER_OPENED,
+    &TRIAL_COMPARED,
+    &TRIAL_DIFFERENCES,
+    &TRIAL_SKIPPED,
     &FETCHES,
     &COMMIT_SECONDS,
     &COMMITS_PER_BATCH,

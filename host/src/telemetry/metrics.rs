@@ -266,6 +266,21 @@ pub fn held_events(source: &str) -> Gauge {
     gauge(&measure::HELD_EVENTS, &[source])
 }
 
+/// Deliveries of a source that a version on trial has judged beside the one at work.
+pub fn trial_compared(source: &str) -> Counter {
+    counter(&measure::TRIAL_COMPARED, &[source])
+}
+
+/// Those that it judges differently, by the part in which it does.
+pub fn trial_differences(source: &str, part: &str) -> Counter {
+    counter(&measure::TRIAL_DIFFERENCES, &[source, part])
+}
+
+/// Those that it has not judged, by cause.
+pub fn trial_skipped(source: &str, cause: &str) -> Counter {
+    counter(&measure::TRIAL_SKIPPED, &[source, cause])
+}
+
 /// Events that became dead letters of a destination, or of `transform`.
 pub fn dead_letters(destination: &str) -> Counter {
     counter(&measure::DEAD_LETTERS, &[destination])
@@ -468,6 +483,9 @@ mod tests {
             handed_over_secrets("asana").set(1.0);
             ordering_released("stripe", "window").increment(1);
             ordering_ahead("stripe").increment(1);
+            trial_compared("stripe").increment(1);
+            trial_differences("stripe", "verdict").increment(1);
+            trial_skipped("stripe", "busy").increment(1);
             held_events("stripe").set(1.0);
             plugin_breaker_open("stripe", "verify").set(0.0);
             plugin_breaker_opened("stripe", "verify").increment(1);

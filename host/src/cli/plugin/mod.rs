@@ -1,7 +1,9 @@
-//! `hookgate plugin`: what plugins there are, what is in one, and whether it does what it promises.
+//! `hookgate plugin`: what plugins there are, what is in one, whether it does what it promises, and in what a version differs.
 
+mod diff;
 mod inspect;
 mod list;
+mod replay;
 mod test;
 mod times;
 
@@ -9,12 +11,14 @@ use clap::Subcommand;
 
 use super::Exit;
 
-/// Look at plugins and test them
+/// Look at plugins, test them, and try versions of them
 #[derive(Debug, Subcommand)]
 pub enum Plugin {
     List(list::List),
     Inspect(inspect::Inspect),
     Test(test::Test),
+    Diff(diff::Diff),
+    Replay(replay::Replay),
 }
 
 impl Plugin {
@@ -23,6 +27,8 @@ impl Plugin {
             Plugin::List(list) => list.run().await,
             Plugin::Inspect(inspect) => inspect.run().await,
             Plugin::Test(test) => test.run().await,
+            Plugin::Diff(diff) => diff.run().await,
+            Plugin::Replay(replay) => replay.run().await,
         }
     }
 }

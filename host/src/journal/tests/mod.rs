@@ -5,6 +5,7 @@ mod child;
 mod claims;
 mod conformance;
 mod conformance_orders;
+mod differences;
 #[cfg(target_os = "linux")]
 mod disk;
 #[cfg(target_os = "linux")]

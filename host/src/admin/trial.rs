@@ -1,0 +1,270 @@
+//! Versions that are tried: beside those at work, and on stored deliveries.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
+    },
+};
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    AdminState, ApiError, Problem, body, paging,
+    view::{
+        Agreement, Comparison, Difference, DifferenceList, Part, PluginReplay, PluginVersion, ReplayDifference, Time,
+        Trial, TrialMode,
+    },
+};
+use crate::{
+    journal::{EventId, JournalError, KeptDifference, KeptTrial, TrialCounts},
+    limits,
+    live::Live,
+    plugin::{self, Catalog, Plugin, Provider, Sandbox},
+    sources::Inbound,
+    trial::{self, Bounds, Found},
+};
+
+const LIST: &str = "differences";
+
+/// What judges a source's deliveries, and what is tried beside it
+#[utoipa::path(get, path = "/api/v1/sources/{name}/trial", operation_id = "show_trial", tag = "gateway", params(("name" = String, description = "The source's name")),
+    responses(
+        (status = 200, body = Trial),
+        (status = 404, description = "No such source", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn show(
+    State(state): State<AdminState>,
+    name: Result<Path<String>, PathRejection>,
+) -> Result<Json<Trial>, ApiError> {
+    let Path(name) = name?;
+    let live = state.live();
+    let running = inbound(&live, &name)?.plugin.get();
+    let source = name.clone();
+    let comparisons = state.read(move |journal| journal.trials(&source)).await?;
+    let (mode, percent) = match running.trial.as_ref().map(|trial| trial.mode) {
+        None => (None, None),
+        Some(plugin::TrialMode::Shadow) => (Some(TrialMode::Shadow), None),
+        Some(plugin::TrialMode::Canary(percent)) => (Some(TrialMode::Canary), Some(percent)),
+    };
+    Ok(Json(Trial {
+        source: name,
+        active: version(&running.active),
+        candidate: running.trial.as_ref().map(|trial| version(&trial.candidate)),
+        mode,
+        percent,
+        comparisons: comparisons.into_iter().map(comparison).collect(),
+    }))
+}
+
+/// Which differences.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields)]
+pub struct Which {
+    /// Of the version with this hash; else of the one on trial, or the one that was tried last.
+    candidate: Option<String>,
+    /// The last page's `next_page`.
+    page: Option<String>,
+    /// Differences a page.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<usize>,
+}
+
+/// In what a version differs that judges beside the one at work, newest first
+#[utoipa::path(get, path = "/api/v1/sources/{name}/differences", operation_id = "list_differences", tag = "gateway", params(("name" = String, description = "The source's name"), Which),
+    responses(
+        (status = 200, body = DifferenceList),
+        (status = 400, description = "A parameter that makes no sense", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such source", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn differences(
+    State(state): State<AdminState>,
+    name: Result<Path<String>, PathRejection>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<DifferenceList>, ApiError> {
+    let (Path(name), Query(which)) = (name?, which?);
+    let live = state.live();
+    let running = inbound(&live, &name)?.plugin.get();
+    let on_trial = running.trial.as_ref().map(|trial| trial.candidate.stamp().1);
+    let (place, limit) = match which.page {
+        Some(token) => (Some(paging::place::<(String, u64)>(LIST, &token)?), paging::limit(which.limit)?),
+        None => (None, paging::limit(which.limit)?),
+    };
+    let named = place.as_ref().map(|(candidate, _)| candidate.clone()).or(which.candidate).or(on_trial);
+    let found = state
+        .read(move |journal| {
+            let tried_last = || -> Result<_, JournalError> {
+                Ok(journal.trials(&name)?.into_iter().next().map(|trial| trial.candidate))
+            };
+            let Some(candidate) = named.map_or_else(tried_last, |named| Ok(Some(named)))? else { return Ok(None) };
+            let before = place.map(|(_, number)| number);
+            Ok(Some((journal.differences(&name, &candidate, before, limit)?, candidate)))
+        })
+        .await?;
+    let Some((page, candidate)) = found else {
+        return Ok(Json(DifferenceList { candidate: None, differences: Vec::new(), next_page: None }));
+    };
+    Ok(Json(DifferenceList {
+        next_page: page.next.and_then(|number| paging::token(LIST, &(&candidate, number))),
+        candidate: Some(candidate),
+        differences: page.items.into_iter().map(difference).collect(),
+    }))
+}
+
+/// On what a version is tried.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields)]
+pub struct On {
+    /// A version that the gateway has, by its plugin's name or the hash of its component, where none is sent.
+    version: Option<String>,
+    /// Deliveries that were admitted at that time or later.
+    #[param(value_type = Option<Time>)]
+    since: Option<Time>,
+    /// The newest so many deliveries.
+    #[param(minimum = 1, maximum = 100000, default = 1000)]
+    limit: Option<u64>,
+}
+
+/// Have a version judge stored deliveries, and tell what it would have done
+///
+/// Nothing of it has an effect. The body is a component; without one `version` names what the gateway has. It takes at most
+/// 45 seconds; a client that goes away ends it.
+#[utoipa::path(post, path = "/api/v1/sources/{name}/replay-plugin", operation_id = "replay_plugin", tag = "gateway", params(("name" = String, description = "The source's name"), On),
+    request_body(content = Vec<u8>, content_type = "application/wasm", description = "A component, or nothing"),
+    responses(
+        (status = 200, body = PluginReplay),
+        (status = 400, description = "A parameter that makes no sense, or what is sent is no plugin", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such source, or no such version", body = Problem, content_type = "application/problem+json"),
+        (status = 409, description = "Another one is under way", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn replay(
+    State(state): State<AdminState>,
+    name: Result<Path<String>, PathRejection>,
+    on: Result<Query<On>, QueryRejection>,
+    component: Result<Bytes, BytesRejection>,
+) -> Result<Json<PluginReplay>, ApiError> {
+    let (Path(name), Query(on)) = (name?, on?);
+    let component = body::whole(component)?;
+    let bounds = bounds(&on)?;
+    let live = state.live();
+    let inbound = inbound(&live, &name)?;
+    let sandbox = state.sandbox.clone().ok_or_else(|| ApiError::Conflict("no version can be loaded".to_owned()))?;
+    // One at a time: deliveries need the processor too.
+    let Ok(_turn) = TURN.try_acquire() else {
+        return Err(ApiError::Conflict("another replay is under way; try again when it is done".to_owned()));
+    };
+    let candidate = match (on.version, component.is_empty()) {
+        (None, false) => load(&sandbox, component).await?,
+        (Some(version), true) => known(&live, inbound, &version, &sandbox).await?,
+        (None, true) => return Err(ApiError::Malformed("send a component, or name a `version`".to_owned())),
+        (Some(_), false) => {
+            return Err(ApiError::Malformed("send a component or name a `version`, not both".to_owned()));
+        }
+    };
+    let hash = candidate.hash();
+    tracing::info!(source = name, hash, "an operator has a version tried on stored deliveries");
+    let report = trial::recorded(&state.journal, state.claims.as_ref(), inbound, &candidate, bounds).await?;
+    Ok(Json(PluginReplay {
+        source: name,
+        candidate: version(&Provider::Sandboxed(candidate)),
+        active: version(&inbound.plugin.get().active),
+        judged: report.judged,
+        differing: report.differing,
+        not_judged: report.unjudged,
+        recorded: agreement(report.recorded),
+        at_work: agreement(report.active),
+        differences: report.found.into_iter().map(replay_difference).collect(),
+        more: report.more,
+    }))
+}
+
+static TURN: tokio::sync::Semaphore = tokio::sync::Semaphore::const_new(1);
+
+fn bounds(on: &On) -> Result<Bounds, ApiError> {
+    let limits::Range { default, min, max } = limits::TRIAL_REPLAY_DELIVERIES;
+    let limit = on.limit.unwrap_or(default);
+    if !(min..=max).contains(&limit) {
+        return Err(ApiError::Malformed(format!("`limit` must be {min} to {max}, not {limit}")));
+    }
+    let deliveries = usize::try_from(limit).unwrap_or(usize::MAX);
+    Ok(Bounds { since: on.since.map(|time| time.0), deliveries, time: limits::TRIAL_REPLAY_TIME_MAX })
+}
+
+/// Compiles a component, where that holds up nobody.
+async fn load(sandbox: &Arc<Sandbox>, component: Bytes) -> Result<Plugin, ApiError> {
+    let (sandbox, runtime) = (sandbox.clone(), tokio::runtime::Handle::current());
+    let loaded = tokio::task::spawn_blocking(move || runtime.block_on(sandbox.load(&component))).await;
+    let loaded = loaded.map_err(|error| ApiError::Broken(error.to_string()))?;
+    loaded.map_err(|error| ApiError::Malformed(format!("what was sent is no plugin: {error}")))
+}
+
+/// A version that the gateway has: in use, on trial, or among its plugins.
+async fn known(live: &Live, inbound: &Inbound, name: &str, sandbox: &Arc<Sandbox>) -> Result<Plugin, ApiError> {
+    let running = inbound.plugin.get();
+    let of_source = [Some(&running.active), running.trial.as_ref().map(|trial| &trial.candidate)];
+    let of_source = of_source.into_iter().flatten().filter_map(Provider::plugin);
+    let in_use = live.plugins.values().map(|(plugin, _)| plugin);
+    if let Some(plugin) = of_source.chain(in_use).find(|plugin| plugin.hash() == name) {
+        return Ok(plugin.clone());
+    }
+    let (directory, name, sandbox) = (live.config.plugins.directory.clone(), name.to_owned(), sandbox.clone());
+    let runtime = tokio::runtime::Handle::current();
+    let found = tokio::task::spawn_blocking(move || {
+        runtime.block_on(async { Catalog::new(directory.as_deref())?.load(&name, &sandbox).await })
+    });
+    let found = found.await.map_err(|error| ApiError::Broken(error.to_string()))?;
+    found.map_err(|error| ApiError::NotFound(error.to_string()))
+}
+
+fn inbound<'l>(live: &'l Live, name: &str) -> Result<&'l Inbound, ApiError> {
+    live.sources.get(name).ok_or_else(|| {
+        let names: Vec<&str> = live.config.sources.iter().map(|source| source.name.as_str()).collect();
+        ApiError::NotFound(format!("there is no source {name:?}; there are: {}", names.join(", ")))
+    })
+}
+
+fn version(provider: &Provider) -> PluginVersion {
+    let (name, hash) = provider.stamp();
+    PluginVersion { name, hash }
+}
+
+fn comparison(trial: KeptTrial) -> Comparison {
+    let KeptTrial { candidate, since, last, counts, differences: _ } = trial;
+    let TrialCounts { compared, differing, parts, skipped_busy, skipped_large, not_judged } = counts;
+    let parts: BTreeMap<Part, u64> = Part::ALL.into_iter().zip(parts).filter(|(_, count)| *count > 0).collect();
+    let (since, last) = (Time(since), Time(last));
+    Comparison { candidate, since, last, compared, differing, parts, skipped_busy, skipped_large, not_judged }
+}
+
+fn difference(kept: KeptDifference) -> Difference {
+    let KeptDifference { at, trace, events, difference } = kept;
+    shown(at, trace, &events, difference)
+}
+
+fn replay_difference(found: Found) -> ReplayDifference {
+    let Found { at, trace, events, against, difference } = found;
+    ReplayDifference { against, difference: shown(at, trace, &events, difference) }
+}
+
+fn shown(at: u64, trace: String, events: &[EventId], difference: trial::Difference) -> Difference {
+    let trial::Difference { part, what, before, after } = difference;
+    let events = events.iter().map(EventId::to_string).collect();
+    Difference { at: Time(at), trace, events, part, what, before, after }
+}
+
+fn agreement(agreement: trial::Agreement) -> Agreement {
+    let trial::Agreement { differing, parts } = agreement;
+    Agreement { differing, parts }
+}

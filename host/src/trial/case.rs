@@ -1,0 +1,148 @@
+//! A delivery that several versions judge, and what each says of it.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use hookgate_capabilities::{
+    Accepted, Admission, Body, CloudEvent, Delivery, Event, Identity, Payload, Refusal, Request, Verdict,
+};
+use uuid::Uuid;
+
+use super::compare::{Answer, EventSaid, Outputs};
+use crate::{
+    cloudevents,
+    journal::{self, EventId, Sender},
+    limits,
+    plugin::{Broken, Provider},
+    sources::Inbound,
+};
+
+/// What a version has answered.
+pub type Judgement = Result<Result<Verdict, Refusal>, Broken>;
+
+/// A delivery as all versions get it: the same time, secrets, settings and keys that are at hand. Judging it has no effect:
+/// no signature is noted and no key is fetched.
+pub struct Case {
+    source: String,
+    request: Arc<Request>,
+    body: Body,
+    settings: Arc<BTreeMap<String, String>>,
+    known_by: Arc<[String]>,
+    delivery: Delivery,
+    id: Uuid,
+}
+
+/// Why a version could not say anything of a delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unsaid {
+    /// It needs keys that are not at hand.
+    Keys,
+    /// The body cannot be read.
+    Body,
+}
+
+impl Case {
+    /// A delivery of a source. Its events are made known to `transform` under ids of that delivery's.
+    pub fn new(inbound: &Inbound, request: Arc<Request>, body: Body, senders: &[Sender], id: Uuid) -> Case {
+        let known_by = journal::methods(senders);
+        let delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
+            .with_body(body.clone())
+            .with_keys(inbound.keys.clone())
+            .from_known_sender(known_by.clone());
+        let (source, settings) = (inbound.source.name.clone(), inbound.settings.clone());
+        Case { source, request, body, settings, known_by, delivery, id }
+    }
+
+    /// The body; not in memory where it is in the object store.
+    pub fn body(&self) -> &Body {
+        &self.body
+    }
+
+    /// What a version's `verify` says of it.
+    pub async fn judge(&self, version: &Provider) -> Judgement {
+        version.verify(self.delivery.clone()).await
+    }
+
+    /// What a version says of it.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub async fn ask(&self, version: &Provider) -> Result<Answer, Unsaid> {
+        let judged = self.judge(version).await;
+        self.answer(version, &judged).await
+    }
+
+    /// What a version says of it that has judged it already.
+    ///
+    /// # Errors
+    /// It cannot be asked.
+    pub async fn answer(&self, version: &Provider, judged: &Judgement) -> Result<Answer, Unsaid> {
+        match judged {
+            Err(Broken::KeysNeeded(_)) => Err(Unsaid::Keys),
+            Err(Broken::Body(_)) => Err(Unsaid::Body),
+            Err(broken) => Ok(Answer::broken(broken)),
+            Ok(Err(refusal)) => Ok(Answer::refused(refusal)),
+            Ok(Ok(Verdict::Answer(reply))) => Ok(Answer::answered(reply)),
+            Ok(Ok(Verdict::Confirm(confirmation))) => Ok(Answer::confirmed(&confirmation.url, &confirmation.reply)),
+            Ok(Ok(Verdict::Enroll(handed_over))) => Ok(Answer::enrolled(&handed_over.secret)),
+            Ok(Ok(Verdict::Admit(Accepted { events, reply }))) => {
+                let mut said = BTreeMap::new();
+                for (place, event) in (0_u16..).zip(events) {
+                    // An event is transformed in microseconds; of a thousand of one kind some tell enough.
+                    let outputs = match usize::from(place) < limits::TRIAL_TRANSFORMS_OF_DELIVERY_MAX {
+                        true => self.outputs(version, place, event).await?,
+                        false => Outputs::Unknown,
+                    };
+                    said.insert(place, self.event(&event.identity, &event.payload, outputs)?);
+                }
+                Ok(Answer::admitted(said, reply.as_ref()))
+            }
+        }
+    }
+
+    /// What was kept of it when it was admitted: events by their places, with what was made of them by then.
+    ///
+    /// # Errors
+    /// An event lies outside the body.
+    pub fn kept(&self, events: &[(u16, Admission, Option<Vec<CloudEvent>>)]) -> Result<Answer, Unsaid> {
+        let said = events.iter().map(|(place, admission, outputs)| {
+            let outputs = outputs.clone().map_or(Outputs::Unknown, Outputs::Made);
+            Ok((*place, self.event(&admission.identity, &admission.payload, outputs)?))
+        });
+        Ok(Answer::kept(said.collect::<Result<_, Unsaid>>()?))
+    }
+
+    fn event(&self, identity: &Identity, payload: &Payload, outputs: Outputs) -> Result<EventSaid, Unsaid> {
+        EventSaid::new(identity, payload, &self.body, outputs).map_err(|_| Unsaid::Body)
+    }
+
+    async fn outputs(&self, version: &Provider, place: u16, event: &Admission) -> Result<Outputs, Unsaid> {
+        let lent = Event {
+            event_id: EventId { delivery: self.id, index: place }.to_string(),
+            source_name: self.source.clone(),
+            admitted_as: event.identity.clone(),
+            payload_bytes: event.payload.within(&self.body).map_err(|_| Unsaid::Body)?,
+            brought_by: Delivery::without_secrets(self.request.clone(), self.settings.clone())
+                .with_body(self.body.clone())
+                .from_known_sender(self.known_by.clone()),
+        };
+        match version.transform(lent).await {
+            Ok(Ok(outputs)) => Ok(match cloudevents::check_all(&outputs) {
+                Ok(()) => Outputs::Made(outputs),
+                Err(why) => Outputs::Failed(why),
+            }),
+            Ok(Err(why)) => Ok(Outputs::Failed(why)),
+            Err(Broken::Body(_)) => Err(Unsaid::Body),
+            Err(broken) => Ok(Outputs::Failed(broken.to_string())),
+        }
+    }
+}
+
+/// Bytes that a judgement takes up, beside the body.
+pub fn bytes_of(judged: &Judgement) -> usize {
+    let Ok(Ok(Verdict::Admit(Accepted { events, .. }))) = judged else { return 0 };
+    let own = events.iter().map(|event| match &event.payload {
+        Payload::Bytes(bytes) => bytes.len(),
+        Payload::Body | Payload::BodyRange(_) => 0,
+    });
+    own.sum()
+}

@@ -1,0 +1,230 @@
+//! A version that judges live deliveries beside the one at work.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
+};
+
+use hookgate_capabilities::{Body, Request};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use super::{
+    case::{Case, Judgement, Unsaid, bytes_of},
+    compare::{Differences, Part, compare},
+};
+use crate::{
+    clock::now_ms,
+    journal::{EventId, Journal, KeptDifference, Sender, TrialCounts, TrialNote},
+    limits,
+    plugin::{Provider, Running, TrialMode},
+    sources::Inbound,
+    telemetry::metrics::{trial_compared, trial_differences, trial_skipped},
+};
+
+/// Where live deliveries are judged by versions on trial; cheap to clone.
+#[derive(Clone)]
+pub struct Trials(Arc<Parts>);
+
+struct Parts {
+    journal: Journal,
+    /// For what waits and what is judged, in units of [`limits::TRIAL_UNIT_BYTES`].
+    room: Arc<Semaphore>,
+    calls: Semaphore,
+    unwritten: Mutex<Unwritten>,
+}
+
+/// What was found and is not in the journal yet.
+#[derive(Default)]
+struct Unwritten {
+    /// By source and candidate.
+    notes: BTreeMap<(String, String), (TrialCounts, VecDeque<KeptDifference>)>,
+    /// Somebody is writing, and looks again when he is done.
+    is_being_written: bool,
+}
+
+/// A delivery that a candidate is to see beside the active version.
+pub struct Beside {
+    active: Provider,
+    candidate: Provider,
+    seen: OnceLock<Seen>,
+}
+
+/// What the active version was given, and what it said.
+struct Seen {
+    source: String,
+    case: Case,
+    judged: Judgement,
+}
+
+impl Beside {
+    /// For a delivery that begins now; none where no version is tried as a shadow.
+    pub fn new(running: &Running) -> Option<Beside> {
+        let trial = running.trial.as_ref().filter(|trial| trial.mode == TrialMode::Shadow)?;
+        let (active, candidate) = (running.active.uncounted(), trial.candidate.uncounted());
+        Some(Beside { active, candidate, seen: OnceLock::new() })
+    }
+
+    /// The active version has judged the delivery.
+    pub fn saw(&self, inbound: &Inbound, request: &Arc<Request>, body: &Body, senders: &[Sender], judged: &Judgement) {
+        let case = Case::new(inbound, request.clone(), body.clone(), senders, Uuid::nil());
+        let seen = Seen { source: inbound.source.name.clone(), case, judged: judged.clone() };
+        // A delivery is judged once.
+        drop(self.seen.set(seen));
+    }
+}
+
+/// How a delivery is known again.
+struct Mark {
+    at: u64,
+    trace: String,
+    events: Vec<EventId>,
+}
+
+impl Trials {
+    /// What is found is kept in the journal.
+    pub fn new(journal: Journal) -> Trials {
+        Trials(Arc::new(Parts {
+            journal,
+            room: Arc::new(Semaphore::new(limits::TRIAL_ROOM_UNITS)),
+            calls: Semaphore::new(limits::TRIAL_CALLS_MAX),
+            unwritten: Mutex::default(),
+        }))
+    }
+
+    /// Has the candidate judge a delivery that the active version has judged. Returns at once; where too many wait already,
+    /// this one is not compared. `events` are those of it that are in the journal.
+    pub fn compare(&self, beside: Beside, trace: String, events: impl IntoIterator<Item = EventId>) {
+        let Beside { active, candidate, seen } = beside;
+        // Without the active version's word there is nothing to compare with.
+        let Some(Seen { source, case, judged }) = seen.into_inner() else { return };
+        let key = (source, candidate.hash().to_owned());
+        let room = match self.room_for(&case, &judged) {
+            Ok(room) => room,
+            Err(skipped) => return self.note(key, skipped, Vec::new()),
+        };
+        let events = events.into_iter().take(limits::TRIAL_EVENT_IDS_MAX).collect();
+        let mark = Mark { at: now_ms(), trace, events };
+        let trials = self.clone();
+        tokio::spawn(async move {
+            let found = trials.judge(&active, &candidate, &case, &judged).await;
+            drop(room);
+            let (found, differences) = match found {
+                Ok(differences) => (Noted::Compared(differences.parts.iter().copied().collect()), differences.list),
+                Err(Unsaid::Keys) => (Noted::Unsaid("keys"), Vec::new()),
+                Err(Unsaid::Body) => (Noted::Unsaid("body"), Vec::new()),
+            };
+            let kept = |difference| KeptDifference {
+                at: mark.at,
+                trace: mark.trace.clone(),
+                events: mark.events.clone(),
+                difference,
+            };
+            trials.note(key, found, differences.into_iter().map(kept).collect());
+        });
+    }
+
+    /// Room in memory for a delivery until it is compared.
+    fn room_for(&self, case: &Case, judged: &Judgement) -> Result<OwnedSemaphorePermit, Noted> {
+        let Some(body) = case.body().in_memory() else { return Err(Noted::Large) };
+        let units = 1 + (body.len() + bytes_of(judged)).div_ceil(limits::TRIAL_UNIT_BYTES);
+        match u32::try_from(units) {
+            Ok(units) if units as usize <= limits::TRIAL_ROOM_UNITS => {
+                self.0.room.clone().try_acquire_many_owned(units).map_err(|_| Noted::Busy)
+            }
+            _ => Err(Noted::Large),
+        }
+    }
+
+    async fn judge(
+        &self,
+        active: &Provider,
+        candidate: &Provider,
+        case: &Case,
+        judged: &Judgement,
+    ) -> Result<Differences, Unsaid> {
+        // It is never closed.
+        let _turn = self.0.calls.acquire().await;
+        let before = case.answer(active, judged).await?;
+        let after = case.ask(candidate).await?;
+        Ok(compare(&before, &after))
+    }
+
+    /// Counts, and has what is found written to the journal: by a task of its own, which takes all that there is by then.
+    fn note(&self, key: (String, String), noted: Noted, differences: Vec<KeptDifference>) {
+        noted.count(&key.0);
+        let mut unwritten = self.0.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counts, kept) = unwritten.notes.entry(key).or_default();
+        counts.add(&noted.counts());
+        kept.extend(differences);
+        let most = usize::try_from(limits::TRIAL_DIFFERENCES_MAX).unwrap_or(usize::MAX);
+        kept.drain(..kept.len().saturating_sub(most));
+        if !std::mem::replace(&mut unwritten.is_being_written, true) {
+            tokio::spawn(self.clone().write());
+        }
+    }
+
+    async fn write(self) {
+        loop {
+            let notes = {
+                let mut unwritten = self.0.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+                let notes = std::mem::take(&mut unwritten.notes);
+                unwritten.is_being_written = !notes.is_empty();
+                notes
+            };
+            if notes.is_empty() {
+                return;
+            }
+            let note = |((source, candidate), (counts, differences)): ((String, String), (_, VecDeque<_>))| TrialNote {
+                source,
+                candidate,
+                counts,
+                differences: differences.into(),
+            };
+            if let Err(error) = self.0.journal.note_trials(notes.into_iter().map(note).collect()).await {
+                tracing::warn!(%error, "what was found of a version on trial is lost");
+            }
+        }
+    }
+}
+
+/// What became of a delivery that a candidate was to judge.
+enum Noted {
+    /// Judgement, and differently in these parts.
+    Compared(Vec<Part>),
+    /// Too many waited.
+    Busy,
+    /// Its body is too large.
+    Large,
+    /// It could not be judged, for that cause.
+    Unsaid(&'static str),
+}
+
+impl Noted {
+    fn counts(&self) -> TrialCounts {
+        let none = TrialCounts::default();
+        match self {
+            Noted::Busy => TrialCounts { skipped_busy: 1, ..none },
+            Noted::Large => TrialCounts { skipped_large: 1, ..none },
+            Noted::Unsaid(_) => TrialCounts { not_judged: 1, ..none },
+            Noted::Compared(differing) => TrialCounts {
+                compared: 1,
+                differing: u64::from(!differing.is_empty()),
+                parts: Part::ALL.map(|part| u64::from(differing.contains(&part))),
+                ..none
+            },
+        }
+    }
+
+    fn count(&self, source: &str) {
+        match self {
+            Noted::Busy => trial_skipped(source, "busy").increment(1),
+            Noted::Large => trial_skipped(source, "large").increment(1),
+            Noted::Unsaid(cause) => trial_skipped(source, cause).increment(1),
+            Noted::Compared(differing) => {
+                trial_compared(source).increment(1);
+                differing.iter().for_each(|part| trial_differences(source, part.word()).increment(1));
+            }
+        }
+    }
+}
