@@ -156,7 +156,8 @@ impl Gateway {
             (Some(_), Some(inbound)) => {
                 // Whatever takes over meanwhile: a delivery is one version's from its beginning to its end.
                 let running = inbound.plugin.get();
-                let with = With { inbound, provider: &running.active, client, trace };
+                let provider = running.chosen(rand::random_range(0..100));
+                let with = With { inbound, provider, client, trace };
                 self.deliver(with, head, body, received_at).await
             }
         };
@@ -228,7 +229,7 @@ impl Gateway {
             }
             Ok(Judged::Confirm(confirmation)) => {
                 inbound.rates.spend_verified().map_err(Refused::RateLimited)?;
-                return confirm(inbound, confirmation, trace).await;
+                return confirm(with, confirmation).await;
             }
             Ok(Judged::Enroll(handed_over)) => {
                 // Strangers must not use the rate up; what is taken is bounded by itself.
@@ -359,7 +360,7 @@ async fn verify(
     let inbound = with.inbound;
     let mut delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
         .with_body(body.clone())
-        .with_keys(inbound.keys.clone())
+        .with_keys(inbound.keys_for(with.provider).clone())
         .from_known_sender(journal::methods(senders));
     let proofs = replay::proofs_for(&inbound.source);
     if let Some(proofs) = &proofs {
@@ -392,15 +393,16 @@ async fn judge(with: With<'_>, delivery: Delivery) -> Result<Result<Result<Verdi
     for _ in 0..limits::KEY_ROUNDS_MAX {
         let Err(Broken::KeysNeeded(need)) = &judgement else { break };
         // What cannot be fetched is nobody's forgery.
-        inbound.keys.fetch(need).await.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
+        inbound.keys_for(provider).fetch(need).await.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
         judgement = provider.verify(delivery.clone()).await;
     }
     Ok(judgement)
 }
 
 /// Confirms a subscription before the provider is told that all is well; where that fails it asks again.
-async fn confirm(inbound: &Inbound, confirmation: Confirmation, trace: &TraceId) -> Result<Outcome, Refused> {
-    let confirmed = inbound.keys.confirm(&confirmation.url).await;
+async fn confirm(with: With<'_>, confirmation: Confirmation) -> Result<Outcome, Refused> {
+    let With { inbound, provider, trace, .. } = with;
+    let confirmed = inbound.keys_for(provider).confirm(&confirmation.url).await;
     confirmed.map_err(|error| Refused::ConfirmationFailed(error.to_string()))?;
     tracing::info!(source = inbound.source.name, %trace, "a subscription was confirmed");
     Ok(Outcome::Answered(confirmation.reply))

@@ -16,6 +16,7 @@ pub mod keys;
 pub mod plugin;
 pub mod replay;
 pub mod sources;
+pub mod versions;
 
 pub mod journal;
 pub mod reorder;

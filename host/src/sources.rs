@@ -17,7 +17,7 @@ use crate::{
     ingress::SourceRates,
     journal::{self, KeptEvent},
     keys::{Granted, SourceKeys},
-    plugin::{Broken, Provider, Slot},
+    plugin::{Broken, Provider, Running, Slot},
     telemetry::SourceMetrics,
 };
 
@@ -33,12 +33,24 @@ pub struct Inbound {
     pub settings: Arc<BTreeMap<String, String>>,
     /// What the plugin may check against.
     pub secrets: SourceSecrets,
-    /// What the host fetches for the plugin.
+    /// What the host fetches for a plugin, as far as the source allows it.
     pub keys: Arc<SourceKeys>,
+    /// The same for a bundled plugin, which may also have fetched what it names itself.
+    pub bundled_keys: Arc<SourceKeys>,
     /// What is left of its rates.
     pub rates: Arc<SourceRates>,
     /// What it counts.
     pub metrics: SourceMetrics,
+}
+
+impl Inbound {
+    /// What the host fetches for one of the source's versions.
+    pub fn keys_for(&self, provider: &Provider) -> &Arc<SourceKeys> {
+        match provider.is_bundled() {
+            true => &self.bundled_keys,
+            false => &self.keys,
+        }
+    }
 }
 
 /// All sources, by name.
@@ -50,24 +62,26 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Puts each source together with what judges its deliveries, and what that may have fetched. Rates that are the same
+    /// Puts each source together with what judges its deliveries, and what a bundled plugin may have fetched for it. Rates that are the same
     /// as `before` go on as they stand: reading the configuration again fills no bucket.
     pub fn new(
-        sources: impl IntoIterator<Item = (Arc<Source>, Provider, Granted)>,
+        sources: impl IntoIterator<Item = (Arc<Source>, Running, Granted)>,
         fetcher: &Fetcher,
         handed_over: &HandedOver,
         claims: Option<Claims>,
         before: &Sources,
     ) -> Self {
-        let ready = |(source, provider, granted): (Arc<Source>, Provider, Granted)| {
+        let ready = |(source, running, granted): (Arc<Source>, Running, Granted)| {
             let same = before.get(&source.name).filter(|before| before.source.limits == source.limits);
             let rates = same.map_or_else(|| Arc::new(SourceRates::new(&source.limits)), |same| same.rates.clone());
+            let own = Granted { keys: source.keys.allow.clone(), confirm: source.keys.confirm.clone() };
             let inbound = Inbound {
                 authenticator: Authenticator::new(&source.auth, fetcher),
-                plugin: Slot::new(provider),
+                plugin: Slot::running(running),
                 settings: Arc::new(source.settings.clone()),
                 secrets: SourceSecrets::new(source.clone(), handed_over),
-                keys: Arc::new(SourceKeys::new(source.clone(), granted, fetcher.clone())),
+                keys: Arc::new(SourceKeys::new(source.clone(), own, fetcher.clone())),
+                bundled_keys: Arc::new(SourceKeys::new(source.clone(), granted, fetcher.clone())),
                 rates,
                 metrics: SourceMetrics::new(&source.name),
                 source: source.clone(),
@@ -77,13 +91,27 @@ impl Sources {
         Sources { by_name: sources.into_iter().map(ready).collect(), claims }
     }
 
+    /// Which versions are at work: source, plugin, hash, and `active`, `canary` or `shadow`.
+    pub fn at_work(&self) -> Vec<(String, String, String, &'static str)> {
+        let of = |(name, inbound): (&String, &Inbound)| {
+            let running = inbound.plugin.get();
+            let told = |provider: &Provider, role| {
+                let (plugin, hash) = provider.stamp();
+                (name.clone(), plugin, hash, role)
+            };
+            let trial = running.trial.as_ref().map(|trial| told(&trial.candidate, trial.mode.name()));
+            [Some(told(&running.active, "active")), trial]
+        };
+        self.by_name.iter().flat_map(of).flatten().collect()
+    }
+
     /// The source of that name.
     pub fn get(&self, name: &str) -> Option<&Inbound> {
         self.by_name.get(name)
     }
 }
 
-/// Transforms with the plugin that the event's source has now. An event whose source is gone from the configuration
+/// Transforms with the plugin that the event's source has now: where two are at work, with the one that has verified it. An event whose source is gone from the configuration
 /// waits as a dead letter until it is back.
 #[async_trait::async_trait]
 impl Transform for Sources {
@@ -109,7 +137,8 @@ impl Transform for Sources {
                 .with_body(body)
                 .from_known_sender(journal::methods(&event.delivery.senders)),
         };
-        match inbound.plugin.get().active.transform(lent).await {
+        let running = inbound.plugin.get();
+        match running.transforming(&event.delivery.plugin.1).transform(lent).await {
             Ok(outputs) => outputs.map_err(TransformError::Refused),
             Err(Broken::Body(why)) => Err(TransformError::Away(why)),
             Err(broken) => Err(TransformError::Broken(broken.to_string())),

@@ -22,6 +22,7 @@ mod story;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod versions;
 pub mod view;
 
 use std::{
@@ -47,6 +48,7 @@ use crate::{
     handed_over::HandedOver,
     journal::{Journal, JournalError},
     live::{Current, Live},
+    versions::Versions,
 };
 
 /// Bytes of a request's body: a list of dead letters is the longest.
@@ -66,6 +68,8 @@ pub struct Parts {
     pub handed_over: HandedOver,
     /// Where large bodies are.
     pub claims: Option<Claims>,
+    /// Versions of plugins.
+    pub versions: Option<Versions>,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// The base of `/in/{source}`, as providers see it.
@@ -120,6 +124,7 @@ impl std::ops::Deref for AdminState {
         (name = "events", description = "What was admitted, and what became of it"),
         (name = "dead letters", description = "What could not be delivered"),
         (name = "secrets", description = "What providers have handed over in handshakes; never the secrets themselves"),
+        (name = "plugins", description = "Versions of plugins: taken in, put to work, taken back"),
         (name = "gateway", description = "What runs, and how it does"),
     ),
     modifiers(&BearerToken),
@@ -151,6 +156,15 @@ fn documented() -> OpenApiRouter<AdminState> {
         .routes(routes!(parts::destinations))
         .routes(routes!(parts::plugins))
         .routes(routes!(parts::plugin))
+        .routes(routes!(versions::install))
+        .routes(routes!(versions::whole_history))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::history))
+        .routes(routes!(versions::activate))
+        .routes(routes!(versions::roll_back))
+        .routes(routes!(versions::promote))
+        .routes(routes!(versions::stop_trial))
+        .routes(routes!(versions::remove))
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(events::replay))

@@ -19,6 +19,8 @@ use crate::{admin::Problem, config::SecretText};
 /// Everything but RFC 3986's unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+const JSON: &str = "application/json";
+
 /// Which gateway.
 #[derive(Args, Debug)]
 pub struct GatewayAddress {
@@ -82,20 +84,44 @@ impl Gateway {
         let pairs = query.iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(value.as_ref()?))));
         let query = pairs.collect::<Vec<_>>().join("&");
         let separator = if query.is_empty() { "" } else { "?" };
-        self.ask(Method::GET, &format!("{path}{separator}{query}"), Bytes::new()).await
+        self.ask(Method::GET, &format!("{path}{separator}{query}"), JSON, Bytes::new()).await
+    }
+
+    /// Sends bytes of another type than JSON, with these parameters.
+    pub async fn send<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        query: &[(&str, Option<String>)],
+        media_type: &'static str,
+        body: Bytes,
+    ) -> Result<T> {
+        let pairs = query.iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(value.as_ref()?))));
+        let path = format!("{path}?{}", pairs.collect::<Vec<_>>().join("&"));
+        self.ask(Method::POST, &path, media_type, body).await
+    }
+
+    /// Removes what is at a path.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.ask(Method::DELETE, path, JSON, Bytes::new()).await
     }
 
     /// Gives an order.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, order: &impl Serialize) -> Result<T> {
-        self.ask(Method::POST, path, serde_json::to_vec(order)?.into()).await
+        self.ask(Method::POST, path, JSON, serde_json::to_vec(order)?.into()).await
     }
 
-    async fn ask<T: DeserializeOwned>(&self, method: Method, path: &str, body: Bytes) -> Result<T> {
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &str,
+        media_type: &'static str,
+        body: Bytes,
+    ) -> Result<T> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
         *request.uri_mut() = format!("{}/api/v1{path}", self.base).parse().context("no URL")?;
         let headers = request.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
         if let Some(token) = &self.token {
             let value = HeaderValue::from_str(&format!("Bearer {}", token.expose()));
             let mut value = value.map_err(|_| Usage("the admin token holds control characters".to_owned()))?;

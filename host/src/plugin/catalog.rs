@@ -7,7 +7,10 @@ use std::{
     sync::Arc,
 };
 
-use super::{LoadError, Plugin, Sandbox};
+use super::{
+    LoadError, Plugin, Sandbox,
+    signature::{self, SignatureError, TrustedKey},
+};
 use crate::limits;
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -34,6 +37,8 @@ impl fmt::Display for Origin {
 #[derive(Debug, Default)]
 pub struct Catalog {
     origins: BTreeMap<String, Origin>,
+    /// By whom files must be signed; empty: by nobody.
+    trusted: Vec<TrustedKey>,
 }
 
 /// Why a plugin cannot be had.
@@ -51,6 +56,9 @@ pub enum CatalogError {
     /// It is no plugin.
     #[error("the plugin {0:?} cannot be used: {1}")]
     Load(String, LoadError),
+    /// Nobody vouches for it.
+    #[error("the plugin {0:?} is not trusted: {1}")]
+    Untrusted(String, SignatureError),
 }
 
 impl Catalog {
@@ -65,7 +73,12 @@ impl Catalog {
                 }
             }
         }
-        Ok(Catalog { origins })
+        Ok(Catalog { origins, trusted: Vec::new() })
+    }
+
+    /// With files taken only when one of these keys has signed them; any, where there are none.
+    pub fn trusting(self, keys: &[TrustedKey]) -> Self {
+        Catalog { trusted: keys.to_vec(), ..self }
     }
 
     /// Names and origins, by name.
@@ -81,7 +94,14 @@ impl Catalog {
     /// Compiles and links a plugin.
     pub async fn load(&self, name: &str, sandbox: &Arc<Sandbox>) -> Result<Plugin, CatalogError> {
         let bytes = match self.origins.get(name) {
-            Some(Origin::File(path)) => read(path)?,
+            Some(Origin::File(path)) => {
+                let bytes = read(path)?;
+                if !self.trusted.is_empty() {
+                    let untrusted = |error| CatalogError::Untrusted(name.to_owned(), error);
+                    signature::verify(&bytes, &self.trusted).map_err(untrusted)?;
+                }
+                bytes
+            }
             Some(Origin::Bundled) => bundled(name).unwrap_or_default().to_vec(),
             None => {
                 let names: Vec<&str> = self.origins.keys().map(String::as_str).collect();
@@ -105,6 +125,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>, CatalogError> {
 /// The embedded component of that name.
 pub fn bundled(name: &str) -> Option<&'static [u8]> {
     BUNDLED.iter().find(|(bundled, _)| *bundled == name).map(|(_, bytes)| *bytes)
+}
+
+/// Whether these bytes are one of the embedded components.
+pub fn is_bundled(bytes: &[u8]) -> bool {
+    BUNDLED.iter().any(|(_, bundled)| *bundled == bytes)
 }
 
 fn wasm_files(directory: &Path) -> io::Result<Vec<PathBuf>> {

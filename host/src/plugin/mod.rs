@@ -13,8 +13,11 @@ mod engine;
 mod native;
 mod provider;
 mod rules;
+mod sent_at;
+pub mod signature;
 mod slot;
 mod time;
+pub mod vectors;
 mod wasi;
 
 use std::{
@@ -38,7 +41,7 @@ use wasmtime::{
 pub use self::native::NativeTwin;
 pub use self::{
     artifact::ArtifactError,
-    catalog::{Catalog, CatalogError, Origin, read as read_component},
+    catalog::{Catalog, CatalogError, Origin, is_bundled, read as read_component},
     engine::SandboxLimits,
     provider::Provider,
     slot::{Running, Slot, Trial, TrialMode},
@@ -73,6 +76,8 @@ struct Loaded {
     exports: Vec<String>,
     size_bytes: usize,
     vectors: Vec<String>,
+    bundled: bool,
+    signed_by: Vec<signature::KeyId>,
     provider: ProviderPre<Call>,
     sign: Option<ComponentExportIndex>,
     needs_wasi: bool,
@@ -196,6 +201,8 @@ impl Sandbox {
             exports,
             size_bytes: bytes.len(),
             vectors: vectors_of(bytes),
+            bundled: is_bundled(bytes),
+            signed_by: signature::claimed_keys(bytes),
             provider,
             sign: component
                 .get_export_index(None, SENDER)
@@ -204,6 +211,15 @@ impl Sandbox {
         loaded.descriptor = loaded.describe().await?;
         loaded.metrics = PluginMetrics::new(&loaded.descriptor.name);
         Ok(Plugin(Arc::new(loaded)))
+    }
+}
+
+impl Sandbox {
+    /// As [`Sandbox::load`], on a thread that may be held up.
+    pub async fn load_aside(self: &Arc<Self>, bytes: Vec<u8>) -> Result<Plugin, LoadError> {
+        let (sandbox, handle) = (self.clone(), tokio::runtime::Handle::current());
+        let loading = tokio::task::spawn_blocking(move || handle.block_on(sandbox.load(&bytes)));
+        loading.await.unwrap_or_else(|error| Err(LoadError::Compile(error.to_string())))
     }
 }
 
@@ -253,6 +269,21 @@ impl Plugin {
     /// The conformance vectors it carries: JSON texts.
     pub fn vectors(&self) -> &[String] {
         &self.0.vectors
+    }
+
+    /// Whether it is one of those embedded in this binary, to the byte.
+    pub fn is_bundled(&self) -> bool {
+        self.0.bundled
+    }
+
+    /// Whether it imports WASI.
+    pub fn needs_wasi(&self) -> bool {
+        self.0.needs_wasi
+    }
+
+    /// The keys by which it says that it is signed; [`signature::verify`] tells whether that is right.
+    pub fn signed_by(&self) -> &[signature::KeyId] {
+        &self.0.signed_by
     }
 
     /// Whether it can sign (exports `sender`).

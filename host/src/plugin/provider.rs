@@ -24,6 +24,20 @@ impl Provider {
         }
     }
 
+    /// The component; none for a native twin.
+    pub fn plugin(&self) -> Option<&Plugin> {
+        match self {
+            Provider::Sandboxed(plugin) => Some(plugin),
+            #[cfg(feature = "native-twin")]
+            Provider::Native(_) => None,
+        }
+    }
+
+    /// Whether it is part of the gateway.
+    pub fn is_bundled(&self) -> bool {
+        self.plugin().is_none_or(Plugin::is_bundled)
+    }
+
     /// The headers that the plugin says it reads, lower case.
     pub fn headers(&self) -> &[String] {
         match self {

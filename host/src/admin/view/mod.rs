@@ -6,5 +6,6 @@ mod gateway;
 mod plugins;
 mod secrets;
 mod time;
+mod versions;
 
-pub use self::{dead_letters::*, events::*, gateway::*, plugins::*, secrets::*, time::Time};
+pub use self::{dead_letters::*, events::*, gateway::*, plugins::*, secrets::*, time::Time, versions::*};

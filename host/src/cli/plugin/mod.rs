@@ -1,20 +1,32 @@
-//! `hookgate plugin`: what plugins there are, what is in one, and whether it does what it promises.
+//! `hookgate plugin`: what plugins there are, what is in one, whether it does what it promises, and which version works.
 
+mod activate;
 mod inspect;
+mod install;
 mod list;
+mod sign;
 mod test;
-mod times;
+mod versions;
 
 use clap::Subcommand;
 
 use super::Exit;
 
-/// Look at plugins and test them
+/// Look at plugins, test and sign them, and have a running gateway exchange them
 #[derive(Debug, Subcommand)]
 pub enum Plugin {
     List(list::List),
     Inspect(inspect::Inspect),
     Test(test::Test),
+    Sign(sign::Sign),
+    Install(install::Install),
+    Versions(versions::Versions),
+    Activate(activate::Activate),
+    Rollback(activate::Rollback),
+    Promote(activate::Promote),
+    StopTrial(activate::StopTrial),
+    History(versions::History),
+    Remove(versions::Remove),
 }
 
 impl Plugin {
@@ -23,6 +35,21 @@ impl Plugin {
             Plugin::List(list) => list.run().await,
             Plugin::Inspect(inspect) => inspect.run().await,
             Plugin::Test(test) => test.run().await,
+            Plugin::Sign(sign) => sign.run().await,
+            Plugin::Install(install) => install.run().await,
+            Plugin::Versions(versions) => versions.run().await,
+            Plugin::Activate(activate) => activate.run().await,
+            Plugin::Rollback(rollback) => rollback.run().await,
+            Plugin::Promote(promote) => promote.run().await,
+            Plugin::StopTrial(stop) => stop.run().await,
+            Plugin::History(history) => history.run().await,
+            Plugin::Remove(remove) => remove.run().await,
         }
     }
+}
+
+/// `10%` or `10`.
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse();
+    number.ok().filter(|percent| (1..=99).contains(percent)).ok_or_else(|| "write 1% to 99%".to_owned())
 }
