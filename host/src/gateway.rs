@@ -198,7 +198,7 @@ impl Gateway {
         body: Incoming,
         received_at: u64,
     ) -> Result<Outcome, Refused> {
-        let With { inbound, client, trace, .. } = with;
+        let With { inbound, client, .. } = with;
         // Before a byte of the body: nothing large is read for somebody who is not let in.
         let senders = match authenticate(inbound, &head, client, received_at).await {
             Ok(senders) => senders,

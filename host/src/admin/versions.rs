@@ -18,8 +18,7 @@ use super::{
     },
 };
 use crate::{
-    journal,
-    limits,
+    journal, limits,
     live::Live,
     plugin::{Provider, Running, TrialMode},
     versions::{Activate, How, Install, Target, Then, Versions, who},

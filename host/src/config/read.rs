@@ -12,8 +12,8 @@ use toml::de::DeTable;
 use toml_parser::lexer::TokenKind;
 
 use super::{
-    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Egress, EngineKind, Environment, Grant, Log, LogFormat, Plugins,
-    ProcessEnvironment, SecretText, Server, Source, Store, Warning,
+    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Egress, EngineKind, Environment, Grant, Log, LogFormat,
+    Plugins, ProcessEnvironment, SecretText, Server, Source, Store, Warning,
     destination::read_destination,
     keys::ROOT,
     problem::Problems,
@@ -25,10 +25,10 @@ use super::{
     tls::read_tls,
     value,
 };
-use crate::plugin::signature::TrustedKey;
 use crate::limits::{
     ADMIN_TOKEN_BYTES_MIN, CLAIM_KEY_BYTES_MIN, CONFIG_BYTES_MAX, CONFIG_KEY_DOTS_MAX, SEAL_KEY_CHARS_MIN,
 };
+use crate::plugin::signature::TrustedKey;
 
 /// The plugins that there are, so that sources can be checked against what theirs takes.
 pub trait KnownPlugins {

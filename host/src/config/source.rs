@@ -6,8 +6,8 @@ use hookgate_capabilities::Descriptor;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, KnownPlugins, Late, OnFailure, Plugins, Rate, Replay, ReplayAnswer,
-    SecretText, Server, Source, SourceLimits, SourceOrdering,
+    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, KnownPlugins, Late, OnFailure, Plugins, Rate, Replay,
+    ReplayAnswer, SecretText, Server, Source, SourceLimits, SourceOrdering,
     auth::read_auth,
     read::read_grants,
     relations::Declared,
@@ -111,12 +111,7 @@ fn ask_plugin(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descript
 }
 
 /// What the plugin says of itself; a plugin that is not there, or broken, is told.
-fn described(
-    table: &Table<'_>,
-    known: &dyn KnownPlugins,
-    source: Option<&str>,
-    plugin: &str,
-) -> Option<Descriptor> {
+fn described(table: &Table<'_>, known: &dyn KnownPlugins, source: Option<&str>, plugin: &str) -> Option<Descriptor> {
     let at = table.place("plugin");
     match known.descriptor_for(source.unwrap_or_default(), plugin) {
         Some(Ok(descriptor)) => Some(descriptor),

@@ -148,7 +148,8 @@ impl PluginChanges {
         for (plugin, hash) in &self.seen {
             draft.writes.put(Space::Plugins, named(SEEN, plugin), hash.as_bytes().to_vec());
         }
-        let mut count = draft.get(Space::Plugins, COUNT)?.and_then(|count| count.try_into().ok()).map_or(0, u64::from_be_bytes);
+        let mut count =
+            draft.get(Space::Plugins, COUNT)?.and_then(|count| count.try_into().ok()).map_or(0, u64::from_be_bytes);
         for entry in &self.history {
             draft.writes.put(Space::Plugins, numbered(count), record::write(entry)?);
             if let Some(oldest) = count.checked_sub(limits::PLUGIN_HISTORY_MAX) {

@@ -41,7 +41,9 @@ pub enum SignatureError {
     )]
     Unsigned,
     /// There are signatures, of other keys.
-    #[error("it is signed with the key {0}, and none of plugins.trusted-keys is that; add the public key if you trust it")]
+    #[error(
+        "it is signed with the key {0}, and none of plugins.trusted-keys is that; add the public key if you trust it"
+    )]
     UnknownKey(String),
     /// The signature is of a trusted key, and not of this component.
     #[error("its signature with the key {0} is not right: the file was changed after it was signed")]

@@ -97,7 +97,8 @@ impl Versions {
             };
             Some(Step { source, before, after, event: PluginEvent::RolledBack, reason: None })
         };
-        let nothing = format!("no source of the plugin {plugin} has had another version before; see hookgate plugin history");
+        let nothing =
+            format!("no source of the plugin {plugin} has had another version before; see hookgate plugin history");
         self.move_all(current, plugin, source, by, step, nothing).await
     }
 
@@ -192,7 +193,11 @@ impl Versions {
         // One that is where it is wanted already leaves no trace.
         let moved = |step: &&Step| step.before != step.after;
         let changes = PluginChanges {
-            activations: steps.iter().filter(moved).map(|step| (step.source.name.clone(), step.after.clone())).collect(),
+            activations: steps
+                .iter()
+                .filter(moved)
+                .map(|step| (step.source.name.clone(), step.after.clone()))
+                .collect(),
             history: steps.iter().filter(moved).map(told).collect(),
             ..PluginChanges::default()
         };
@@ -266,7 +271,8 @@ impl Versions {
 fn given(live: &Live, source: &Source) -> Result<Provider, VersionError> {
     let given = live.plugins.get(&source.plugin).map(|(plugin, _)| Provider::Sandboxed(plugin.clone()));
     given.ok_or_else(|| {
-        let text = format!("what the configuration gives the source {} does not load; see the log of the start", source.name);
+        let text =
+            format!("what the configuration gives the source {} does not load; see the log of the start", source.name);
         VersionError::Conflict(text)
     })
 }

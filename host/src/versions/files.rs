@@ -119,7 +119,9 @@ impl Files {
         let renamed = written.and_then(|()| fs::rename(&temporary, path));
         renamed.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
         match durably {
-            true => sync_directory(&self.directory).and_then(|()| self.directory.parent().map_or(Ok(()), sync_directory)),
+            true => {
+                sync_directory(&self.directory).and_then(|()| self.directory.parent().map_or(Ok(()), sync_directory))
+            }
             false => Ok(()),
         }
     }

@@ -75,7 +75,9 @@ impl Versions {
         let (versions, current) = (self.clone(), current.clone());
         // By itself: whoever goes away halfway must not leave something half done.
         let installing = tokio::spawn(async move { versions.install_in_turn(&current, component, order).await });
-        installing.await.unwrap_or_else(|error| Err(VersionError::Refused(format!("the gateway has a defect: {error}"))))
+        installing
+            .await
+            .unwrap_or_else(|error| Err(VersionError::Refused(format!("the gateway has a defect: {error}"))))
     }
 
     async fn install_in_turn(
@@ -177,10 +179,8 @@ impl Versions {
         let _turn = self.turn().await;
         self.keep_file(&version.hash, component).await?;
         let note = (checked.vectors == 0).then(|| "it carries no conformance vectors".to_owned());
-        let installed = PluginHistory {
-            reason: note,
-            ..entry(&version.plugin, Some(&version.hash), PluginEvent::Installed, by)
-        };
+        let installed =
+            PluginHistory { reason: note, ..entry(&version.plugin, Some(&version.hash), PluginEvent::Installed, by) };
         let removed = self.kept().too_many(&version);
         let changes = PluginChanges {
             versions: vec![version.clone()],

@@ -161,7 +161,6 @@ impl Versions {
         all
     }
 
-
     /// Which versions work for a source, as far as that is not what the configuration gives.
     pub fn activation(&self, source: &Source) -> Option<Activation> {
         self.kept().activations.get(&source.name).filter(|activation| activation.plugin == source.plugin).cloned()
@@ -189,9 +188,7 @@ impl Versions {
         };
         let Some(active) = active else { return Ok(None) };
         let trial = match &activation.trial {
-            Some((hash, mode)) => {
-                Some(Trial { candidate: self.working(plugins, source, hash).await?, mode: *mode })
-            }
+            Some((hash, mode)) => Some(Trial { candidate: self.working(plugins, source, hash).await?, mode: *mode }),
             None => None,
         };
         Ok(Some(Running { active, trial }))

@@ -119,19 +119,12 @@ async fn differs(inbound: &Inbound, provider: &Provider, kept: &Kept, body: &Bod
 }
 
 /// Whether a version takes a forgery for genuine that the one at work does not.
-async fn admits_changed(
-    inbound: &Inbound,
-    active: &Provider,
-    candidate: &Provider,
-    kept: &Kept,
-    body: &Body,
-) -> bool {
+async fn admits_changed(inbound: &Inbound, active: &Provider, candidate: &Provider, kept: &Kept, body: &Body) -> bool {
     let Some(bytes) = body.in_memory() else { return false };
     // White space: what reads the body finds nothing wrong with it.
     let changed = Body::Memory([bytes.as_ref(), b" "].concat().into());
-    let admits = async |provider| {
-        matches!(judge(inbound, provider, &kept.delivery, &changed).await, Ok(Ok(Verdict::Admit(_))))
-    };
+    let admits =
+        async |provider| matches!(judge(inbound, provider, &kept.delivery, &changed).await, Ok(Ok(Verdict::Admit(_))));
     admits(candidate).await && !admits(active).await
 }
 

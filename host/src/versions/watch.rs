@@ -108,7 +108,8 @@ impl Versions {
         let Found { plugin: name, component, hash } = found;
         let Some((plugin, _)) = live.plugins.get(&name).filter(|(given, _)| *given.hash() == hash) else { return };
         let _turn = self.turn().await;
-        let bare = live.config.sources.iter().filter(|source| source.plugin == name && self.activation(source).is_none());
+        let bare =
+            live.config.sources.iter().filter(|source| source.plugin == name && self.activation(source).is_none());
         let bare: Vec<&str> = bare.map(|source| source.name.as_str()).collect();
         if bare.is_empty() {
             return;

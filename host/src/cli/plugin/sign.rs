@@ -64,7 +64,8 @@ impl Sign {
     pub async fn run(self) -> Result<Exit> {
         let component = read_component(&self.file)?;
         let key = if self.new_key { make(&self.key)? } else { read(&self.key)? };
-        let signed = signature::sign(&component, &key).with_context(|| format!("{} is no component", self.file.display()))?;
+        let signed =
+            signature::sign(&component, &key).with_context(|| format!("{} is no component", self.file.display()))?;
         let out = self.out.as_ref().unwrap_or(&self.file);
         write(out, &signed).with_context(|| format!("cannot write {}", out.display()))?;
         let public = TrustedKey::of(&key);
@@ -109,5 +110,7 @@ fn make(path: &Path) -> Result<SigningKey> {
 /// Under another name first: a gateway may be looking at the file.
 fn write(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let temporary = path.with_extension("wasm.new");
-    fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| drop(fs::remove_file(&temporary)))
+    fs::write(&temporary, bytes)
+        .and_then(|()| fs::rename(&temporary, path))
+        .inspect_err(|_| drop(fs::remove_file(&temporary)))
 }
