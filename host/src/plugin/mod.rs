@@ -41,7 +41,7 @@ use wasmtime::{
 pub use self::native::NativeTwin;
 pub use self::{
     artifact::ArtifactError,
-    catalog::{Catalog, CatalogError, Origin, is_bundled, read as read_component},
+    catalog::{Catalog, CatalogError, Origin, bundled as bundled_component, is_bundled, read as read_component},
     engine::SandboxLimits,
     provider::Provider,
     slot::{Running, Slot, Trial, TrialMode},
