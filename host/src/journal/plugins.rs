@@ -96,8 +96,8 @@ pub struct PluginHistory {
 pub struct PluginChanges {
     /// Versions that are kept from now on.
     pub versions: Vec<KeptVersion>,
-    /// Hashes of those that are not.
-    pub removed: Vec<String>,
+    /// Those that are not: plugin and hash.
+    pub removed: Vec<(String, String)>,
     /// By source: which versions work for it.
     pub activations: Vec<(String, Activation)>,
     /// Sources that run what the configuration gives, and of which nothing is kept.
@@ -111,7 +111,7 @@ pub struct PluginChanges {
 /// All that is kept, but for the history.
 #[derive(Clone, Debug, Default)]
 pub struct KeptPlugins {
-    /// By hash.
+    /// By hash and plugin.
     pub versions: Vec<KeptVersion>,
     /// By source.
     pub activations: Vec<(String, Activation)>,
@@ -134,10 +134,14 @@ impl Record for PluginHistory {
 impl PluginChanges {
     pub(super) fn write(self, draft: &mut Draft<'_>) -> Result<(), JournalError> {
         for version in &self.versions {
-            draft.writes.put(Space::Plugins, named(VERSION, &version.hash), record::write(version)?);
+            draft.writes.put(
+                Space::Plugins,
+                named(VERSION, &versioned(&version.plugin, &version.hash)),
+                record::write(version)?,
+            );
         }
-        for hash in &self.removed {
-            draft.writes.delete(Space::Plugins, named(VERSION, hash));
+        for (plugin, hash) in &self.removed {
+            draft.writes.delete(Space::Plugins, named(VERSION, &versioned(plugin, hash)));
         }
         for (source, activation) in &self.activations {
             draft.writes.put(Space::Plugins, named(ACTIVATION, source), record::write(activation)?);
@@ -164,6 +168,11 @@ impl PluginChanges {
 
 fn named(of: u8, name: &str) -> Vec<u8> {
     [&[of], name.as_bytes()].concat()
+}
+
+/// One component may be a version of several plugins, under the names that sources give them.
+fn versioned(plugin: &str, hash: &str) -> String {
+    format!("{hash}{plugin}")
 }
 
 fn numbered(number: u64) -> Vec<u8> {

@@ -177,7 +177,11 @@ impl Versions {
             key: plugin.signed_by().first().map(ToString::to_string),
         };
         let _turn = self.turn().await;
+        // Also one that is kept already: its file may be damaged.
         self.keep_file(&version.hash, component).await?;
+        if let Some(before) = self.kept().versions.get(&version.name()) {
+            return Ok(before.clone());
+        }
         let note = (checked.vectors == 0).then(|| "it carries no conformance vectors".to_owned());
         let installed =
             PluginHistory { reason: note, ..entry(&version.plugin, Some(&version.hash), PluginEvent::Installed, by) };
@@ -189,10 +193,7 @@ impl Versions {
             ..PluginChanges::default()
         };
         self.change(changes).await?;
-        for hash in removed {
-            // What is left of it is a file that nobody asks for.
-            drop(self.0.files.remove(&hash));
-        }
+        removed.iter().for_each(|(_, hash)| self.drop_file(hash));
         Ok(version)
     }
 
@@ -220,13 +221,13 @@ impl Versions {
 
 impl Kept {
     /// The oldest versions of a plugin that nothing needs, where with one more there would be too many.
-    fn too_many(&self, more: &KeptVersion) -> Vec<String> {
+    fn too_many(&self, more: &KeptVersion) -> Vec<(String, String)> {
         let of = self.versions.values().filter(|version| version.plugin == more.plugin && version.hash != more.hash);
         let mut of: Vec<_> = of.collect();
         of.sort_by_key(|version| version.installed_at);
         let surplus = (of.len() + 1).saturating_sub(limits::PLUGIN_VERSIONS_MAX);
         let idle = of.into_iter().filter(|version| !self.needs(&version.hash));
-        idle.take(surplus).map(|version| version.hash.clone()).collect()
+        idle.take(surplus).map(KeptVersion::name).collect()
     }
 }
 

@@ -70,7 +70,8 @@ struct Parts {
 /// As the journal has it.
 #[derive(Clone, Default)]
 struct Kept {
-    versions: BTreeMap<String, KeptVersion>,
+    /// By plugin and hash.
+    versions: BTreeMap<(String, String), KeptVersion>,
     activations: BTreeMap<String, Activation>,
     seen: BTreeMap<String, String>,
 }
@@ -95,18 +96,20 @@ pub enum VersionError {
     File(PathBuf, io::Error),
 }
 
-/// The version that is activated for a source cannot be put to work.
+/// A version cannot work for a source.
 #[derive(Debug, thiserror::Error)]
-#[error(
-    "the version {hash} of the plugin {plugin} that is activated for the source {source_name} cannot work: {reason}; put that \
-     right, or have all sources run what the configuration gives again: hookgate store deactivate-plugins"
-)]
+#[error("the version {hash} of the plugin {plugin} cannot work for the source {source_name}: {reason}; {instead}")]
 pub struct NotRunning {
     source_name: String,
     plugin: String,
     hash: String,
     reason: String,
+    instead: &'static str,
 }
+
+const ACTIVATED: &str = "it is activated; put that right, or have all sources run what the configuration gives again: \
+    hookgate store deactivate-plugins";
+const GIVEN: &str = "put another one where the configuration finds it, or correct what it says of the source";
 
 /// Who does something with a version.
 pub mod who {
@@ -132,7 +135,7 @@ impl Versions {
     ) -> Result<Versions, JournalError> {
         let kept = journal.plugins()?;
         let kept = Kept {
-            versions: kept.versions.into_iter().map(|version| (version.hash.clone(), version)).collect(),
+            versions: kept.versions.into_iter().map(|version| (version.name(), version)).collect(),
             activations: kept.activations.into_iter().collect(),
             seen: kept.seen.into_iter().collect(),
         };
@@ -181,12 +184,16 @@ impl Versions {
         source: &Source,
         given: Option<Provider>,
     ) -> Result<Option<Running>, NotRunning> {
-        let Some(activation) = self.activation(source) else { return Ok(given.map(Running::new)) };
-        let active = match &activation.active {
-            Some(hash) => Some(self.working(plugins, source, hash).await?),
-            None => given,
+        let activation = self.activation(source).unwrap_or_default();
+        let active = match (&activation.active, given) {
+            (Some(hash), _) => self.working(plugins, source, hash).await?,
+            (None, None) => return Ok(None),
+            (None, Some(given)) => {
+                let allowed = given.plugin().map_or(Ok(()), |plugin| fit::allowed(plugins, source, plugin));
+                allowed.map_err(|reason| NotRunning::new(source, &given.stamp().1, reason, GIVEN))?;
+                given
+            }
         };
-        let Some(active) = active else { return Ok(None) };
         let trial = match &activation.trial {
             Some((hash, mode)) => Some(Trial { candidate: self.working(plugins, source, hash).await?, mode: *mode }),
             None => None,
@@ -198,12 +205,7 @@ impl Versions {
     async fn working(&self, plugins: &config::Plugins, source: &Source, hash: &str) -> Result<Provider, NotRunning> {
         let loaded = self.load(hash).await;
         let allowed = loaded.and_then(|plugin| fit::allowed(plugins, source, &plugin).map(|()| plugin));
-        allowed.map(Provider::Sandboxed).map_err(|reason| NotRunning {
-            source_name: source.name.clone(),
-            plugin: source.plugin.clone(),
-            hash: hash.to_owned(),
-            reason,
-        })
+        allowed.map(Provider::Sandboxed).map_err(|reason| NotRunning::new(source, hash, reason, ACTIVATED))
     }
 
     /// A version that is kept, ready to work: from memory, else from its file.
@@ -240,12 +242,20 @@ impl Versions {
             return Err(VersionError::Conflict(text));
         }
         let entry = entry(&version.plugin, Some(&version.hash), PluginEvent::Removed, by);
-        let removed = vec![version.hash.clone()];
+        let removed = vec![version.name()];
         self.change(PluginChanges { removed, history: vec![entry], ..PluginChanges::default() }).await?;
-        if let Err(error) = self.0.files.remove(&version.hash) {
-            tracing::warn!(hash = version.hash, %error, "the component of a version could not be removed");
-        }
+        self.drop_file(&version.hash);
         Ok(version)
+    }
+
+    /// Removes a component that is no version of any plugin any more.
+    fn drop_file(&self, hash: &str) {
+        if self.kept().versions.values().any(|version| version.hash == hash) {
+            return;
+        }
+        if let Err(error) = self.0.files.remove(hash) {
+            tracing::warn!(hash, %error, "the component of a version could not be removed");
+        }
     }
 
     /// A version by its hash, or by the beginning of it (eight digits at least).
@@ -272,8 +282,8 @@ impl Versions {
         let moved = !changes.activations.is_empty() || !changes.forgotten.is_empty();
         {
             let mut kept = self.kept();
-            kept.versions.extend(changes.versions.into_iter().map(|version| (version.hash.clone(), version)));
-            kept.versions.retain(|hash, _| !changes.removed.contains(hash));
+            kept.versions.extend(changes.versions.into_iter().map(|version| (version.name(), version)));
+            kept.versions.retain(|name, _| !changes.removed.contains(name));
             kept.activations.extend(changes.activations);
             kept.activations.retain(|source, _| !changes.forgotten.contains(source));
             kept.seen.extend(changes.seen);
@@ -308,6 +318,13 @@ impl Versions {
     }
 }
 
+impl NotRunning {
+    fn new(source: &Source, hash: &str, reason: String, instead: &'static str) -> NotRunning {
+        let (source_name, plugin) = (source.name.clone(), source.plugin.clone());
+        NotRunning { source_name, plugin, hash: hash.to_owned(), reason, instead }
+    }
+}
+
 impl Kept {
     /// Whether a source runs a version, tries it, or would roll back to it.
     fn needs(&self, hash: &str) -> bool {
@@ -316,6 +333,13 @@ impl Kept {
                 || previous.as_ref().and_then(Option::as_deref) == Some(hash)
                 || trial.as_ref().is_some_and(|(candidate, _)| candidate == hash)
         })
+    }
+}
+
+impl KeptVersion {
+    /// Plugin and hash.
+    fn name(&self) -> (String, String) {
+        (self.plugin.clone(), self.hash.clone())
     }
 }
 
