@@ -283,7 +283,7 @@ async fn a_pin_holds_against_everything() {
     assert!(refused["detail"].as_str().unwrap().contains("is pinned to"), "{refused}");
     gateway.configure(&source(&hash(&build(1))));
     let checked = gateway.cli(&["check", "--config", &gateway.config_file().display().to_string()]);
-    assert!(checked.code == Some(1) && checked.stderr.contains("is pinned to"), "{checked:?}");
+    assert!(checked.code == Some(1) && checked.stdout.contains("is pinned to"), "{checked:?}");
     gateway.ask_to_read_again();
     gateway.says("the configuration is not taken over").await;
     assert_eq!(active(&gateway, "stripe").await, hash(stripe()));
