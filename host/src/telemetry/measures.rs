@@ -105,7 +105,7 @@ pub(super) const PLUGIN_SWAPS: Measure = counter(
     "hookgate_plugin_swaps_total",
     &["plugin", "outcome"],
     "What was done with versions of plugins: `installed`, `refused`, `activated`, `rolled-back`, `trial-begun`, `trial-ended`, \
-     `removed`; the last four and `activated` once for each source.",
+     `removed`; what changes the work of a source counts once for each.",
 );
 pub(super) const PLUGIN_VERSION: Measure = gauge(
     "hookgate_plugin_version_info",
