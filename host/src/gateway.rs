@@ -162,8 +162,9 @@ impl Gateway {
             (Some(_), Some(inbound)) => {
                 // Whatever takes over meanwhile: a delivery is one version's from its beginning to its end.
                 let running = inbound.plugin.get();
+                let provider = running.chosen(rand::random_range(0..100));
                 let beside = Beside::new(&running);
-                let with = With { inbound, provider: &running.active, beside: beside.as_ref(), client, trace };
+                let with = With { inbound, provider, beside: beside.as_ref(), client, trace };
                 let outcome = self.deliver(with, head, body, received_at).await;
                 if let Some(beside) = beside {
                     self.trials.compare(beside, trace.to_string(), events_of(&outcome));
@@ -208,7 +209,7 @@ impl Gateway {
         body: Incoming,
         received_at: u64,
     ) -> Result<Outcome, Refused> {
-        let With { inbound, client, trace, .. } = with;
+        let With { inbound, client, .. } = with;
         // Before a byte of the body: nothing large is read for somebody who is not let in.
         let senders = match authenticate(inbound, &head, client, received_at).await {
             Ok(senders) => senders,
@@ -239,7 +240,7 @@ impl Gateway {
             }
             Ok(Judged::Confirm(confirmation)) => {
                 inbound.rates.spend_verified().map_err(Refused::RateLimited)?;
-                return confirm(inbound, confirmation, trace).await;
+                return confirm(with, confirmation).await;
             }
             Ok(Judged::Enroll(handed_over)) => {
                 // Strangers must not use the rate up; what is taken is bounded by itself.
@@ -370,7 +371,7 @@ async fn verify(
     let inbound = with.inbound;
     let mut delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
         .with_body(body.clone())
-        .with_keys(inbound.keys.clone())
+        .with_keys(inbound.keys.of(with.provider).clone())
         .from_known_sender(journal::methods(senders));
     let proofs = replay::proofs_for(&inbound.source);
     if let Some(proofs) = &proofs {
@@ -410,7 +411,7 @@ async fn judge(with: With<'_>, delivery: Delivery) -> Result<Judgement, Refused>
     for _ in 0..limits::KEY_ROUNDS_MAX {
         let Err(Broken::KeysNeeded(need)) = &judgement else { break };
         // What cannot be fetched is nobody's forgery.
-        inbound.keys.fetch(need).await.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
+        inbound.keys.of(provider).fetch(need).await.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
         judgement = provider.verify(delivery.clone()).await;
     }
     inbound.breakers.tell(provider.hash(), leave, &judgement);
@@ -418,8 +419,9 @@ async fn judge(with: With<'_>, delivery: Delivery) -> Result<Judgement, Refused>
 }
 
 /// Confirms a subscription before the provider is told that all is well; where that fails it asks again.
-async fn confirm(inbound: &Inbound, confirmation: Confirmation, trace: &TraceId) -> Result<Outcome, Refused> {
-    let confirmed = inbound.keys.confirm(&confirmation.url).await;
+async fn confirm(with: With<'_>, confirmation: Confirmation) -> Result<Outcome, Refused> {
+    let With { inbound, provider, trace, .. } = with;
+    let confirmed = inbound.keys.of(provider).confirm(&confirmation.url).await;
     confirmed.map_err(|error| Refused::ConfirmationFailed(error.to_string()))?;
     tracing::info!(source = inbound.source.name, %trace, "a subscription was confirmed");
     Ok(Outcome::Answered(confirmation.reply))

@@ -17,6 +17,7 @@ pub mod plugin;
 pub mod replay;
 pub mod sources;
 pub mod trial;
+pub mod versions;
 
 pub mod journal;
 pub mod reorder;

@@ -175,6 +175,18 @@ pub const PLUGIN_FUNCTIONS_MAX: usize = 200_000;
 pub const PLUGIN_CODE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one of them: the time of compiling grows faster than a function does. Interpreters have loops of about 100 KiB.
 pub const PLUGIN_FUNCTION_BYTES_MAX: usize = 1024 * 1024;
+/// Entries of the history of plugins' versions; older ones are dropped.
+pub const PLUGIN_HISTORY_MAX: u64 = 1_000;
+/// Versions of one plugin that are kept; those that nothing uses are removed beyond it, oldest first.
+pub const PLUGIN_VERSIONS_MAX: usize = 32;
+/// The latest deliveries of a source that a version must judge as they were judged before it is put to work.
+pub const PLUGIN_RECORDED_MAX: usize = 50;
+/// Pages of events that are looked through for them.
+pub const PLUGIN_RECORDED_PAGES_MAX: usize = 5;
+/// What is kept of the reason of a refusal, in bytes.
+pub const PLUGIN_REASON_BYTES_MAX: usize = 1024;
+/// How often the directory of plugins is looked at.
+pub const PLUGIN_WATCH_PAUSE: Duration = Duration::from_secs(2);
 /// Events in one delivery.
 pub const PLUGIN_EVENTS_MAX: usize = 1_000;
 /// Cloud events made of one event.

@@ -25,18 +25,21 @@ use crate::{
     gateway::Gateway,
     handed_over::{HandedOver, HandedOverError},
     ingress::{self, Bounds, Listener, Shutdown, Tls, TlsError},
-    journal::{self, Journal, OpenError},
+    journal::{self, Journal, JournalError, OpenError},
     keys::Granted,
     limits,
     live::{Current, Live},
-    plugin::{Catalog, CatalogError, Function, Origin, Plugin, Provider, Sandbox, SandboxError, SandboxLimits},
+    plugin::{
+        Catalog, CatalogError, Function, Origin, Plugin, Provider, Running, Sandbox, SandboxError, SandboxLimits,
+    },
     reorder,
     sources::{Inbound, Sources},
     telemetry::{
         DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, handed_over_secrets,
-        metrics::{held_events, plugin_breaker_open},
+        metrics::{held_events, plugin_breaker_open, plugin_version},
     },
     trial::Trials,
+    versions::{NotRunning, Versions},
 };
 
 /// Why the gateway does not start.
@@ -51,6 +54,12 @@ pub enum ServeError {
     /// The store.
     #[error(transparent)]
     Store(#[from] OpenError),
+    /// A version that is activated.
+    #[error(transparent)]
+    Version(#[from] NotRunning),
+    /// What the store keeps of versions.
+    #[error("the versions of plugins cannot be read: {0}")]
+    Versions(JournalError),
     /// The secrets that were handed over.
     #[error(transparent)]
     HandedOver(#[from] HandedOverError),
@@ -114,7 +123,6 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     let metrics = Metrics::install()?;
     let sandbox = sandbox(&config)?;
     let processors = thread::available_parallelism().map_or(1, usize::from);
-    let plugins = load_plugins(&config, &sandbox, substitute, processors).await?;
     let journal = Journal::open(&config.store)?;
     let fetcher = Fetcher::new(Guard::new(config.egress.allow.clone()));
     let handed_over = HandedOver::open(journal.clone(), &config.store.path, config.seal_key.as_ref())?;
@@ -143,20 +151,26 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
 
     let public_url = server.public_url.clone().unwrap_or_else(|| at.deliveries.clone());
     let claims = Claims::open(&config.claims, &config.store, &public_url)?;
-    let providers = providers(&config, &plugins, substitute);
-    let sources = Sources::new(providers, &fetcher, &handed_over, Some(claims.clone()), &Sources::default());
+    let versions = Versions::open(&journal, &config.store.path, &sandbox, &config.plugins, Some(claims.clone()));
+    let versions = versions.map_err(ServeError::Versions)?;
+    let plugins = load_plugins(&config, &sandbox, &versions, substitute, processors).await?;
+    let running = running(&config, &plugins, &versions, substitute).await?;
+    let sources = Sources::new(running, &fetcher, &handed_over, Some(claims.clone()), &Sources::default());
     let sources = Arc::new(sources);
     let prepared = Dispatcher::prepare(&config, &journal, Some(&claims))?;
     let breakers = prepared.breakers();
     let current = Current::new(Live { config, plugins, sources: sources.clone(), fetcher, breakers });
     let mut dispatcher = Dispatcher::default();
     dispatcher.work_on(prepared, sources, server.drain_timeout);
+    // Files that have changed while the gateway stood still are tried before the first delivery.
+    versions.look(&current, true).await;
     let lasting = Lasting {
-        sandbox: sandbox.clone(),
+        sandbox,
         trials: Trials::new(journal.clone()),
         journal: journal.clone(),
         handed_over: handed_over.clone(),
         claims: claims.clone(),
+        versions: versions.clone(),
     };
     let gateway = Gateway::new(current.clone(), &lasting, &server, public_url.clone());
     let gateway = Arc::new(gateway);
@@ -165,7 +179,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
         journal: journal.clone(),
         handed_over: handed_over.clone(),
         claims: Some(claims.clone()),
-        sandbox: Some(sandbox),
+        versions: Some(versions.clone()),
         metrics: render(metrics.clone(), journal.clone(), current.clone(), handed_over.clone()),
         public_url,
         started,
@@ -186,6 +200,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
         move || reorder::run(journal.clone(), current.clone())
     }));
     let keeping_claims = tokio::spawn(claims::keeper::run(claims, journal.clone()));
+    let watching_plugins = tokio::spawn(versions.watch(current.clone()));
     ready(&at);
 
     let signal = loop {
@@ -206,7 +221,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     if let Some(watching) = watching_tls {
         watching.abort();
     }
-    for holding in [releasing, keeping_claims] {
+    for holding in [releasing, keeping_claims, watching_plugins] {
         holding.abort();
         // It holds the journal until it has gone.
         let _ = holding.await;
@@ -232,10 +247,15 @@ pub struct Lasting {
     pub claims: Claims,
     /// Where versions on trial judge live deliveries.
     pub trials: Trials,
+    /// Versions of plugins.
+    pub versions: Versions,
 }
 
 /// Reads the configuration again and puts it in force. While something is wrong with it, the one in force stays.
 async fn read_again(again: Again<'_>, current: &Current, lasting: &Lasting, dispatcher: &mut Dispatcher) {
+    lasting.versions.look(current, true).await;
+    // What works does not change between reading and taking over.
+    let turn = lasting.versions.turn().await;
     let (live, prepared) = match next(again, &current.get(), lasting).await {
         Ok(next) => next,
         Err(error) => {
@@ -245,10 +265,13 @@ async fn read_again(again: Again<'_>, current: &Current, lasting: &Lasting, disp
     };
     let (sources, drain_timeout) = (live.sources.clone(), live.config.server.drain_timeout);
     current.set(live);
+    drop(turn);
     // Deliveries are judged by the new one from here on.
     dispatcher.work_on(prepared, sources, drain_timeout);
     // What is held may be due sooner now.
     lasting.journal.release_nears().notify_one();
+    // Plugins of the directory that no source has named before.
+    lasting.versions.look_again(current).await;
     tracing::info!("the configuration was read again and is in force");
 }
 
@@ -262,16 +285,16 @@ async fn next(again: Again<'_>, before: &Live, lasting: &Lasting) -> Result<(Liv
         tracing::warn!("`[{section}]` has changed; that takes effect at the next start");
     }
     // One at a time: deliveries are being taken meanwhile.
-    let plugins = load_plugins(&config, &lasting.sandbox, &|_| None, 1).await?;
+    let plugins = load_plugins(&config, &lasting.sandbox, &lasting.versions, &|_| None, 1).await?;
     // What was fetched under the same rules stays.
     let fetcher = match config.egress.allow == before.config.egress.allow {
         true => before.fetcher.clone(),
         false => Fetcher::new(Guard::new(config.egress.allow.clone())),
     };
-    let providers = providers(&config, &plugins, &|_| None);
+    let running = running(&config, &plugins, &lasting.versions, &|_| None).await?;
     let claims = Some(lasting.claims.clone());
     let prepared = Dispatcher::prepare(&config, &lasting.journal, claims.as_ref())?;
-    let sources = Arc::new(Sources::new(providers, &fetcher, &lasting.handed_over, claims, &before.sources));
+    let sources = Arc::new(Sources::new(running, &fetcher, &lasting.handed_over, claims, &before.sources));
     Ok((Live { config, plugins, sources, fetcher, breakers: prepared.breakers() }, prepared))
 }
 
@@ -282,6 +305,8 @@ enum NextError {
     Config(#[from] ConfigErrors),
     #[error(transparent)]
     Plugin(#[from] CatalogError),
+    #[error(transparent)]
+    Version(#[from] NotRunning),
     #[error(transparent)]
     Destination(#[from] StartError),
 }
@@ -325,41 +350,64 @@ fn artifacts(config: &Config) -> PathBuf {
     config.plugins.cache.clone().unwrap_or_else(|| config.store.path.join("plugins"))
 }
 
-/// The plugins that sources name, each loaded once, so many at once, and where each came from.
+/// The plugins that sources name, as the configuration gives them, each loaded once, so many at once, and where each came
+/// from. One that does not load is left out where no source needs it: all have another version activated.
 async fn load_plugins(
     config: &Config,
     sandbox: &Arc<Sandbox>,
+    versions: &Versions,
     substitute: Substitute<'_>,
     at_once: usize,
 ) -> Result<BTreeMap<String, (Plugin, Origin)>, CatalogError> {
-    let catalog = Catalog::new(config.plugins.directory.as_deref())?;
+    let catalog = Catalog::new(config.plugins.directory.as_deref())?.trusting(&config.plugins.trusted_keys);
+    let has_another = |source: &Arc<config::Source>| versions.activation(source).is_some_and(|it| it.active.is_some());
     let sources = config.sources.iter().filter(|source| substitute(source).is_none());
     let names: BTreeSet<&str> = sources.map(|source| source.plugin.as_str()).collect();
-    let loaded = catalog.load_all(names, sandbox, at_once).await?.into_iter().map(|(name, plugin)| {
-        let origin = catalog.origin(&name).cloned().unwrap_or(Origin::Bundled);
-        (name, (plugin, origin))
-    });
-    Ok(loaded.collect())
+    let mut loaded = BTreeMap::new();
+    for (name, plugin) in catalog.load_all(names, sandbox, at_once).await {
+        match plugin {
+            Ok(plugin) => {
+                let origin = catalog.origin(&name).cloned().unwrap_or(Origin::Bundled);
+                loaded.insert(name, (plugin, origin));
+            }
+            Err(error) if config.sources.iter().filter(|source| source.plugin == name).all(has_another) => {
+                tracing::warn!(plugin = name, %error, "what the configuration gives is not needed, and does not load");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(loaded)
 }
 
-/// Each source with what judges its deliveries, and the URLs that it may have fetched.
-fn providers(
+/// Each source with the versions that judge its deliveries, and the URLs that a bundled one may have fetched.
+async fn running(
     config: &Config,
     plugins: &BTreeMap<String, (Plugin, Origin)>,
+    versions: &Versions,
     substitute: Substitute<'_>,
-) -> Vec<(Arc<config::Source>, Provider, Granted)> {
-    let provider = |source: &Arc<config::Source>| {
-        let plugin = plugins.get(&source.plugin);
-        let sandboxed = || plugin.map(|(plugin, _)| Provider::Sandboxed(plugin.clone()));
-        Some((source.clone(), substitute(source).or_else(sandboxed)?, granted(source, plugin)))
-    };
-    config.sources.iter().filter_map(provider).collect()
+) -> Result<Vec<(Arc<config::Source>, Running, Granted)>, NotRunning> {
+    let mut all = Vec::new();
+    for source in &config.sources {
+        let given = plugins.get(&source.plugin).map(|(plugin, _)| plugin);
+        let running = match substitute(source) {
+            Some(native) => Some(Running::new(native)),
+            None => {
+                let given = given.map(|plugin| Provider::Sandboxed(plugin.clone()));
+                versions.running(&config.plugins, source, given).await?
+            }
+        };
+        if let Some(running) = running {
+            let granted = granted(source, running.active.plugin().into_iter().chain(given));
+            all.push((source.clone(), running, granted));
+        }
+    }
+    Ok(all)
 }
 
-/// What the source says; of a bundled plugin also what itself says.
-fn granted(source: &config::Source, plugin: Option<&(Plugin, Origin)>) -> Granted {
+/// What the source says; of a bundled plugin among these also what itself says.
+fn granted<'p>(source: &config::Source, plugins: impl Iterator<Item = &'p Plugin>) -> Granted {
     let mut granted = Granted { keys: source.keys.allow.clone(), confirm: source.keys.confirm.clone() };
-    if let Some((plugin, Origin::Bundled)) = plugin {
+    for plugin in plugins.filter(|plugin| plugin.is_bundled()).take(1) {
         // A plugin with a pattern that is none does not load.
         let patterns = |urls: &[String]| urls.iter().filter_map(|url| UrlPattern::new(url).ok()).collect::<Vec<_>>();
         granted.keys.extend(patterns(&plugin.descriptor().key_urls));
@@ -377,6 +425,7 @@ fn render(
 ) -> Box<dyn Fn() -> String + Send + Sync> {
     let of_journal = JournalMetrics::new();
     let sources = Mutex::new(BTreeSet::new());
+    let at_work = Mutex::new(BTreeMap::new());
     let known = Mutex::new(BTreeSet::from([journal::TRANSFORM, journal::ORDERING].map(str::to_owned)));
     Box::new(move || {
         let live = current.get();
@@ -400,6 +449,12 @@ fn render(
             }
         }
         drop(sources);
+        let mut at_work = at_work.lock().unwrap_or_else(PoisonError::into_inner);
+        at_work.values_mut().for_each(|is| *is = false);
+        at_work.extend(live.sources.at_work().into_iter().map(|version| (version, true)));
+        for ((source, plugin, hash, role), is) in &*at_work {
+            plugin_version(source, plugin, hash, role).set(f64::from(u8::from(*is)));
+        }
         // A store that is being opened again has no figures now; the last ones stand.
         if let Ok(stats) = journal.stats() {
             of_journal.inbox.set(stats.inbox as f64);

@@ -17,7 +17,7 @@ use crate::{
     ingress::SourceRates,
     journal::{self, KeptEvent},
     keys::{Granted, SourceKeys},
-    plugin::{Breakers, Broken, Function, Provider, Slot},
+    plugin::{Breakers, Broken, Function, Provider, Running, Slot},
     telemetry::SourceMetrics,
 };
 
@@ -35,12 +35,31 @@ pub struct Inbound {
     pub settings: Arc<BTreeMap<String, String>>,
     /// What the plugin may check against.
     pub secrets: SourceSecrets,
-    /// What the host fetches for the plugin.
-    pub keys: Arc<SourceKeys>,
+    /// What the host fetches for it.
+    pub keys: VersionKeys,
     /// What is left of its rates.
     pub rates: Arc<SourceRates>,
     /// What it counts.
     pub metrics: SourceMetrics,
+}
+
+/// What the host fetches for the versions of a source's plugin.
+#[derive(Clone)]
+pub struct VersionKeys {
+    /// As far as the source allows it.
+    own: Arc<SourceKeys>,
+    /// For a bundled one, which may also have fetched what it names itself.
+    bundled: Arc<SourceKeys>,
+}
+
+impl VersionKeys {
+    /// What it fetches for one of them.
+    pub fn of(&self, version: &Provider) -> &Arc<SourceKeys> {
+        match version.is_bundled() {
+            true => &self.bundled,
+            false => &self.own,
+        }
+    }
 }
 
 /// All sources, by name.
@@ -52,25 +71,27 @@ pub struct Sources {
 }
 
 impl Sources {
-    /// Puts each source together with what judges its deliveries, and what that may have fetched. Rates that are the same
-    /// as `before` go on as they stand: reading the configuration again fills no bucket.
+    /// Puts each source together with what judges its deliveries, and what a bundled plugin may have fetched for it. Rates
+    /// that are the same as `before` go on as they stand: reading the configuration again fills no bucket.
     pub fn new(
-        sources: impl IntoIterator<Item = (Arc<Source>, Provider, Granted)>,
+        sources: impl IntoIterator<Item = (Arc<Source>, Running, Granted)>,
         fetcher: &Fetcher,
         handed_over: &HandedOver,
         claims: Option<Claims>,
         before: &Sources,
     ) -> Self {
-        let ready = |(source, provider, granted): (Arc<Source>, Provider, Granted)| {
+        let ready = |(source, running, granted): (Arc<Source>, Running, Granted)| {
             let same = before.get(&source.name).filter(|before| before.source.limits == source.limits);
             let rates = same.map_or_else(|| Arc::new(SourceRates::new(&source.limits)), |same| same.rates.clone());
+            let own = Granted { keys: source.keys.allow.clone(), confirm: source.keys.confirm.clone() };
+            let fetched = |granted| Arc::new(SourceKeys::new(source.clone(), granted, fetcher.clone()));
             let inbound = Inbound {
                 authenticator: Authenticator::new(&source.auth, fetcher),
-                plugin: Slot::new(provider),
+                plugin: Slot::running(running),
                 breakers: Breakers::new(&source.name),
                 settings: Arc::new(source.settings.clone()),
                 secrets: SourceSecrets::new(source.clone(), handed_over),
-                keys: Arc::new(SourceKeys::new(source.clone(), granted, fetcher.clone())),
+                keys: VersionKeys { own: fetched(own), bundled: fetched(granted) },
                 rates,
                 metrics: SourceMetrics::new(&source.name),
                 source: source.clone(),
@@ -80,14 +101,28 @@ impl Sources {
         Sources { by_name: sources.into_iter().map(ready).collect(), claims }
     }
 
+    /// Which versions are at work: source, plugin, hash, and `active`, `canary` or `shadow`.
+    pub fn at_work(&self) -> Vec<(String, String, String, &'static str)> {
+        let of = |(name, inbound): (&String, &Inbound)| {
+            let running = inbound.plugin.get();
+            let told = |provider: &Provider, role| {
+                let (plugin, hash) = provider.stamp();
+                (name.clone(), plugin, hash, role)
+            };
+            let trial = running.trial.as_ref().map(|trial| told(&trial.candidate, trial.mode.name()));
+            [Some(told(&running.active, "active")), trial]
+        };
+        self.by_name.iter().flat_map(of).flatten().collect()
+    }
+
     /// The source of that name.
     pub fn get(&self, name: &str) -> Option<&Inbound> {
         self.by_name.get(name)
     }
 }
 
-/// Transforms with the plugin that the event's source has now. An event whose source is gone from the configuration
-/// waits as a dead letter until it is back.
+/// Transforms with the plugin that the event's source has now: where two are at work, with the one that has verified it.
+/// An event whose source is gone from the configuration waits as a dead letter until it is back.
 #[async_trait::async_trait]
 impl Transform for Sources {
     async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
@@ -97,7 +132,7 @@ impl Transform for Sources {
             return Err(TransformError::Refused(text));
         };
         let running = inbound.plugin.get();
-        let plugin = &running.active;
+        let plugin = running.transforming(&event.delivery.plugin.1);
         let leave = inbound.breakers.ask(plugin.hash(), Function::Transform, None).map_err(TransformError::Out)?;
         let request = Arc::new(event.delivery.request.clone());
         let body = match (&event.delivery.claim, &self.claims) {

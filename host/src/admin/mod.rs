@@ -23,6 +23,7 @@ mod story;
 #[allow(clippy::unwrap_used)]
 mod tests;
 mod trial;
+mod versions;
 pub mod view;
 
 use std::{
@@ -52,7 +53,7 @@ use crate::{
     journal::{Journal, JournalError},
     limits,
     live::{Current, Live},
-    plugin::Sandbox,
+    versions::Versions,
 };
 
 /// Bytes of a request's body: a list of dead letters is the longest.
@@ -75,8 +76,8 @@ pub struct Parts {
     pub handed_over: HandedOver,
     /// Where large bodies are.
     pub claims: Option<Claims>,
-    /// Where versions are tried that are not in use.
-    pub sandbox: Option<Arc<Sandbox>>,
+    /// Versions of plugins.
+    pub versions: Option<Versions>,
     /// Renders the metrics in Prometheus' text format.
     pub metrics: Box<dyn Fn() -> String + Send + Sync>,
     /// The base of `/in/{source}`, as providers see it.
@@ -131,6 +132,7 @@ impl std::ops::Deref for AdminState {
         (name = "events", description = "What was admitted, and what became of it"),
         (name = "dead letters", description = "What could not be delivered"),
         (name = "secrets", description = "What providers have handed over in handshakes; never the secrets themselves"),
+        (name = "plugins", description = "Versions of plugins: taken in, put to work, taken back"),
         (name = "gateway", description = "What runs, and how it does"),
     ),
     modifiers(&BearerToken),
@@ -165,6 +167,15 @@ fn documented() -> OpenApiRouter<AdminState> {
         .routes(routes!(trial::show))
         .routes(routes!(trial::differences))
         .routes(routes!(trial::replay).layer(DefaultBodyLimit::max(COMPONENT_BYTES_MAX)))
+        .routes(routes!(versions::install))
+        .routes(routes!(versions::whole_history))
+        .routes(routes!(versions::list))
+        .routes(routes!(versions::history))
+        .routes(routes!(versions::activate))
+        .routes(routes!(versions::roll_back))
+        .routes(routes!(versions::promote))
+        .routes(routes!(versions::stop_trial))
+        .routes(routes!(versions::remove))
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(events::replay))

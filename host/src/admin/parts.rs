@@ -7,6 +7,7 @@ use axum::{
 
 use super::{
     AdminState, ApiError, Problem, mask, status,
+    versions::of_running,
     view::{
         Destination, DestinationList, Plugin, PluginList, PluginSummary, SecretSpec, SettingSpec, Source, SourceList,
     },
@@ -30,17 +31,20 @@ pub async fn sources(State(state): State<AdminState>) -> Json<SourceList> {
 
 fn show_source(live: &Live, source: &config::Source, public_url: &str) -> Source {
     let inbound = live.sources.get(&source.name);
-    let out = inbound.map(|inbound| inbound.breakers.open(inbound.plugin.get().active.hash())).unwrap_or_default();
+    let running = inbound.map(|inbound| inbound.plugin.get());
+    let out = inbound.zip(running.as_ref()).map(|(inbound, running)| inbound.breakers.open(running.active.hash()));
     Source {
         name: source.name.clone(),
         url: format!("{public_url}/in/{}", source.name),
         plugin: source.plugin.clone(),
+        versions: running.map(|running| of_running(&running)).unwrap_or_default(),
+        pin: source.pin.clone(),
         secrets: source.secrets.iter().map(|(name, versions)| (name.clone(), versions.len())).collect(),
         settings: source.settings.clone(),
         body_bytes_max: source.limits.body,
         rate: source.limits.rate.as_ref().map(show_rate),
         idempotency_ttl_seconds: source.idempotency.ttl.as_secs(),
-        plugin_out: out.into_iter().map(str::to_owned).collect(),
+        plugin_out: out.unwrap_or_default().into_iter().map(str::to_owned).collect(),
     }
 }
 
@@ -82,12 +86,60 @@ fn show_rate(rate: &Rate) -> String {
     format!("{}/{period}, {} at once", rate.count, rate.burst)
 }
 
-/// The plugins in use
+/// The plugins in use: each version that is at work
 #[utoipa::path(get, path = "/api/v1/plugins", operation_id = "list_plugins", tag = "gateway", responses((status = 200, body = PluginList)))]
 pub async fn plugins(State(state): State<AdminState>) -> Json<PluginList> {
-    let live = state.live();
-    let show = |(name, (plugin, origin)): (&String, &(plugin::Plugin, Origin))| summary(&live, name, plugin, origin);
-    Json(PluginList { plugins: live.plugins.iter().map(show).collect() })
+    Json(PluginList { plugins: in_use(&state.live()).iter().map(summary).collect() })
+}
+
+/// A version at work.
+struct InUse {
+    name: String,
+    plugin: plugin::Plugin,
+    origin: String,
+    role: &'static str,
+    sources: Vec<String>,
+}
+
+/// What works now, by name, and what the configuration has and no source uses.
+fn in_use(live: &Live) -> Vec<InUse> {
+    let mut all: Vec<InUse> = Vec::new();
+    for source in &live.config.sources {
+        let Some(inbound) = live.sources.get(&source.name) else { continue };
+        let running = inbound.plugin.get();
+        let trial = running.trial.as_ref().map(|trial| (&trial.candidate, trial.mode.name()));
+        for (provider, role) in [Some((&running.active, "active")), trial].into_iter().flatten() {
+            let Some(plugin) = provider.plugin() else { continue };
+            let is_same =
+                |it: &&mut InUse| it.name == source.plugin && it.role == role && it.plugin.hash() == plugin.hash();
+            match all.iter_mut().find(is_same) {
+                Some(same) => same.sources.push(source.name.clone()),
+                None => all.push(InUse {
+                    name: source.plugin.clone(),
+                    plugin: plugin.clone(),
+                    origin: origin(live, &source.plugin, plugin),
+                    role,
+                    sources: vec![source.name.clone()],
+                }),
+            }
+        }
+    }
+    for (name, (plugin, _)) in &live.plugins {
+        if !all.iter().any(|it| it.name == *name) {
+            let (plugin, origin) = (plugin.clone(), origin(live, name, plugin));
+            all.push(InUse { name: name.clone(), plugin, origin, role: "active", sources: Vec::new() });
+        }
+    }
+    all.sort_by(|one, other| (&one.name, one.role).cmp(&(&other.name, other.role)));
+    all
+}
+
+fn origin(live: &Live, name: &str, plugin: &plugin::Plugin) -> String {
+    match live.plugins.get(name) {
+        _ if plugin.is_bundled() => Origin::Bundled.to_string(),
+        Some((given, origin)) if given.hash() == plugin.hash() => origin.to_string(),
+        _ => "installed".to_owned(),
+    }
 }
 
 /// A plugin in use: what it says of itself, and what is in its component
@@ -103,10 +155,13 @@ pub async fn plugin(
 ) -> Result<Json<Plugin>, ApiError> {
     let Path(name) = name?;
     let live = state.live();
-    let Some((plugin, origin)) = live.plugins.get(&name) else {
-        let used: Vec<&str> = live.plugins.keys().map(String::as_str).collect();
+    let all = in_use(&live);
+    let Some(found) = all.iter().find(|it| it.name == name) else {
+        let mut used: Vec<&str> = all.iter().map(|it| it.name.as_str()).collect();
+        used.dedup();
         return Err(ApiError::NotFound(format!("no source uses a plugin {name:?}; in use are: {}", used.join(", "))));
     };
+    let plugin = &found.plugin;
     let descriptor = plugin.descriptor();
     let secret = |spec: &hookgate_capabilities::SecretSpec| SecretSpec {
         name: spec.name.clone(),
@@ -120,7 +175,7 @@ pub async fn plugin(
         description: spec.description.clone(),
     };
     Ok(Json(Plugin {
-        summary: summary(&live, &name, plugin, origin),
+        summary: summary(found),
         component_bytes: plugin.size_bytes() as u64,
         imports: plugin.imports().to_vec(),
         exports: plugin.exports().to_vec(),
@@ -134,14 +189,14 @@ pub async fn plugin(
     }))
 }
 
-fn summary(live: &Live, name: &str, plugin: &plugin::Plugin, origin: &Origin) -> PluginSummary {
-    let users = live.config.sources.iter().filter(|source| source.plugin == name);
+fn summary(it: &InUse) -> PluginSummary {
     PluginSummary {
-        name: name.to_owned(),
-        version: plugin.descriptor().version.clone(),
-        summary: plugin.descriptor().summary.clone(),
-        origin: origin.to_string(),
-        hash: plugin.hash().to_owned(),
-        sources: users.map(|source| source.name.clone()).collect(),
+        name: it.name.clone(),
+        version: it.plugin.descriptor().version.clone(),
+        summary: it.plugin.descriptor().summary.clone(),
+        origin: it.origin.clone(),
+        hash: it.plugin.hash().to_owned(),
+        role: it.role.to_owned(),
+        sources: it.sources.clone(),
     }
 }

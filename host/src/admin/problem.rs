@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::journal::JournalError;
+use crate::{journal::JournalError, versions::VersionError};
 
 /// A problem document (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -45,6 +45,8 @@ pub enum ApiError {
     NotFound(String),
     /// It cannot be done as things are.
     Conflict(String),
+    /// A plugin's version is not taken in, or not put to work.
+    VersionRefused(String),
     /// The store does not answer.
     Store(String),
     /// A record of the store cannot be read.
@@ -74,6 +76,9 @@ impl ApiError {
             ),
             ApiError::NotFound(_) => ("not-found", StatusCode::NOT_FOUND, "What the path names is not there"),
             ApiError::Conflict(_) => ("conflict", StatusCode::CONFLICT, "It cannot be done as things are"),
+            ApiError::VersionRefused(_) => {
+                ("version-refused", StatusCode::UNPROCESSABLE_ENTITY, "The plugin's version is refused")
+            }
             ApiError::Store(_) => ("store-failed", StatusCode::SERVICE_UNAVAILABLE, "The store does not answer"),
             ApiError::Damaged(_) => ("damaged", StatusCode::INTERNAL_SERVER_ERROR, "A record cannot be read"),
             ApiError::Broken(_) => ("broken", StatusCode::INTERNAL_SERVER_ERROR, "The gateway has a defect"),
@@ -96,6 +101,7 @@ impl ApiError {
             | ApiError::Body(_, text)
             | ApiError::NotFound(text)
             | ApiError::Conflict(text)
+            | ApiError::VersionRefused(text)
             | ApiError::Store(text)
             | ApiError::Damaged(text)
             | ApiError::Broken(text) => text.clone(),
@@ -140,6 +146,18 @@ impl From<JournalError> for ApiError {
         match error {
             JournalError::Damaged(..) => ApiError::Damaged(error.to_string()),
             _ => ApiError::Store(error.to_string()),
+        }
+    }
+}
+
+impl From<VersionError> for ApiError {
+    fn from(error: VersionError) -> Self {
+        match error {
+            VersionError::Refused(text) => ApiError::VersionRefused(text),
+            VersionError::NotFound(text) => ApiError::NotFound(text),
+            VersionError::Conflict(text) => ApiError::Conflict(text),
+            VersionError::Store(error) => error.into(),
+            VersionError::File(..) => ApiError::Store(error.to_string()),
         }
     }
 }

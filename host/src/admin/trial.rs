@@ -1,6 +1,6 @@
 //! Versions that are tried: beside those at work, and on stored deliveries.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::collections::BTreeMap;
 
 use axum::{
     Json,
@@ -24,7 +24,7 @@ use crate::{
     journal::{EventId, JournalError, KeptDifference, KeptTrial, TrialCounts},
     limits,
     live::Live,
-    plugin::{self, Catalog, Plugin, Provider, Sandbox},
+    plugin::{self, Provider},
     sources::Inbound,
     trial::{self, Bounds, Found},
 };
@@ -94,7 +94,7 @@ pub async fn differences(
     let (Path(name), Query(which)) = (name?, which?);
     let live = state.live();
     let running = inbound(&live, &name)?.plugin.get();
-    let on_trial = running.trial.as_ref().map(|trial| trial.candidate.stamp().1);
+    let on_trial = running.trial.as_ref().map(|trial| trial.candidate.hash().to_owned());
     let (place, limit) = match which.page {
         Some(token) => (Some(paging::place::<(String, u64)>(LIST, &token)?), paging::limit(which.limit)?),
         None => (None, paging::limit(which.limit)?),
@@ -125,7 +125,7 @@ pub async fn differences(
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub struct On {
-    /// A version that the gateway has, by its plugin's name or the hash of its component, where none is sent.
+    /// A version that the gateway has, by the hash of its component (or the beginning of it) or by its plugin's name, where none is sent.
     version: Option<String>,
     /// Deliveries that were admitted at that time or later.
     #[param(value_type = Option<Time>)]
@@ -160,14 +160,17 @@ pub async fn replay(
     let bounds = bounds(&on)?;
     let live = state.live();
     let inbound = inbound(&live, &name)?;
-    let sandbox = state.sandbox.clone().ok_or_else(|| ApiError::Conflict("no version can be loaded".to_owned()))?;
+    let versions = super::versions::of(&state)?;
     // One at a time: deliveries need the processor too.
     let Ok(_turn) = TURN.try_acquire() else {
         return Err(ApiError::Conflict("another replay is under way; try again when it is done".to_owned()));
     };
     let candidate = match (on.version, component.is_empty()) {
-        (None, false) => load(&sandbox, component).await?,
-        (Some(version), true) => known(&live, inbound, &version, &sandbox).await?,
+        (None, false) => {
+            let compiled = versions.compile(component.to_vec()).await;
+            compiled.map_err(|error| ApiError::Malformed(format!("what was sent is no plugin: {error}")))?
+        }
+        (Some(version), true) => versions.named(&live, inbound, &version).await?,
         (None, true) => return Err(ApiError::Malformed("send a component, or name a `version`".to_owned())),
         (Some(_), false) => {
             return Err(ApiError::Malformed("send a component or name a `version`, not both".to_owned()));
@@ -200,32 +203,6 @@ fn bounds(on: &On) -> Result<Bounds, ApiError> {
     }
     let deliveries = usize::try_from(limit).unwrap_or(usize::MAX);
     Ok(Bounds { since: on.since.map(|time| time.0), deliveries, time: limits::TRIAL_REPLAY_TIME_MAX })
-}
-
-/// Compiles a component, where that holds up nobody.
-async fn load(sandbox: &Arc<Sandbox>, component: Bytes) -> Result<Plugin, ApiError> {
-    let (sandbox, runtime) = (sandbox.clone(), tokio::runtime::Handle::current());
-    let loaded = tokio::task::spawn_blocking(move || runtime.block_on(sandbox.load(&component))).await;
-    let loaded = loaded.map_err(|error| ApiError::Broken(error.to_string()))?;
-    loaded.map_err(|error| ApiError::Malformed(format!("what was sent is no plugin: {error}")))
-}
-
-/// A version that the gateway has: in use, on trial, or among its plugins.
-async fn known(live: &Live, inbound: &Inbound, name: &str, sandbox: &Arc<Sandbox>) -> Result<Plugin, ApiError> {
-    let running = inbound.plugin.get();
-    let of_source = [Some(&running.active), running.trial.as_ref().map(|trial| &trial.candidate)];
-    let of_source = of_source.into_iter().flatten().filter_map(Provider::plugin);
-    let in_use = live.plugins.values().map(|(plugin, _)| plugin);
-    if let Some(plugin) = of_source.chain(in_use).find(|plugin| plugin.hash() == name) {
-        return Ok(plugin.clone());
-    }
-    let (directory, name, sandbox) = (live.config.plugins.directory.clone(), name.to_owned(), sandbox.clone());
-    let runtime = tokio::runtime::Handle::current();
-    let found = tokio::task::spawn_blocking(move || {
-        runtime.block_on(async { Catalog::new(directory.as_deref())?.load(&name, &sandbox).await })
-    });
-    let found = found.await.map_err(|error| ApiError::Broken(error.to_string()))?;
-    found.map_err(|error| ApiError::NotFound(error.to_string()))
 }
 
 fn inbound<'l>(live: &'l Live, name: &str) -> Result<&'l Inbound, ApiError> {

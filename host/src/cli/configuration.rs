@@ -9,16 +9,21 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use clap::Args;
-use hookgate_capabilities::{Delivery, Descriptor, Refusal, Request, Secrets};
+use hookgate_capabilities::Descriptor;
 use tempfile::TempDir;
 
 use super::sandbox;
 use crate::{
-    clock::now_ms,
     config::{Config, ConfigErrors, KnownPlugins, Plugins, Source, Store, Warning},
-    plugin::{Catalog, Origin, Plugin, Sandbox, SandboxLimits},
+    plugin::{
+        Catalog, Plugin, Sandbox, SandboxLimits, is_bundled,
+        signature::{self, TrustedKey},
+    },
+    versions::{
+        files::{Active, Files},
+        fit,
+    },
 };
 
 /// Which configuration.
@@ -59,6 +64,14 @@ impl ConfigFile {
 /// Reads and checks the configuration of a file.
 pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     Config::load(path, &|plugins, store| known_plugins(plugins, store, Purpose::Check))
+}
+
+/// The store of a configuration, checked against what that gives, whatever versions are activated.
+pub fn store(path: &Path) -> Result<Store, ConfigErrors> {
+    let given = |plugins: &Plugins, store: &Store| -> Box<dyn KnownPlugins> {
+        Box::new(Known { active: BTreeMap::new(), ..known(plugins, store, Purpose::Check) })
+    };
+    Ok(without_warnings(Config::load(path, &given)?).store)
 }
 
 /// Removes the directory of compiled plugins that a failed start has made, and those above it, innermost first: only
@@ -104,26 +117,68 @@ pub fn artifacts(plugins: &Plugins, store: &Store) -> PathBuf {
 /// What is compiled is kept where the gateway will look for it, so that a first start compiles once. A mere check makes no
 /// store: it goes there only if that is there already.
 fn known_plugins(plugins: &Plugins, store: &Store, purpose: Purpose) -> Box<dyn KnownPlugins> {
+    Box::new(known(plugins, store, purpose))
+}
+
+fn known(plugins: &Plugins, store: &Store, purpose: Purpose) -> Known {
     // A directory that cannot be read has its own message: this one goes on without it.
     let catalog = Catalog::new(plugins.directory.as_deref()).or_else(|_| Catalog::new(None)).unwrap_or_default();
+    let catalog = catalog.trusting(&plugins.trusted_keys);
     let sandbox = check_sandbox(plugins, store, purpose).map_err(|error| error.to_string());
-    Box::new(Known { catalog, sandbox, loaded: RefCell::default() })
+    let files = Files::of_store(&store.path);
+    let (active, trusted) = (files.active(), plugins.trusted_keys.clone());
+    Known { catalog, files, active, trusted, sandbox, loaded: RefCell::default() }
 }
 
 struct Known {
     catalog: Catalog,
+    /// Components of versions, and which of them works for which source.
+    files: Files,
+    active: BTreeMap<String, Active>,
+    trusted: Vec<TrustedKey>,
     sandbox: Result<CheckSandbox, String>,
+    /// By name, or by hash.
     loaded: RefCell<BTreeMap<String, Result<Plugin, String>>>,
 }
 
 impl Known {
+    /// As the configuration gives it.
     fn plugin(&self, name: &str) -> Option<Result<Plugin, String>> {
         self.catalog.list().find(|(known, _)| *known == name)?;
-        let mut loaded = self.loaded.borrow_mut();
         let load = |own: &CheckSandbox| wait(self.catalog.load(name, &own.sandbox)).map_err(|error| error.to_string());
+        Some(self.once(name, load))
+    }
+
+    /// The version that is activated for the source, else as the configuration gives it.
+    fn plugin_of(&self, source: &str, name: &str) -> Option<Result<Plugin, String>> {
+        match self.active.get(source).filter(|active| active.plugin == name) {
+            Some(Active { hash, .. }) => Some(self.once(hash, |own| self.version(hash, own))),
+            None => self.plugin(name),
+        }
+    }
+
+    fn version(&self, hash: &str, own: &CheckSandbox) -> Result<Plugin, String> {
+        let load = || {
+            let bytes = self.files.read(hash).map_err(|error| error.to_string())?;
+            if !self.trusted.is_empty() && !is_bundled(&bytes) {
+                signature::verify(&bytes, &self.trusted).map_err(|error| error.to_string())?;
+            }
+            wait(own.sandbox.load(&bytes)).map_err(|error| error.to_string())
+        };
+        load().map_err(|error| {
+            format!(
+                "its version {hash} is activated for this source, and {} is not usable: {error}; put it back, or have all \
+                 sources run what the configuration gives again: hookgate store deactivate-plugins",
+                self.files.path(hash).display()
+            )
+        })
+    }
+
+    fn once(&self, key: &str, load: impl FnOnce(&CheckSandbox) -> Result<Plugin, String>) -> Result<Plugin, String> {
+        let mut loaded = self.loaded.borrow_mut();
         let plugin =
-            loaded.entry(name.to_owned()).or_insert_with(|| self.sandbox.as_ref().map_err(Clone::clone).and_then(load));
-        Some(plugin.clone())
+            loaded.entry(key.to_owned()).or_insert_with(|| self.sandbox.as_ref().map_err(Clone::clone).and_then(load));
+        plugin.clone()
     }
 }
 
@@ -136,50 +191,23 @@ impl KnownPlugins for Known {
         Some(self.plugin(name)?.map(|plugin| plugin.descriptor().clone()))
     }
 
-    fn is_bundled(&self, name: &str) -> bool {
-        self.catalog.origin(name) == Some(&Origin::Bundled)
+    fn descriptor_for(&self, source: &str, name: &str) -> Option<Result<Descriptor, String>> {
+        self.catalog.origin(name)?;
+        Some(self.plugin_of(source, name)?.map(|plugin| plugin.descriptor().clone()))
     }
 
-    /// Lets it judge a delivery with nothing in it, one that it has signed itself as far as it can, and some of its own
-    /// vectors: what it is given is looked at by one or the other.
+    fn is_bundled(&self, source: &Source) -> bool {
+        matches!(self.plugin_of(&source.name, &source.plugin), Some(Ok(plugin)) if plugin.is_bundled())
+    }
+
+    fn distrust(&self, plugins: &Plugins, source: &Source) -> Option<String> {
+        fit::allowed(plugins, source, &self.plugin_of(&source.name, &source.plugin)?.ok()?).err()
+    }
+
     fn objection(&self, source: &Source) -> Option<String> {
-        let plugin = self.plugin(&source.plugin)?.ok()?;
-        let empty = Request {
-            method: "POST".to_owned(),
-            url: format!("https://hooks.example.com/in/{}", source.name),
-            headers: Vec::new(),
-            received_at: now_ms(),
-            body: Bytes::new(),
-        };
-        let (settings, secrets) = (Arc::new(source.settings.clone()), Arc::new(Secrets::new(source.secrets.clone())));
-        let known_by: Arc<[String]> = source.auth.methods().map(|method| method.name().to_owned()).collect();
-        let delivery = |request: &Request| {
-            let delivery = Delivery::new(Arc::new(request.clone()), settings.clone(), secrets.clone());
-            delivery.from_known_sender(known_by.clone())
-        };
-        wait(async {
-            if let Ok(Err(Refusal::Misconfigured(text))) = plugin.verify(delivery(&empty)).await {
-                return Some(text);
-            }
-            let mut probes = Vec::new();
-            if let Ok(Ok(outgoing)) = plugin.sign(delivery(&empty)).await {
-                let headers = outgoing.headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
-                probes.push(Request { headers, body: outgoing.body.unwrap_or_default().into(), ..empty.clone() });
-            }
-            let vectors = plugin.vectors().iter().filter_map(|text| hookgate_conformance::parse(text).ok()).flatten();
-            probes.extend(vectors.filter(|vector| vector.valid).take(PROBES).map(|vector| vector.request()));
-            for probe in &probes {
-                if let Ok(Err(Refusal::Misconfigured(text))) = plugin.verify(delivery(probe)).await {
-                    return Some(text);
-                }
-            }
-            None
-        })
+        wait(fit::objection(&self.plugin_of(&source.name, &source.plugin)?.ok()?, source))
     }
 }
-
-/// A plugin's own vectors that a source is tried with.
-const PROBES: usize = 8;
 
 /// Within the multi-threaded runtime of `main`; plugins wait for nothing but the processor.
 fn wait<T>(future: impl Future<Output = T>) -> T {

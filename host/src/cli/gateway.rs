@@ -19,6 +19,8 @@ use crate::{admin::Problem, config::SecretText};
 /// Everything but RFC 3986's unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+const JSON: &str = "application/json";
+
 /// Which gateway.
 #[derive(Args, Debug)]
 pub struct GatewayAddress {
@@ -79,22 +81,28 @@ impl Gateway {
 
     /// Asks for what is at a path below `/api/v1`, with these parameters.
     pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<T> {
-        self.ask(Method::GET, &with_query(path, query), "application/json", Bytes::new()).await
+        self.ask(Method::GET, &with_query(path, query), JSON, Bytes::new()).await
     }
 
-    /// Sends a component to a path with these parameters.
-    pub async fn post_component<T: DeserializeOwned>(
+    /// Sends bytes of another type than JSON, with these parameters.
+    pub async fn send<T: DeserializeOwned>(
         &self,
         path: &str,
         query: &[(&str, Option<String>)],
-        component: Bytes,
+        media_type: &'static str,
+        body: Bytes,
     ) -> Result<T> {
-        self.ask(Method::POST, &with_query(path, query), "application/wasm", component).await
+        self.ask(Method::POST, &with_query(path, query), media_type, body).await
+    }
+
+    /// Removes what is at a path.
+    pub async fn delete<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+        self.ask(Method::DELETE, path, JSON, Bytes::new()).await
     }
 
     /// Gives an order.
     pub async fn post<T: DeserializeOwned>(&self, path: &str, order: &impl Serialize) -> Result<T> {
-        self.ask(Method::POST, path, "application/json", serde_json::to_vec(order)?.into()).await
+        self.ask(Method::POST, path, JSON, serde_json::to_vec(order)?.into()).await
     }
 
     async fn ask<T: DeserializeOwned>(

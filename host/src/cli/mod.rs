@@ -152,6 +152,16 @@ mod tests {
             ("plugin replay stripe", false),
             ("plugin replay ./x.wasm --source stripe --since 24h --limit 10", true),
             ("plugin replay ./x.wasm --source stripe --since yesterday", false),
+            ("plugin install ./x.wasm --source shop --canary 10%", true),
+            ("plugin install ./x.wasm --canary 100", false),
+            ("plugin install ./x.wasm --shadow --no-activate", false),
+            ("plugin activate stripe", false),
+            ("plugin activate stripe 0123456789 --shadow", true),
+            ("plugin activate stripe 0123456789 --bundled", false),
+            ("plugin rollback stripe --source shop --json", true),
+            ("plugin history", true),
+            ("plugin sign ./x.wasm", false),
+            ("plugin sign ./x.wasm --key k.pem --new-key", true),
             ("", false),
             ("nothing", false),
             ("serve --config x.toml", true),
@@ -191,6 +201,7 @@ mod tests {
             ("store migrate --to rocksdb", false),
             ("store accept-loss", true),
             ("store forget-sealed", true),
+            ("store deactivate-plugins", true),
         ];
         for (arguments, good) in cases {
             let parsed = Cli::try_parse_from(std::iter::once("hookgate").chain(arguments.split_whitespace()));

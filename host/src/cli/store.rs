@@ -2,18 +2,19 @@
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use super::{
     Exit,
-    configuration::ConfigFile,
+    configuration::{self, ConfigFile},
     output::{self, Table},
 };
 use crate::{
     config::{EngineKind, Store as StoreConfig},
     handed_over,
     human::bytes,
-    journal::{self, Journal},
+    journal::{self, Journal, PluginChanges},
+    versions::files::Files,
 };
 
 /// Check a store, move it to the other engine, or go on after a loss; the gateway must not run
@@ -23,6 +24,7 @@ pub enum Store {
     Migrate(Migrate),
     AcceptLoss(AcceptLoss),
     ForgetSealed(ForgetSealed),
+    DeactivatePlugins(DeactivatePlugins),
 }
 
 /// Open the store, see that nothing acknowledged is missing, and tell what is in it
@@ -93,6 +95,21 @@ pub struct ForgetSealed {
     file: ConfigFile,
 }
 
+/// Have all sources run the plugins that the configuration gives, whatever versions were activated
+///
+/// For when an activated version cannot be loaded and the gateway does not start. The versions are kept, and can be activated
+/// again.
+///
+/// Example:
+///   hookgate store deactivate-plugins --config hookgate.toml
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct DeactivatePlugins {
+    /// The configuration's file
+    #[arg(long, value_name = "FILE", default_value = "hookgate.toml", env = "HOOKGATE_CONFIG")]
+    config: PathBuf,
+}
+
 /// The engines.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Engine {
@@ -108,6 +125,7 @@ impl Store {
             Store::Migrate(migrate) => migrate.run(),
             Store::AcceptLoss(accept_loss) => accept_loss.run(),
             Store::ForgetSealed(forget) => forget.run(),
+            Store::DeactivatePlugins(deactivate) => deactivate.run(),
         })
     }
 }
@@ -152,6 +170,9 @@ impl Migrate {
             handed_over::carry_key(&store.path, &migrated.path).context(
                 "the store is moved, but not its file `seal-key`; copy it there, readable for its user only",
             )?;
+            Files::of_store(&store.path)
+                .carry(&migrated.path)
+                .context("the store is moved, but not its directory `plugin-versions`; copy it there")?;
         }
         match self.json {
             true => output::json(&migrated)?,
@@ -191,6 +212,23 @@ impl ForgetSealed {
         let forgotten = ids.len();
         tokio::runtime::Handle::current().block_on(journal.forget_sealed(ids))?;
         output::line(format_args!("{forgotten} forgotten"))?;
+        Ok(Exit::Ok)
+    }
+}
+
+impl DeactivatePlugins {
+    fn run(self) -> Result<Exit> {
+        let store = configuration::store(&self.config)?;
+        if !journal::is_there(&store.path) {
+            bail!("there is no store at {}; store.path says so", store.path.display());
+        }
+        let journal = Journal::open(&store)?;
+        let forgotten: Vec<String> = journal.plugins()?.activations.into_iter().map(|(source, _)| source).collect();
+        let count = forgotten.len();
+        let changes = PluginChanges { forgotten, ..PluginChanges::default() };
+        tokio::runtime::Handle::current().block_on(journal.change_plugins(changes))?;
+        Files::of_store(&store.path).note_active(&BTreeMap::new())?;
+        output::line(format_args!("{count} sources run what the configuration gives"))?;
         Ok(Exit::Ok)
     }
 }

@@ -176,6 +176,17 @@ const PLUGINS: &[Key] = &[
         Kind::Path(Some("`plugins` in the store's path")),
         "Where compiled plugins are kept. Whoever can write there can run code as the gateway.",
     ),
+    key(
+        "trusted-keys",
+        Kind::Texts,
+        "Ed25519 public keys, in base64 or PEM: one of them must have signed every component that is not bundled. Without it \
+         nothing need be signed.",
+    ),
+    key(
+        "grants",
+        Kind::Texts,
+        "What plugins that are not bundled may use for every source: `wasi` (WASI 0.2, with no files, network or real clock).",
+    ),
     key("timeout", Kind::Duration(&limits::PLUGIN_TIMEOUT_MS), "For one call of a plugin."),
     key("memory", Kind::Bytes(&limits::PLUGIN_MEMORY_BYTES), "Linear memory of one call."),
     key("concurrency", Kind::Count(&limits::PLUGIN_CONCURRENCY), "Calls at once; further ones wait."),
@@ -224,6 +235,12 @@ const SOURCE: &[Key] = &[
         "What the plugin checks against, by the names that `hookgate plugin inspect` shows; `{ handed-over = true }` for one \
          that the provider hands over in a handshake.",
     ),
+    key(
+        "pin",
+        Kind::Text(""),
+        "The SHA-256 of the component, in hex: no other version of the plugin works for the source.",
+    ),
+    key("grants", Kind::Texts, "What the plugin may use although it is not bundled; as `plugins.grants`."),
     key("settings", Kind::Settings, "What the plugin is told, by the names that `hookgate plugin inspect` shows."),
     key("auth", Kind::Table(AUTH), "Who may send, before the plugin is asked; all that is written here must hold."),
     key("limits", Kind::Table(SOURCE_LIMITS), "What the source may cost."),

@@ -37,7 +37,7 @@ use hookgate_capabilities::UrlPattern;
 use ipnet::IpNet;
 use zeroize::Zeroizing;
 
-use crate::filter::Pattern;
+use crate::{filter::Pattern, plugin::signature::TrustedKey};
 
 /// Everything that an operator can say.
 #[derive(Debug)]
@@ -160,12 +160,23 @@ pub struct Plugins {
     pub directory: Option<PathBuf>,
     /// Where ahead-of-time artifacts are kept; none: `plugins` below the store's path.
     pub cache: Option<PathBuf>,
+    /// One of these must have signed every component that is not bundled; empty: nothing need be signed.
+    pub trusted_keys: Vec<TrustedKey>,
+    /// What plugins that are not bundled may use.
+    pub grants: BTreeSet<Grant>,
     /// For one call of a plugin.
     pub timeout: Duration,
     /// Bytes of linear memory for one call.
     pub memory: u64,
     /// Calls at once.
     pub concurrency: u32,
+}
+
+/// Something that a plugin may use only when the operator says so, unless it is bundled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Grant {
+    /// WASI 0.2.
+    Wasi,
 }
 
 /// Structured logs, on stderr.
@@ -258,6 +269,10 @@ pub struct Source {
     pub name: String,
     /// The plugin's name.
     pub plugin: String,
+    /// The SHA-256 of the only component that may judge its deliveries, in hex; none: whatever is activated.
+    pub pin: Option<String>,
+    /// What its plugin may use, beside what all may.
+    pub grants: BTreeSet<Grant>,
     /// Live versions of each secret, newest first.
     pub secrets: BTreeMap<String, Vec<SecretText>>,
     /// The secrets that the provider may hand over in a handshake.
@@ -289,6 +304,8 @@ impl Source {
         Source {
             name: name.to_owned(),
             plugin: plugin.to_owned(),
+            pin: None,
+            grants: BTreeSet::new(),
             secrets: BTreeMap::new(),
             handed_over: BTreeSet::new(),
             settings: BTreeMap::new(),

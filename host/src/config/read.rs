@@ -1,14 +1,19 @@
 //! From text to [`Config`]: the whole text is read, every mistake collected, and only a text without any gives one.
 
-use std::{collections::BTreeMap, io::Read, path::Path, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    path::Path,
+    sync::Arc,
+};
 
 use hookgate_capabilities::Descriptor;
 use toml::de::DeTable;
 use toml_parser::lexer::TokenKind;
 
 use super::{
-    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Egress, EngineKind, Environment, Log, LogFormat, Plugins,
-    ProcessEnvironment, SecretText, Server, Source, Store, Warning,
+    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Egress, EngineKind, Environment, Grant, Log, LogFormat,
+    Plugins, ProcessEnvironment, SecretText, Server, Source, Store, Warning,
     destination::read_destination,
     keys::ROOT,
     problem::Problems,
@@ -23,6 +28,7 @@ use super::{
 use crate::limits::{
     ADMIN_TOKEN_BYTES_MIN, CLAIM_KEY_BYTES_MIN, CONFIG_BYTES_MAX, CONFIG_KEY_DOTS_MAX, SEAL_KEY_CHARS_MIN,
 };
+use crate::plugin::signature::TrustedKey;
 
 /// The plugins that there are, so that sources can be checked against what theirs takes.
 pub trait KnownPlugins {
@@ -33,9 +39,19 @@ pub trait KnownPlugins {
     /// those only that a source names.
     fn descriptor(&self, name: &str) -> Option<Result<Descriptor, String>>;
 
-    /// Whether a plugin is part of the gateway.
-    fn is_bundled(&self, _: &str) -> bool {
+    /// As [`KnownPlugins::descriptor`], of the version that is activated for that source, where one is.
+    fn descriptor_for(&self, _source: &str, plugin: &str) -> Option<Result<Descriptor, String>> {
+        self.descriptor(plugin)
+    }
+
+    /// Whether the source's plugin is part of the gateway.
+    fn is_bundled(&self, _: &Source) -> bool {
         false
+    }
+
+    /// Why the source may not have the version of its plugin work for it; none when it may.
+    fn distrust(&self, _: &Plugins, _: &Source) -> Option<String> {
+        None
     }
 
     /// What the source's plugin has against its secrets and settings, so that it would turn every delivery away; none
@@ -148,7 +164,7 @@ fn read_config(root: &Table<'_>, find_plugins: FindPlugins<'_>) -> Option<Config
     let known = find_plugins(&plugins, &store);
 
     let mut declared = Declared::default();
-    let source = |table: &Table<'_>| read_source(table, known.as_ref(), &server, &egress, &mut declared);
+    let source = |table: &Table<'_>| read_source(table, known.as_ref(), (&server, &egress, &plugins), &mut declared);
     let sources: Vec<_> = root.tables("source").iter().map(source).collect();
     let destinations: Vec<_> =
         root.tables("destination").iter().map(|t| read_destination(t, &egress, &mut declared)).collect();
@@ -301,6 +317,8 @@ fn read_plugins(table: &Table<'_>) -> Plugins {
     let plugins = Plugins {
         directory: table.path("directory"),
         cache: table.path("cache"),
+        trusted_keys: table.texts("trusted-keys", TrustedKey::read),
+        grants: read_grants(table),
         timeout: table.duration("timeout"),
         memory: table.bytes("memory"),
         concurrency: u32::try_from(table.count("concurrency")).unwrap_or(u32::MAX),
@@ -310,6 +328,15 @@ fn read_plugins(table: &Table<'_>) -> Plugins {
         table.problems().error(table.place("directory"), what, "make it, or leave the key out");
     }
     plugins
+}
+
+/// `grants` of a table.
+pub(super) fn read_grants(table: &Table<'_>) -> BTreeSet<Grant> {
+    let grant = |text: &str| match text {
+        "wasi" => Ok(Grant::Wasi),
+        _ => Err("is nothing that is granted; \"wasi\" is".to_owned()),
+    };
+    table.texts("grants", grant).into_iter().collect()
 }
 
 fn read_log(table: &Table<'_>) -> Log {

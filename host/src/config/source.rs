@@ -6,9 +6,10 @@ use hookgate_capabilities::Descriptor;
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, KnownPlugins, Late, OnFailure, Rate, Replay, ReplayAnswer,
-    SecretText, Server, Source, SourceLimits, SourceOrdering,
+    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, KnownPlugins, Late, OnFailure, Plugins, Rate, Replay,
+    ReplayAnswer, SecretText, Server, Source, SourceLimits, SourceOrdering,
     auth::read_auth,
+    read::read_grants,
     relations::Declared,
     secret,
     table::{Table, Value, did_you_mean, quoted},
@@ -23,8 +24,7 @@ const RAW: &str = "raw";
 pub(super) fn read_source(
     table: &Table<'_>,
     known: &dyn KnownPlugins,
-    server: &Server,
-    egress: &Egress,
+    (server, egress, plugins): (&Server, &Egress, &Plugins),
     declared: &mut Declared,
 ) -> Option<Source> {
     let name = table.parsed("name", value::name);
@@ -32,7 +32,9 @@ pub(super) fn read_source(
         declared.source(table.problems(), name, table.place("name"));
     }
     let plugin = table.parsed("plugin", value::name);
-    let descriptor = plugin.as_ref().and_then(|plugin| described(table, known, plugin));
+    let descriptor = plugin.as_ref().and_then(|plugin| described(table, known, name.as_deref(), plugin));
+    let pin = table.parsed("pin", sha256);
+    let grants = read_grants(table);
     let (secrets, handed_over) = read_secrets(table, descriptor.as_ref());
     let settings = read_settings(table, descriptor.as_ref());
     let auth = read_auth(&table.table("auth"), server, egress);
@@ -51,6 +53,8 @@ pub(super) fn read_source(
     let source = Source {
         name,
         plugin,
+        pin,
+        grants,
         secrets,
         handed_over,
         settings,
@@ -64,6 +68,12 @@ pub(super) fn read_source(
     };
     if let Some(descriptor) = &descriptor {
         warn_of_keys(table, known, descriptor, &source);
+        if let Some(why) = known.distrust(plugins, &source) {
+            let key = if source.pin.is_some() { "pin" } else { "plugin" };
+            let what = format!("the plugin {} may not work for this source: {why}", source.plugin);
+            let instead = format!("hookgate plugin inspect {} tells its hash and what it uses", source.plugin);
+            table.problems().error(table.place(key), what, instead);
+        }
         ask_plugin(table, known, descriptor, &source);
     }
     Some(source)
@@ -76,7 +86,7 @@ fn warn_of_keys(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descri
         ("keys.confirm", &descriptor.confirm_urls, &source.keys.confirm),
     ];
     for (key, urls, granted) in wanted {
-        if !urls.is_empty() && granted.is_empty() && !known.is_bundled(&source.plugin) {
+        if !urls.is_empty() && granted.is_empty() && !known.is_bundled(source) {
             let what = format!("the plugin {} has URLs fetched that the source does not allow", source.plugin);
             table.problems().warning(
                 table.place("plugin"),
@@ -101,9 +111,9 @@ fn ask_plugin(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descript
 }
 
 /// What the plugin says of itself; a plugin that is not there, or broken, is told.
-fn described(table: &Table<'_>, known: &dyn KnownPlugins, plugin: &str) -> Option<Descriptor> {
+fn described(table: &Table<'_>, known: &dyn KnownPlugins, source: Option<&str>, plugin: &str) -> Option<Descriptor> {
     let at = table.place("plugin");
-    match known.descriptor(plugin) {
+    match known.descriptor_for(source.unwrap_or_default(), plugin) {
         Some(Ok(descriptor)) => Some(descriptor),
         Some(Err(reason)) => {
             let what = format!("the plugin {plugin} does not load: {reason}");
@@ -250,6 +260,14 @@ pub(super) fn json(value: &Value<'_>) -> Result<serde_json::Value, String> {
             serde_json::Value::Object(entries.iter().map(entry).collect::<Result<_, _>>()?)
         }
     })
+}
+
+/// A SHA-256 in hex, in lower case.
+fn sha256(text: &str) -> Result<String, String> {
+    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => Ok(text.to_ascii_lowercase()),
+        false => Err("is no SHA-256 in hex (64 digits)".to_owned()),
+    }
 }
 
 fn read_limits(table: &Table<'_>) -> SourceLimits {

@@ -113,6 +113,8 @@ token = { env = "TOKEN" }
 allow = ["127.0.0.0/8"]
 [plugins]
 cache = "/var/cache/hookgate"
+trusted-keys = ["11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="]
+grants = "wasi"
 timeout = "100ms"
 memory = "16MiB"
 concurrency = 8
@@ -132,6 +134,8 @@ plugin = "stripe"
 secrets.signing = [{ env = "STRIPE" }, { file = "secrets/old" }]
 secrets.spare = { env = "SHORT" }
 secrets.given = [{ env = "SHORT" }, { handed-over = true }]
+pin = "0123456789ABCDEF0123456789abcdef0123456789abcdef0123456789abcdef"
+grants = ["wasi"]
 settings = { tolerance = 1_000, deep = { a = [1, "x", true], b = 1.5 }, flag = true, ratio = 0.10 }
 auth.addresses = ["192.0.2.0/24"]
 auth.mtls = { allow = ["cn:A", "dns:A.example", "uri:spiffe://a/b", "sha256:AA:ab:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:00:01"] }
@@ -219,6 +223,8 @@ fn every_key_is_read() {
     let plugins = &config.plugins;
     assert_eq!((plugins.directory.as_ref(), plugins.cache.as_deref()), (None, Some(Path::new("/var/cache/hookgate"))));
     assert_eq!((plugins.timeout.as_millis(), plugins.memory, plugins.concurrency), (100, 16 << 20, 8));
+    assert_eq!(plugins.grants, BTreeSet::from([Grant::Wasi]));
+    assert_eq!(plugins.trusted_keys[0].text(), "11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo=");
     assert_eq!((config.log.filter.as_str(), config.log.format), ("hookgate=debug,info", LogFormat::Json));
 }
 
@@ -252,6 +258,8 @@ fn every_key_of_a_source_is_read() {
     assert_eq!(texts("signing"), ["whsec_stripe", "older"]);
     assert_eq!((texts("spare"), texts("given")), (vec!["abc"], vec!["abc"]));
     assert_eq!(source.handed_over.iter().collect::<Vec<_>>(), ["given"]);
+    assert_eq!(source.pin.as_deref(), Some("0123456789abcdef".repeat(4).as_str()));
+    assert_eq!(source.grants, BTreeSet::from([Grant::Wasi]));
     let settings: Vec<_> = source.settings.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
     let expected =
         [("deep", r#"{"a":[1,"x",true],"b":1.5}"#), ("flag", "true"), ("ratio", "0.10"), ("tolerance", "1000")];
@@ -441,6 +449,9 @@ fn each_mistake_has_its_message() {
         ("[store]\nengine = \"rocksdb\"".into(), "write one of \"fjall\", \"sled\""),
         ("[store]\nengine = \"fjal\"".into(), "did you mean \"fjall\"?"),
         ("[store]\ncache = \"64\"".into(), "\"64\" is no size"),
+        ("[plugins]\ntrusted-keys = [\"abc\"]".into(), "is no Ed25519 public key"),
+        ("[plugins]\ngrants = [\"network\"]".into(), "is nothing that is granted"),
+        ("[[source]]\nname = \"s\"\nplugin = \"stripe\"\npin = \"ab\"".into(), "is no SHA-256 in hex"),
         ("[store]\npath = \"\"".into(), "is empty"),
         ("[admin]\nlisten = \"127.0.0.1:8080\"".into(), "are both 127.0.0.1:8080"),
         ("[admin]\ntoken = \"whsec_x\"".into(), "takes a reference to a secret, and this is of type string"),

@@ -17,6 +17,7 @@ mod keys;
 mod migrate;
 mod open;
 mod orders;
+mod plugins;
 mod read;
 mod record;
 mod recorded;
@@ -59,6 +60,7 @@ pub use self::{
     migrate::{MigrateError, Migrated, migrate},
     open::{OpenError, is_there},
     orders::{DestinationStats, EventFilter, EventState, EventSummary, Page, Stats, TimedHandoff},
+    plugins::{Activation, KeptPlugins, KeptVersion, PluginChanges, PluginEvent, PluginHistory},
     recorded::Recorded,
     repair::{AcceptedLoss, accept_loss},
     sealed::{Sealed, SealedId},
@@ -430,6 +432,25 @@ impl Journal {
             Ok(())
         })
         .await
+    }
+
+    /// The versions of plugins that are kept, and which of them work for which source.
+    pub fn plugins(&self) -> Result<KeptPlugins, JournalError> {
+        plugins::all(&*self.0.shared.engine()?)
+    }
+
+    /// The last `limit` entries of the plugins' history that are wanted, newest first.
+    pub fn plugin_history(
+        &self,
+        limit: usize,
+        wanted: impl Fn(&PluginHistory) -> bool,
+    ) -> Result<Vec<PluginHistory>, JournalError> {
+        plugins::history(&*self.0.shared.engine()?, limit, wanted)
+    }
+
+    /// Makes changes of what is kept of plugins, durably and as a whole.
+    pub async fn change_plugins(&self, changes: PluginChanges) -> Result<(), JournalError> {
+        self.write(Kind::Order, move |draft| changes.write(draft)).await
     }
 
     /// Has the store fail under whatever is being written, as an engine does that panics; it is opened again.

@@ -8,9 +8,12 @@ use std::{
     sync::Arc,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 
-use super::{LoadError, Plugin, Sandbox};
+use super::{
+    LoadError, Plugin, Sandbox,
+    signature::{self, SignatureError, TrustedKey},
+};
 use crate::limits;
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
@@ -37,6 +40,8 @@ impl fmt::Display for Origin {
 #[derive(Debug, Default)]
 pub struct Catalog {
     origins: BTreeMap<String, Origin>,
+    /// By whom files must be signed; empty: by nobody.
+    trusted: Vec<TrustedKey>,
 }
 
 /// Why a plugin cannot be had.
@@ -54,6 +59,9 @@ pub enum CatalogError {
     /// It is no plugin.
     #[error("the plugin {0:?} cannot be used: {1}")]
     Load(String, LoadError),
+    /// Nobody vouches for it.
+    #[error("the plugin {0:?} is not trusted: {1}")]
+    Untrusted(String, SignatureError),
 }
 
 impl Catalog {
@@ -68,7 +76,12 @@ impl Catalog {
                 }
             }
         }
-        Ok(Catalog { origins })
+        Ok(Catalog { origins, trusted: Vec::new() })
+    }
+
+    /// With files taken only when one of these keys has signed them; any, where there are none.
+    pub fn trusting(self, keys: &[TrustedKey]) -> Self {
+        Catalog { trusted: keys.to_vec(), ..self }
     }
 
     /// Names and origins, by name.
@@ -84,33 +97,40 @@ impl Catalog {
     /// Compiles and links a plugin.
     pub async fn load(&self, name: &str, sandbox: &Arc<Sandbox>) -> Result<Plugin, CatalogError> {
         let bytes = match self.origins.get(name) {
-            Some(Origin::File(path)) => read(path)?,
+            Some(Origin::File(path)) => {
+                let bytes = read(path)?;
+                if !self.trusted.is_empty() {
+                    let untrusted = |error| CatalogError::Untrusted(name.to_owned(), error);
+                    signature::verify(&bytes, &self.trusted).map_err(untrusted)?;
+                }
+                bytes
+            }
             Some(Origin::Bundled) => bundled(name).unwrap_or_default().to_vec(),
             None => {
                 let names: Vec<&str> = self.origins.keys().map(String::as_str).collect();
                 return Err(CatalogError::Unknown(name.to_owned(), names.join(", ")));
             }
         };
-        // Compiling holds up nobody there.
-        let (sandbox, handle) = (sandbox.clone(), tokio::runtime::Handle::current());
-        let loading = tokio::task::spawn_blocking(move || handle.block_on(sandbox.load(&bytes)));
-        let loaded = loading.await.unwrap_or_else(|error| Err(LoadError::Compile(error.to_string())));
+        let loaded = sandbox.load_aside(bytes).await;
         loaded.map_err(|error| CatalogError::Load(name.to_owned(), error))
     }
 
-    /// As [`Catalog::load`], several of them, so many at once; the first error in the order of the names.
+    /// As [`Catalog::load`], several of them, so many at once, in the order of the names.
     pub async fn load_all(
         &self,
         names: impl IntoIterator<Item = &str>,
         sandbox: &Arc<Sandbox>,
         at_once: usize,
-    ) -> Result<Vec<(String, Plugin)>, CatalogError> {
+    ) -> Vec<(String, Result<Plugin, CatalogError>)> {
         let load = |name: &str| {
             let name = name.to_owned();
-            async move { Ok((name.clone(), self.load(&name, sandbox).await?)) }
+            async move {
+                let loaded = self.load(&name, sandbox).await;
+                (name, loaded)
+            }
         };
         let loads: Vec<_> = names.into_iter().map(load).collect();
-        stream::iter(loads).buffered(at_once).try_collect().await
+        stream::iter(loads).buffered(at_once).collect().await
     }
 }
 
@@ -133,6 +153,11 @@ pub fn read(path: &Path) -> Result<Vec<u8>, CatalogError> {
 /// The embedded component of that name.
 pub fn bundled(name: &str) -> Option<&'static [u8]> {
     BUNDLED.iter().find(|(bundled, _)| *bundled == name).map(|(_, bytes)| *bytes)
+}
+
+/// Whether these bytes are one of the embedded components.
+pub fn is_bundled(bytes: &[u8]) -> bool {
+    BUNDLED.iter().any(|(_, bundled)| *bundled == bytes)
 }
 
 fn wasm_files(directory: &Path) -> io::Result<Vec<PathBuf>> {

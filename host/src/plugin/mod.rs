@@ -14,6 +14,8 @@ mod engine;
 mod native;
 mod provider;
 mod rules;
+mod sent_at;
+pub mod signature;
 mod size;
 mod slot;
 #[cfg(test)]
@@ -21,6 +23,7 @@ mod slot;
 mod tests;
 mod time;
 mod turns;
+pub mod vectors;
 mod wasi;
 
 use std::{
@@ -44,7 +47,7 @@ pub use self::native::NativeTwin;
 pub use self::{
     artifact::ArtifactError,
     breaker::{Breakers, Function},
-    catalog::{Catalog, CatalogError, Origin, bundled, read as read_component},
+    catalog::{Catalog, CatalogError, Origin, bundled as bundled_component, is_bundled, read as read_component},
     engine::SandboxLimits,
     provider::Provider,
     rules::tame,
@@ -88,6 +91,8 @@ struct Loaded {
     exports: Vec<String>,
     size_bytes: usize,
     vectors: Vec<String>,
+    bundled: bool,
+    signed_by: Vec<signature::KeyId>,
     provider: ProviderPre<Call>,
     sign: Option<ComponentExportIndex>,
     needs_wasi: bool,
@@ -217,6 +222,8 @@ impl Sandbox {
             exports,
             size_bytes: bytes.len(),
             vectors: vectors_of(bytes),
+            bundled: is_bundled(bytes),
+            signed_by: signature::claimed_keys(bytes),
             provider,
             sign: component
                 .get_export_index(None, SENDER)
@@ -225,6 +232,15 @@ impl Sandbox {
         loaded.descriptor = loaded.describe().await?;
         loaded.metrics = PluginMetrics::new(&loaded.descriptor.name);
         Ok(Plugin(Arc::new(loaded), Counting::Counted))
+    }
+}
+
+impl Sandbox {
+    /// As [`Sandbox::load`], on a thread that may be held up.
+    pub async fn load_aside(self: &Arc<Self>, bytes: Vec<u8>) -> Result<Plugin, LoadError> {
+        let (sandbox, handle) = (self.clone(), tokio::runtime::Handle::current());
+        let loading = tokio::task::spawn_blocking(move || handle.block_on(sandbox.load(&bytes)));
+        loading.await.unwrap_or_else(|error| Err(LoadError::Compile(error.to_string())))
     }
 }
 
@@ -279,6 +295,21 @@ impl Plugin {
     /// The conformance vectors it carries: JSON texts.
     pub fn vectors(&self) -> &[String] {
         &self.0.vectors
+    }
+
+    /// Whether it is one of those embedded in this binary, to the byte.
+    pub fn is_bundled(&self) -> bool {
+        self.0.bundled
+    }
+
+    /// Whether it imports WASI.
+    pub fn needs_wasi(&self) -> bool {
+        self.0.needs_wasi
+    }
+
+    /// The keys by which it says that it is signed; [`signature::verify`] tells whether that is right.
+    pub fn signed_by(&self) -> &[signature::KeyId] {
+        &self.0.signed_by
     }
 
     /// Whether it can sign (exports `sender`).

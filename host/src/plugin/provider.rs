@@ -51,6 +51,11 @@ impl Provider {
         }
     }
 
+    /// Whether it is part of the gateway.
+    pub fn is_bundled(&self) -> bool {
+        self.plugin().is_none_or(Plugin::is_bundled)
+    }
+
     /// The headers that the plugin says it reads, lower case.
     pub fn headers(&self) -> &[String] {
         match self {

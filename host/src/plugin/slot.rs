@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use serde::{Deserialize, Serialize};
 
 use super::Provider;
 
@@ -29,7 +30,7 @@ pub struct Trial {
 }
 
 /// How a version is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum TrialMode {
     /// It judges so many of a hundred deliveries in place of the active one.
     Canary(u8),
@@ -37,10 +38,49 @@ pub enum TrialMode {
     Shadow,
 }
 
+impl TrialMode {
+    /// One word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TrialMode::Canary(_) => "canary",
+            TrialMode::Shadow => "shadow",
+        }
+    }
+}
+
+impl Running {
+    /// One version, and none on trial.
+    pub fn new(active: Provider) -> Self {
+        Running { active, trial: None }
+    }
+
+    /// Which version judges a delivery, by a number from 0 to 99 that is drawn for it.
+    pub fn chosen(&self, drawn: u8) -> &Provider {
+        match &self.trial {
+            Some(Trial { candidate, mode: TrialMode::Canary(percent) }) if drawn < *percent => candidate,
+            _ => &self.active,
+        }
+    }
+
+    /// Which version transforms an event that the one of this hash has verified: the same while it is at work, else the
+    /// active one.
+    pub fn transforming(&self, hash: &str) -> &Provider {
+        match &self.trial {
+            Some(Trial { candidate, mode: TrialMode::Canary(_) }) if candidate.hash() == hash => candidate,
+            _ => &self.active,
+        }
+    }
+}
+
 impl Slot {
     /// With one version, and none on trial.
     pub fn new(active: Provider) -> Self {
-        Slot(ArcSwap::from_pointee(Running { active, trial: None }))
+        Slot::running(Running::new(active))
+    }
+
+    /// With these versions.
+    pub fn running(running: Running) -> Self {
+        Slot(ArcSwap::from_pointee(running))
     }
 
     /// What is at work now.

@@ -101,6 +101,18 @@ pub(super) const PLUGIN_CALL_SECONDS: Measure = seconds(
     &["plugin", "call"],
     "One call of a plugin, with its fresh sandbox; `call` is `verify` or `transform`.",
 );
+pub(super) const PLUGIN_SWAPS: Measure = counter(
+    "hookgate_plugin_swaps_total",
+    &["plugin", "outcome"],
+    "What was done with versions of plugins: `installed`, `refused`, `activated`, `rolled-back`, `trial-begun`, `trial-ended`, \
+     `removed`; what changes the work of a source counts once for each.",
+);
+pub(super) const PLUGIN_VERSION: Measure = gauge(
+    "hookgate_plugin_version_info",
+    Unit::Count,
+    &["source", "plugin", "hash", "role"],
+    "1 for each version that is at work: `active`, or on trial as `canary` or `shadow`; 0 for those that were before.",
+);
 pub(super) const PLUGIN_FAILURES: Measure = counter(
     "hookgate_plugin_failures_total",
     &["plugin", "cause"],
@@ -264,6 +276,8 @@ pub(super) const ALL: &[&Measure] = &[
     &TRIAL_COMPARED,
     &TRIAL_DIFFERENCES,
     &TRIAL_SKIPPED,
+    &PLUGIN_SWAPS,
+    &PLUGIN_VERSION,
     &FETCHES,
     &COMMIT_SECONDS,
     &COMMITS_PER_BATCH,

@@ -251,6 +251,16 @@ pub fn handed_over_secrets(source: &str) -> Gauge {
     gauge(&measure::HANDED_OVER_SECRETS, &[source])
 }
 
+/// What was done with a plugin's versions, in a word. Rare enough to be looked up.
+pub fn plugin_swaps(plugin: &str, outcome: &str) -> Counter {
+    counter(&measure::PLUGIN_SWAPS, &[plugin, outcome])
+}
+
+/// A version that is at work for a source, or is tried by it.
+pub fn plugin_version(source: &str, plugin: &str, hash: &str, role: &str) -> Gauge {
+    gauge(&measure::PLUGIN_VERSION, &[source, plugin, hash, role])
+}
+
 /// Events of a source whose turn was decided, by cause. Looked up each time, once for all events of a write.
 pub fn ordering_released(source: &str, cause: &str) -> Counter {
     counter(&measure::ORDERING_RELEASED, &[source, cause])
@@ -489,6 +499,8 @@ mod tests {
             held_events("stripe").set(1.0);
             plugin_breaker_open("stripe", "verify").set(0.0);
             plugin_breaker_opened("stripe", "verify").increment(1);
+            plugin_swaps("stripe", "activated").increment(1);
+            plugin_version("shop", "stripe", "ab", "active").set(1.0);
             let histograms =
                 [&plugin.verify, &journal.commit, &journal.batch, &destination.attempt, &destination.delivery];
             histograms.iter().for_each(|histogram| histogram.record(1.0));

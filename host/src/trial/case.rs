@@ -13,7 +13,7 @@ use crate::{
     journal::{self, EventId, Sender},
     limits,
     plugin::{Broken, Provider},
-    sources::Inbound,
+    sources::{Inbound, VersionKeys},
 };
 
 /// What a version has answered.
@@ -27,6 +27,7 @@ pub struct Case {
     body: Body,
     settings: Arc<BTreeMap<String, String>>,
     known_by: Arc<[String]>,
+    keys: VersionKeys,
     delivery: Delivery,
     id: Uuid,
 }
@@ -46,10 +47,9 @@ impl Case {
         let known_by = journal::methods(senders);
         let delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
             .with_body(body.clone())
-            .with_keys(inbound.keys.clone())
             .from_known_sender(known_by.clone());
-        let (source, settings) = (inbound.source.name.clone(), inbound.settings.clone());
-        Case { source, request, body, settings, known_by, delivery, id }
+        let (source, settings, keys) = (inbound.source.name.clone(), inbound.settings.clone(), inbound.keys.clone());
+        Case { source, request, body, settings, known_by, keys, delivery, id }
     }
 
     /// The body; not in memory where it is in the object store.
@@ -59,7 +59,7 @@ impl Case {
 
     /// What a version's `verify` says of it.
     pub async fn judge(&self, version: &Provider) -> Judgement {
-        version.verify(self.delivery.clone()).await
+        version.verify(self.delivery.clone().with_keys(self.keys.of(version).clone())).await
     }
 
     /// What a version says of it.

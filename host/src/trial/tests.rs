@@ -130,8 +130,8 @@ fn sources(github: &Plugin, secret: &str, handed_over: &HandedOver) -> Sources {
         settings: BTreeMap::from([("provider".to_owned(), "github".to_owned())]),
         ..Source::of_plugin("github", "github")
     };
-    let provider = Provider::Sandboxed(github.clone());
-    let one = [(Arc::new(source), provider, Granted::default())];
+    let running = Running::new(Provider::Sandboxed(github.clone()));
+    let one = [(Arc::new(source), running, Granted::default())];
     Sources::new(one, &Fetcher::new(Guard::default()), handed_over, None, &Sources::default())
 }
 

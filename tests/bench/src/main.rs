@@ -12,6 +12,7 @@ mod sandbox;
 mod server;
 mod sources;
 mod store;
+mod swap;
 
 use std::path::PathBuf;
 
@@ -53,6 +54,24 @@ enum Command {
         /// Its size.
         #[arg(long, default_value_t = 1024)]
         mib: usize,
+    },
+    /// What exchanging a plugin costs the deliveries beside it.
+    Swap {
+        /// The hookgate binary.
+        #[arg(long, env = "HOOKGATE_BIN")]
+        hookgate: PathBuf,
+        /// Where the store goes.
+        #[arg(long, default_value = "target/bench")]
+        directory: PathBuf,
+        /// Measurements of each kind.
+        #[arg(long, default_value_t = 5)]
+        rounds: usize,
+        /// Swaps in each.
+        #[arg(long, default_value_t = 200)]
+        swaps: usize,
+        /// Deliveries a second.
+        #[arg(long, default_value_t = 1_000.0)]
+        rate: f64,
     },
     /// One kind of call, over and over, for a profiler.
     Spin {
@@ -103,6 +122,11 @@ async fn run(command: Command) -> Result<()> {
             let directory = tempfile::tempdir_in(&directory)?;
             claims::hashing(directory.path(), 9)?;
             claims::one_large(directory.path(), &hookgate, mib)
+        }
+        Command::Swap { hookgate, directory, rounds, swaps, rate } => {
+            std::fs::create_dir_all(&directory)?;
+            let directory = tempfile::tempdir_in(&directory)?;
+            swap::run(directory.path(), &hookgate, rounds, swaps, rate).await
         }
         Command::Spin { bytes, rounds, native } => {
             sandbox::spin(&tempfile::tempdir()?.path().join("artifacts"), bytes, rounds, native).await

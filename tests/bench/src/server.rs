@@ -39,6 +39,8 @@ pub struct Server {
     child: Child,
     /// Where it listens.
     pub at: SocketAddr,
+    /// Where its admin API listens; nowhere for bare hyper and the twin.
+    pub admin: SocketAddr,
 }
 
 impl Server {
@@ -67,9 +69,10 @@ impl Server {
         let stdout = child.stdout.take().context("the server's output")?;
         let mut line = String::new();
         BufReader::new(stdout).read_line(&mut line)?;
-        let at = line.split_whitespace().find_map(|word| word.strip_prefix("deliveries=http://"));
-        let Some(at) = at else { bail!("{kind:?} did not start: {line:?}") };
-        Ok(Server { at: at.parse()?, child })
+        let word = |name: &str| line.split_whitespace().find_map(|word| word.strip_prefix(name));
+        let Some(at) = word("deliveries=http://") else { bail!("{kind:?} did not start: {line:?}") };
+        let admin = word("admin=http://").map_or(Ok(SocketAddr::from(([127, 0, 0, 1], 0))), str::parse)?;
+        Ok(Server { at: at.parse()?, admin, child })
     }
 
     /// Processor time so far, in seconds.

@@ -78,7 +78,7 @@ async fn plugins_tell_what_they_are() {
         journal,
         current: current(config, BTreeMap::from([("stripe".to_owned(), (stripe, Origin::Bundled))])),
         claims: None,
-        sandbox: None,
+        versions: None,
         metrics: Box::new(String::new),
         public_url: String::new(),
         started: std::time::Instant::now(),

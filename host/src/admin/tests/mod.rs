@@ -76,7 +76,7 @@ impl Api {
             journal: journal.clone(),
             handed_over,
             claims: None,
-            sandbox: None,
+            versions: None,
             metrics: Box::new(|| "# nothing yet\n".to_owned()),
             public_url: "https://hooks.example".to_owned(),
             started: std::time::Instant::now(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Time;
+use super::{RunningVersion, Time};
 
 /// How the gateway does.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
@@ -95,6 +95,12 @@ pub struct Source {
     pub url: String,
     /// Its plugin.
     pub plugin: String,
+    /// The versions of it that are at work, the active one first.
+    #[serde(default)]
+    pub versions: Vec<RunningVersion>,
+    /// The only component that may work for it, where it is pinned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pin: Option<String>,
     /// Each secret's name, and how many live versions it has.
     pub secrets: BTreeMap<String, usize>,
     /// What the plugin is told.

@@ -7,5 +7,6 @@ mod plugins;
 mod secrets;
 mod time;
 mod trials;
+mod versions;
 
-pub use self::{dead_letters::*, events::*, gateway::*, plugins::*, secrets::*, time::Time, trials::*};
+pub use self::{dead_letters::*, events::*, gateway::*, plugins::*, secrets::*, time::Time, trials::*, versions::*};

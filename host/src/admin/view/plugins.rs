@@ -19,10 +19,13 @@ pub struct PluginSummary {
     pub version: String,
     /// One line.
     pub summary: String,
-    /// `bundled`, or the component's file.
+    /// `bundled`, the component's file, or `installed`.
     pub origin: String,
     /// The SHA-256 of its component, in hex.
     pub hash: String,
+    /// `active`, or on trial as `canary` or `shadow`.
+    #[serde(default)]
+    pub role: String,
     /// The sources that use it.
     pub sources: Vec<String>,
 }

@@ -1,27 +1,34 @@
 //! `hookgate plugin inspect`
 
+use std::{path::PathBuf, sync::Arc};
+
 use clap::Args;
-use hookgate_capabilities::Descriptor;
+use hookgate_capabilities::{Descriptor, UrlPattern};
 use serde::Serialize;
 
 use crate::{
     cli::{
-        Exit,
+        Exit, configuration,
         output::{self, Table},
         sandbox::{self, Directory, Found},
     },
+    config::{Config, Grant, Source},
     human::bytes,
     plugin::Plugin,
+    versions::fit,
 };
 
 /// Show what a plugin says of itself and what is in its component
 ///
 /// Secrets and settings are those that a source of this plugin has in the configuration. "Pure" means that the
-/// component imports nothing but hookgate's own interfaces; one that is not pure also gets WASI, with nothing granted.
+/// component imports nothing but hookgate's own interfaces; one that is not pure needs the grant `wasi`, unless it is bundled, and
+/// gets WASI without files, network or a real clock. With --config it shows what that configuration grants to the plugin's
+/// sources.
 ///
 /// Examples:
 ///   hookgate plugin inspect stripe
 ///   hookgate plugin inspect ./my-provider.wasm --json
+///   hookgate plugin inspect stripe --config hookgate.toml
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct Inspect {
@@ -30,9 +37,24 @@ pub struct Inspect {
     plugin: String,
     #[command(flatten)]
     directory: Directory,
+    /// A configuration, to show what it grants
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+/// What a configuration lets the component use for a source.
+#[derive(Serialize)]
+struct Granted {
+    source: String,
+    pin: Option<String>,
+    wasi: bool,
+    keys: Vec<String>,
+    confirm: Vec<String>,
+    /// Why it may not work for the source; none when it may.
+    refused: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -47,13 +69,27 @@ struct Inspected<'a> {
     pure: bool,
     signs: bool,
     vectors: usize,
+    bundled: bool,
+    /// What must be granted to it.
+    needs: Vec<&'static str>,
+    /// The ids of the keys that have signed it.
+    signed_by: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    granted: Vec<Granted>,
 }
 
 impl Inspect {
     pub async fn run(self) -> anyhow::Result<Exit> {
         let catalog = self.directory.catalog()?;
         let found = sandbox::load(&self.plugin, &catalog, &sandbox::new()?).await?;
-        let inspected = inspected(&found);
+        let mut inspected = inspected(&found);
+        if let Some(file) = &self.config {
+            let (config, _) = configuration::load(file)?;
+            let name = &found.plugin.descriptor().name;
+            let of_plugin = |source: &&Arc<Source>| source.plugin == *name || source.plugin == self.plugin;
+            let sources = config.sources.iter().filter(of_plugin);
+            inspected.granted = sources.map(|source| granted(&config, source, &found.plugin)).collect();
+        }
         match self.json {
             true => output::json(&inspected)?,
             false => print(&inspected)?,
@@ -73,6 +109,26 @@ fn inspected(Found { plugin, origin }: &Found) -> Inspected<'_> {
         pure: is_pure(plugin),
         signs: plugin.can_sign(),
         vectors: count_vectors(plugin),
+        bundled: plugin.is_bundled(),
+        needs: if plugin.needs_wasi() && !plugin.is_bundled() { vec!["wasi"] } else { Vec::new() },
+        signed_by: plugin.signed_by().iter().map(ToString::to_string).collect(),
+        granted: Vec::new(),
+    }
+}
+
+fn granted(config: &Config, source: &Source, plugin: &Plugin) -> Granted {
+    let urls = |own: &[UrlPattern], named: &[String]| {
+        let named = if plugin.is_bundled() { named } else { &[] };
+        own.iter().map(ToString::to_string).chain(named.iter().cloned()).collect()
+    };
+    let is_granted = config.plugins.grants.contains(&Grant::Wasi) || source.grants.contains(&Grant::Wasi);
+    Granted {
+        source: source.name.clone(),
+        pin: source.pin.clone(),
+        wasi: plugin.is_bundled() || is_granted,
+        keys: urls(&source.keys.allow, &plugin.descriptor().key_urls),
+        confirm: urls(&source.keys.confirm, &plugin.descriptor().confirm_urls),
+        refused: fit::allowed(&config.plugins, source, plugin).err(),
     }
 }
 
@@ -100,6 +156,9 @@ fn print(inspected: &Inspected<'_>) -> std::io::Result<()> {
         ("imports", inspected.imports.join(" ")),
         ("exports", inspected.exports.join(" ")),
         ("pure", yes_no(inspected.pure)),
+        ("bundled", yes_no(inspected.bundled)),
+        ("needs grants", or_none(&inspected.needs.iter().map(|need| (*need).to_owned()).collect::<Vec<_>>())),
+        ("signed by", or_none(&inspected.signed_by)),
         ("signs", yes_no(inspected.signs)),
         ("vectors", inspected.vectors.to_string()),
         ("headers", descriptor.headers.join(" ")),
@@ -121,7 +180,21 @@ fn print(inspected: &Inspected<'_>) -> std::io::Result<()> {
         }
         output::line(format_args!("\n{table}"))?;
     }
+    if !inspected.granted.is_empty() {
+        let mut table = Table::new(["SOURCE", "PIN", "WASI", "HAS FETCHED", "CONFIRMS AT", "MAY WORK"]);
+        for granted in &inspected.granted {
+            let may = granted.refused.clone().unwrap_or_else(|| "yes".to_owned());
+            let (keys, confirm) = (or_none(&granted.keys), or_none(&granted.confirm));
+            let pin = output::or_dash(granted.pin.as_ref());
+            table.row([granted.source.clone(), pin, yes_no(granted.wasi), keys, confirm, may]);
+        }
+        output::line(format_args!("\n{table}"))?;
+    }
     Ok(())
+}
+
+fn or_none(texts: &[String]) -> String {
+    if texts.is_empty() { "-".to_owned() } else { texts.join(" ") }
 }
 
 fn yes_no(yes: bool) -> String {

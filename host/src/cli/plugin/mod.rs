@@ -1,24 +1,37 @@
-//! `hookgate plugin`: what plugins there are, what is in one, whether it does what it promises, and in what a version differs.
+//! `hookgate plugin`: what plugins there are, what is in one, whether it does what it promises, which version works, and in
+//! what another one differs.
 
+mod activate;
 mod diff;
 mod inspect;
+mod install;
 mod list;
 mod replay;
+mod sign;
 mod test;
-mod times;
+mod versions;
 
 use clap::Subcommand;
 
 use super::Exit;
 
-/// Look at plugins, test them, and try versions of them
+/// Look at plugins, test and sign them, and have a running gateway try and exchange them
 #[derive(Debug, Subcommand)]
 pub enum Plugin {
     List(list::List),
     Inspect(inspect::Inspect),
     Test(test::Test),
-    Diff(diff::Diff),
+    Sign(sign::Sign),
     Replay(replay::Replay),
+    Install(install::Install),
+    Diff(diff::Diff),
+    Versions(versions::Versions),
+    Activate(activate::Activate),
+    Rollback(activate::Rollback),
+    Promote(activate::Promote),
+    StopTrial(activate::StopTrial),
+    History(versions::History),
+    Remove(versions::Remove),
 }
 
 impl Plugin {
@@ -27,8 +40,23 @@ impl Plugin {
             Plugin::List(list) => list.run().await,
             Plugin::Inspect(inspect) => inspect.run().await,
             Plugin::Test(test) => test.run().await,
-            Plugin::Diff(diff) => diff.run().await,
+            Plugin::Sign(sign) => sign.run().await,
             Plugin::Replay(replay) => replay.run().await,
+            Plugin::Install(install) => install.run().await,
+            Plugin::Diff(diff) => diff.run().await,
+            Plugin::Versions(versions) => versions.run().await,
+            Plugin::Activate(activate) => activate.run().await,
+            Plugin::Rollback(rollback) => rollback.run().await,
+            Plugin::Promote(promote) => promote.run().await,
+            Plugin::StopTrial(stop) => stop.run().await,
+            Plugin::History(history) => history.run().await,
+            Plugin::Remove(remove) => remove.run().await,
         }
     }
+}
+
+/// `10%` or `10`.
+fn percent(text: &str) -> Result<u8, String> {
+    let number = text.strip_suffix('%').unwrap_or(text).parse();
+    number.ok().filter(|percent| (1..=99).contains(percent)).ok_or_else(|| "write 1% to 99%".to_owned())
 }

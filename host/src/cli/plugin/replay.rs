@@ -65,7 +65,8 @@ impl Replay {
         let since = self.since.map(|ms| Time(now_ms().saturating_sub(ms)).to_string());
         let query = [("version", version), ("since", since), ("limit", Some(self.limit.to_string()))];
         let path = format!("/sources/{}/replay-plugin", escaped(&self.source));
-        let replay: PluginReplay = self.gateway.gateway()?.post_component(&path, &query, component).await?;
+        let gateway = self.gateway.gateway()?;
+        let replay: PluginReplay = gateway.send(&path, &query, "application/wasm", component).await?;
         match self.json {
             true => output::json(&replay)?,
             false => print(&replay)?,

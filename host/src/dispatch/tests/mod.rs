@@ -129,7 +129,15 @@ fn config(directory: &Path, destinations: Vec<Destination>, routes: Vec<Route>) 
         seal_key: None,
         admin: Admin { listen: "127.0.0.1:0".parse().unwrap(), token: None },
         egress: Egress { allow: vec!["127.0.0.0/8".parse().unwrap()] },
-        plugins: Plugins { directory: None, cache: None, timeout: second, memory: 1 << 20, concurrency: 1 },
+        plugins: Plugins {
+            directory: None,
+            cache: None,
+            trusted_keys: Vec::new(),
+            grants: Default::default(),
+            timeout: second,
+            memory: 1 << 20,
+            concurrency: 1,
+        },
         log: Log { filter: "info".into(), format: LogFormat::Text },
         claims: Claims {
             path: directory.join("claims"),

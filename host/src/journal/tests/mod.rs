@@ -17,6 +17,7 @@ mod model;
 mod opening;
 mod ordering;
 mod ordering_model;
+mod plugins;
 #[cfg(target_os = "linux")]
 mod power;
 mod signatures;

@@ -1,0 +1,260 @@
+//! Taking a version in: everything that it must pass before it may work for anybody.
+
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+use super::{
+    Activate, How, Kept, Recorded, Target, VersionError, Versions, entry, fit, recorded, shortened, sources_of,
+};
+use crate::{
+    clock::now_ms,
+    config::Source,
+    journal::{KeptVersion, PluginChanges, PluginEvent, PluginHistory},
+    limits,
+    live::{Current, Live},
+    plugin::{Plugin, Provider, vectors},
+};
+
+/// What is to be done with a component.
+#[derive(Clone, Debug)]
+pub struct Install {
+    /// The plugin that it is a version of, as sources call it; none: as it calls itself.
+    pub plugin: Option<String>,
+    /// For this source only.
+    pub source: Option<String>,
+    /// What it is to do then.
+    pub then: Then,
+    /// Take it although it judges recorded deliveries otherwise.
+    pub despite_recorded: bool,
+    /// Who wants it.
+    pub by: &'static str,
+}
+
+/// What a version is to do when it is taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    /// Nothing yet.
+    Keep,
+    /// Work.
+    Work(How),
+}
+
+/// A version that was taken in.
+#[derive(Clone, Debug)]
+pub struct Installed {
+    /// The version.
+    pub version: KeptVersion,
+    /// The sources that it works for, or is tried by.
+    pub sources: Vec<String>,
+    /// Its own vectors that were run.
+    pub vectors: usize,
+    /// What came of the recorded deliveries of all these sources.
+    pub recorded: Recorded,
+}
+
+/// What came of the checks.
+struct Checked {
+    plugin: Plugin,
+    name: String,
+    vectors: usize,
+    recorded: Recorded,
+}
+
+impl Versions {
+    /// Takes a component in, and puts it to work where that is wanted.
+    ///
+    /// # Errors
+    /// It is refused, which the history then tells, or the store does not take it.
+    pub async fn install(
+        &self,
+        current: &Current,
+        component: Vec<u8>,
+        order: Install,
+    ) -> Result<Installed, VersionError> {
+        let (versions, current) = (self.clone(), current.clone());
+        // By itself: whoever goes away halfway must not leave something half done.
+        let installing = tokio::spawn(async move { versions.install_in_turn(&current, component, order).await });
+        installing
+            .await
+            .unwrap_or_else(|error| Err(VersionError::Refused(format!("the gateway has a defect: {error}"))))
+    }
+
+    async fn install_in_turn(
+        &self,
+        current: &Current,
+        component: Vec<u8>,
+        order: Install,
+    ) -> Result<Installed, VersionError> {
+        let _installing = self.0.installing.lock().await;
+        let hash = hex::encode(Sha256::digest(&component));
+        let component = Arc::new(component);
+        let mut name = order.plugin.clone();
+        let checked = match self.checked(&current.get(), &component, &order, &mut name).await {
+            Ok(checked) => checked,
+            Err(error) => {
+                self.note_refusal(name.as_deref().unwrap_or("?"), &hash, &order, &error).await;
+                return Err(error);
+            }
+        };
+        let version = self.keep(&checked, &component, order.by).await?;
+        let mut sources = Vec::new();
+        if let Then::Work(how) = order.then {
+            let activate = Activate {
+                plugin: checked.name.clone(),
+                to: Target::Version(version.hash.clone()),
+                how,
+                source: order.source.clone(),
+                by: order.by,
+            };
+            // No source has it yet: it is kept, and waits.
+            if !sources_of(&current.get(), &checked.name, order.source.as_deref())?.is_empty() {
+                sources = self.activate(current, activate).await?;
+            }
+        }
+        Ok(Installed { version, sources, vectors: checked.vectors, recorded: checked.recorded })
+    }
+
+    /// All that can be said against a component. `name` is whose version it is, once that is known.
+    async fn checked(
+        &self,
+        live: &Live,
+        component: &Arc<Vec<u8>>,
+        order: &Install,
+        name: &mut Option<String>,
+    ) -> Result<Checked, VersionError> {
+        let plugin = self.compile(component.to_vec()).await.map_err(VersionError::Refused)?;
+        let name = name.get_or_insert_with(|| plugin.descriptor().name.clone()).clone();
+        let sources = sources_of(live, &name, order.source.as_deref())?;
+        if order.then != Then::Keep {
+            for source in &sources {
+                fits(live, source, &plugin).await.map_err(VersionError::Refused)?;
+            }
+        }
+        let vectors = passed_vectors(&plugin).await.map_err(VersionError::Refused)?;
+        let recorded = self.passed_recorded(live, &sources, &plugin, order.despite_recorded).await?;
+        Ok(Checked { plugin, name, vectors, recorded })
+    }
+
+    async fn passed_recorded(
+        &self,
+        live: &Live,
+        sources: &[Arc<Source>],
+        plugin: &Plugin,
+        despite: bool,
+    ) -> Result<Recorded, VersionError> {
+        let candidate = Provider::Sandboxed(plugin.clone());
+        let mut all = Recorded::default();
+        for inbound in sources.iter().filter_map(|source| live.sources.get(&source.name)) {
+            let claims = self.0.claims.as_ref();
+            match recorded::judge_again(&self.0.journal, claims, inbound, &candidate).await? {
+                Ok(Recorded { same, skipped }) => {
+                    all.same += same;
+                    all.skipped += skipped;
+                }
+                Err(how) if despite => {
+                    tracing::warn!(source = inbound.source.name, how, "a version is taken despite a recorded delivery");
+                }
+                Err(how) => {
+                    let text = format!("{how}; where that is meant, install it with --despite-recorded");
+                    return Err(VersionError::Refused(text));
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// The file first, so that whatever the journal knows of is there.
+    async fn keep(&self, checked: &Checked, component: &Arc<Vec<u8>>, by: &str) -> Result<KeptVersion, VersionError> {
+        let plugin = &checked.plugin;
+        let version = KeptVersion {
+            hash: plugin.hash().to_owned(),
+            plugin: checked.name.clone(),
+            version: plugin.descriptor().version.clone(),
+            size: component.len() as u64,
+            installed_at: now_ms(),
+            installed_by: by.to_owned(),
+            key: plugin.signed_by().first().map(ToString::to_string),
+        };
+        let _turn = self.turn().await;
+        // Also one that is kept already: its file may be damaged.
+        self.keep_file(&version.hash, component).await?;
+        if let Some(before) = self.kept().versions.get(&version.name()) {
+            return Ok(before.clone());
+        }
+        let note = (checked.vectors == 0).then(|| "it carries no conformance vectors".to_owned());
+        let installed =
+            PluginHistory { reason: note, ..entry(&version.plugin, Some(&version.hash), PluginEvent::Installed, by) };
+        let removed = self.kept().too_many(&version);
+        let changes = PluginChanges {
+            versions: vec![version.clone()],
+            removed: removed.clone(),
+            history: vec![installed],
+            ..PluginChanges::default()
+        };
+        self.change(changes).await?;
+        removed.iter().for_each(|(_, hash)| self.drop_file(hash));
+        Ok(version)
+    }
+
+    /// Keeps a component's file.
+    pub(super) async fn keep_file(&self, hash: &str, component: &Arc<Vec<u8>>) -> Result<(), VersionError> {
+        let (files, name, component) = (self.0.files.clone(), hash.to_owned(), component.clone());
+        let kept = tokio::task::spawn_blocking(move || files.keep(&name, &component)).await;
+        let kept = kept.unwrap_or_else(|error| Err(std::io::Error::other(error)));
+        kept.map_err(|error| VersionError::File(self.0.files.path(hash), error))
+    }
+
+    /// Tells the history why a component was not taken in. Where the store fails, the log has it.
+    async fn note_refusal(&self, plugin: &str, hash: &str, order: &Install, error: &VersionError) {
+        let refused = PluginHistory {
+            source: order.source.clone(),
+            reason: Some(shortened(error.to_string())),
+            ..entry(plugin, Some(hash), PluginEvent::Refused, order.by)
+        };
+        let changes = PluginChanges { history: vec![refused], ..PluginChanges::default() };
+        if let Err(failed) = self.change(changes).await {
+            tracing::error!(plugin, hash, %error, %failed, "a plugin's version was refused, and the store does not keep why");
+        }
+    }
+}
+
+impl Kept {
+    /// The oldest versions of a plugin that nothing needs, where with one more there would be too many.
+    fn too_many(&self, more: &KeptVersion) -> Vec<(String, String)> {
+        let of = self.versions.values().filter(|version| version.plugin == more.plugin && version.hash != more.hash);
+        let mut of: Vec<_> = of.collect();
+        of.sort_by_key(|version| version.installed_at);
+        let surplus = (of.len() + 1).saturating_sub(limits::PLUGIN_VERSIONS_MAX);
+        let idle = of.into_iter().filter(|version| !self.needs(&version.hash));
+        idle.take(surplus).map(KeptVersion::name).collect()
+    }
+}
+
+/// Whether a version may work for a source, and can.
+pub(super) async fn fits(live: &Live, source: &Source, plugin: &Plugin) -> Result<(), String> {
+    fit::allowed(&live.config.plugins, source, plugin)?;
+    fit::configured(source, plugin)?;
+    match fit::objection(plugin, source).await {
+        None => Ok(()),
+        Some(objection) => {
+            Err(format!("it cannot judge deliveries with what the source {} gives it: {objection}", source.name))
+        }
+    }
+}
+
+/// Runs the vectors that a component carries; how many there are.
+async fn passed_vectors(plugin: &Plugin) -> Result<usize, String> {
+    let all = vectors::carried(plugin).map_err(|error| format!("its conformance vectors cannot be read: {error}"))?;
+    let count = all.len();
+    for (id, vector) in all {
+        let differences = match vector {
+            Ok(vector) => vectors::differences(plugin, vector, &[]).await,
+            Err(error) => vec![error],
+        };
+        if !differences.is_empty() {
+            return Err(format!("its own conformance vector {id} fails: {}", differences.join("; ")));
+        }
+    }
+    Ok(count)
+}

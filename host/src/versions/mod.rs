@@ -1,0 +1,440 @@
+//! Versions of plugins: taken in, tried, put to work and taken back while deliveries go on.
+//!
+//! ```text
+//! component -> signature -> compiled -> what is granted -> own vectors -> recorded deliveries -> kept -> at work
+//! ```
+//!
+//! Without anything here a source runs the plugin that the configuration gives. An activation says, for one source, that
+//! the version of a hash works for it instead; it holds until another one is activated, also after a restart. Which versions
+//! there are, what works where and what was done is in the journal; the components are files beside it ([`files`]).
+
+mod activate;
+pub mod files;
+pub mod fit;
+mod install;
+mod recorded;
+mod watch;
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    io,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use tokio::sync::OwnedMutexGuard;
+
+pub use self::{
+    activate::{Activate, How, Target},
+    install::{Install, Installed, Then},
+    recorded::Recorded,
+};
+use self::{
+    files::{Active, Files},
+    watch::Watched,
+};
+use crate::{
+    claims::Claims,
+    clock::now_ms,
+    config::{self, Source},
+    journal::{Activation, Journal, JournalError, KeptVersion, PluginChanges, PluginEvent, PluginHistory},
+    limits,
+    live::Live,
+    plugin::{
+        Catalog, CatalogError, Plugin, Provider, Running, Sandbox, Trial, is_bundled,
+        signature::{self, TrustedKey},
+    },
+    sources::Inbound,
+    telemetry::metrics::plugin_swaps,
+};
+
+/// What is known of the versions of plugins; cheap to clone. It outlives every configuration.
+#[derive(Clone)]
+pub struct Versions(Arc<Parts>);
+
+struct Parts {
+    journal: Journal,
+    sandbox: Arc<Sandbox>,
+    files: Files,
+    trusted: Vec<TrustedKey>,
+    claims: Option<Claims>,
+    kept: Mutex<Kept>,
+    /// Those that work somewhere, or could be back in a moment, by hash.
+    loaded: Mutex<HashMap<String, Plugin>>,
+    watched: Mutex<HashMap<String, Watched>>,
+    /// Held by whoever changes what works.
+    turn: Arc<tokio::sync::Mutex<()>>,
+    /// Held by whoever takes a version in: compiling one takes all processors.
+    installing: tokio::sync::Mutex<()>,
+}
+
+/// As the journal has it.
+#[derive(Clone, Default)]
+struct Kept {
+    /// By plugin and hash.
+    versions: BTreeMap<(String, String), KeptVersion>,
+    activations: BTreeMap<String, Activation>,
+    seen: BTreeMap<String, String>,
+}
+
+/// Why something was not done with a version.
+#[derive(Debug, thiserror::Error)]
+pub enum VersionError {
+    /// It is not taken in, or not put to work.
+    #[error("{0}")]
+    Refused(String),
+    /// There is no such version, plugin or source.
+    #[error("{0}")]
+    NotFound(String),
+    /// It cannot be done as things are.
+    #[error("{0}")]
+    Conflict(String),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] JournalError),
+    /// The directory of components.
+    #[error("the component cannot be kept at {}: {}; the gateway's user must be able to write there", .0.display(), .1)]
+    File(PathBuf, io::Error),
+}
+
+/// A version cannot work for a source.
+#[derive(Debug, thiserror::Error)]
+#[error("the version {hash} of the plugin {plugin} cannot work for the source {source_name}: {reason}; {instead}")]
+pub struct NotRunning {
+    source_name: String,
+    plugin: String,
+    hash: String,
+    reason: String,
+    instead: &'static str,
+}
+
+const ACTIVATED: &str = "it is activated; put that right, or have all sources run what the configuration gives again: \
+    hookgate store deactivate-plugins";
+const GIVEN: &str = "put another one where the configuration finds it, or correct what it says of the source";
+
+/// A version may be named by so many digits of its hash, or more.
+const HASH_DIGITS_MIN: usize = 8;
+
+/// Who does something with a version.
+pub mod who {
+    /// An operator, through the API.
+    pub const ADMIN: &str = "admin API";
+    /// A file that has changed.
+    pub const DIRECTORY: &str = "directory";
+    /// What the configuration names at a start.
+    pub const CONFIGURATION: &str = "configuration";
+}
+
+impl Versions {
+    /// What the journal and the store's directory keep.
+    ///
+    /// # Errors
+    /// The journal does not tell.
+    pub fn open(
+        journal: &Journal,
+        store: &Path,
+        sandbox: &Arc<Sandbox>,
+        plugins: &config::Plugins,
+        claims: Option<Claims>,
+    ) -> Result<Versions, JournalError> {
+        let kept = journal.plugins()?;
+        let kept = Kept {
+            versions: kept.versions.into_iter().map(|version| (version.name(), version)).collect(),
+            activations: kept.activations.into_iter().collect(),
+            seen: kept.seen.into_iter().collect(),
+        };
+        let versions = Versions(Arc::new(Parts {
+            journal: journal.clone(),
+            sandbox: sandbox.clone(),
+            files: Files::of_store(store),
+            trusted: plugins.trusted_keys.clone(),
+            claims,
+            kept: Mutex::new(kept),
+            loaded: Mutex::default(),
+            watched: Mutex::default(),
+            turn: Arc::default(),
+            installing: tokio::sync::Mutex::default(),
+        }));
+        versions.note_active();
+        Ok(versions)
+    }
+
+    /// The versions that are kept of a plugin, newest first, each with whether something may need it.
+    pub fn of_plugin(&self, plugin: &str) -> Vec<(KeptVersion, bool)> {
+        let kept = self.kept();
+        let of = kept.versions.values().filter(|version| version.plugin == plugin);
+        let mut all: Vec<_> = of.map(|version| (version.clone(), kept.needs(&version.hash))).collect();
+        all.sort_by_key(|(version, _)| std::cmp::Reverse(version.installed_at));
+        all
+    }
+
+    /// Which versions work for a source, as far as that is not what the configuration gives.
+    pub fn activation(&self, source: &Source) -> Option<Activation> {
+        self.kept().activations.get(&source.name).filter(|activation| activation.plugin == source.plugin).cloned()
+    }
+
+    /// Keeps everybody else from changing what works, for as long as the guard is held.
+    pub async fn turn(&self) -> OwnedMutexGuard<()> {
+        self.0.turn.clone().lock_owned().await
+    }
+
+    /// What is to judge the deliveries of a source. `given` is what the configuration gives.
+    ///
+    /// # Errors
+    /// What is activated cannot work.
+    pub async fn running(
+        &self,
+        plugins: &config::Plugins,
+        source: &Source,
+        given: Option<Provider>,
+    ) -> Result<Option<Running>, NotRunning> {
+        let activation = self.activation(source).unwrap_or_default();
+        // What is loaded already need not be loaded once more.
+        if let Some(given) = given.as_ref().and_then(Provider::plugin)
+            && activation.active.as_deref() == Some(given.hash())
+        {
+            self.loaded().entry(given.hash().to_owned()).or_insert_with(|| given.clone());
+        }
+        let active = match (&activation.active, given) {
+            (Some(hash), _) => self.working(plugins, source, hash).await?,
+            (None, None) => return Ok(None),
+            (None, Some(given)) => {
+                let allowed = given.plugin().map_or(Ok(()), |plugin| fit::allowed(plugins, source, plugin));
+                allowed.map_err(|reason| NotRunning::new(source, given.hash(), reason, GIVEN))?;
+                given
+            }
+        };
+        let trial = match &activation.trial {
+            Some((hash, mode)) => Some(Trial { candidate: self.working(plugins, source, hash).await?, mode: *mode }),
+            None => None,
+        };
+        Ok(Some(Running { active, trial }))
+    }
+
+    /// The version of that hash, if it may work for the source.
+    async fn working(&self, plugins: &config::Plugins, source: &Source, hash: &str) -> Result<Provider, NotRunning> {
+        let loaded = self.load(hash).await;
+        let allowed = loaded.and_then(|plugin| fit::allowed(plugins, source, &plugin).map(|()| plugin));
+        allowed.map(Provider::Sandboxed).map_err(|reason| NotRunning::new(source, hash, reason, ACTIVATED))
+    }
+
+    /// A version that is kept, ready to work: from memory, else from its file.
+    async fn load(&self, hash: &str) -> Result<Plugin, String> {
+        if let Some(plugin) = self.loaded().get(hash) {
+            return Ok(plugin.clone());
+        }
+        let (files, name) = (self.0.files.clone(), hash.to_owned());
+        let read = tokio::task::spawn_blocking(move || files.read(&name)).await;
+        let read = read.unwrap_or_else(|error| Err(io::Error::other(error)));
+        let bytes = read.map_err(|error| format!("{}: {error}", self.0.files.path(hash).display()))?;
+        let plugin = self.compile(bytes).await?;
+        self.loaded().insert(hash.to_owned(), plugin.clone());
+        Ok(plugin)
+    }
+
+    /// Checks who vouches for a component, and compiles it where nobody waits for it. It works for nobody yet.
+    ///
+    /// # Errors
+    /// Why it is no plugin, or not to be trusted.
+    pub async fn compile(&self, bytes: Vec<u8>) -> Result<Plugin, String> {
+        if !self.0.trusted.is_empty() && !is_bundled(&bytes) {
+            signature::verify(&bytes, &self.0.trusted).map_err(|error| error.to_string())?;
+        }
+        self.0.sandbox.load_aside(bytes).await.map_err(|error| error.to_string())
+    }
+
+    /// A version by the hash of its component (or the beginning of it) or by its plugin's name: at work for a source, kept, or
+    /// what the configuration would give.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be loaded.
+    pub async fn named(&self, live: &Live, inbound: &Inbound, name: &str) -> Result<Plugin, VersionError> {
+        let running = inbound.plugin.get();
+        let at_work = [Some(&running.active), running.trial.as_ref().map(|trial| &trial.candidate)];
+        let given = live.plugins.values().map(|(plugin, _)| plugin);
+        let in_use = at_work.into_iter().flatten().filter_map(Provider::plugin).chain(given);
+        let is_meant = |hash: &str| name.len() >= HASH_DIGITS_MIN && hash.starts_with(name);
+        if let Some(plugin) = in_use.into_iter().find(|plugin| is_meant(plugin.hash())) {
+            return Ok(plugin.clone());
+        }
+        if let Ok(kept) = self.find(&inbound.source.plugin, name) {
+            return self.load(&kept.hash).await.map_err(VersionError::Refused);
+        }
+        let plugins = &live.config.plugins;
+        let unknown = |error: CatalogError| VersionError::NotFound(error.to_string());
+        let catalog = Catalog::new(plugins.directory.as_deref()).map_err(unknown)?.trusting(&plugins.trusted_keys);
+        catalog.load(name, &self.0.sandbox).await.map_err(unknown)
+    }
+
+    /// Removes a version that nothing needs.
+    ///
+    /// # Errors
+    /// There is none, it is needed, or the store does not take it.
+    pub async fn remove(&self, plugin: &str, hash: &str, by: &str) -> Result<KeptVersion, VersionError> {
+        let _turn = self.turn().await;
+        let version = self.find(plugin, hash)?;
+        if self.kept().needs(&version.hash) {
+            let text = format!("a source runs the version {}, tries it, or would roll back to it", version.hash);
+            return Err(VersionError::Conflict(text));
+        }
+        let entry = entry(&version.plugin, Some(&version.hash), PluginEvent::Removed, by);
+        let removed = vec![version.name()];
+        self.change(PluginChanges { removed, history: vec![entry], ..PluginChanges::default() }).await?;
+        self.drop_file(&version.hash);
+        Ok(version)
+    }
+
+    /// Removes a component that is no version of any plugin any more.
+    fn drop_file(&self, hash: &str) {
+        if self.kept().versions.values().any(|version| version.hash == hash) {
+            return;
+        }
+        if let Err(error) = self.0.files.remove(hash) {
+            tracing::warn!(hash, %error, "the component of a version could not be removed");
+        }
+    }
+
+    /// A version by its hash, or by the beginning of it (eight digits at least).
+    fn find(&self, plugin: &str, hash: &str) -> Result<KeptVersion, VersionError> {
+        let kept = self.kept();
+        let of = kept.versions.values().filter(|version| version.plugin == plugin);
+        let found: Vec<_> =
+            of.filter(|version| version.hash.starts_with(hash) && hash.len() >= HASH_DIGITS_MIN).collect();
+        match found[..] {
+            [version] => Ok(version.clone()),
+            [] => Err(VersionError::NotFound(format!(
+                "there is no version {hash:?} of the plugin {plugin}; hookgate plugin versions {plugin} lists them"
+            ))),
+            _ => Err(VersionError::NotFound(format!("several versions begin with {hash}; write more of the hash"))),
+        }
+    }
+
+    /// Makes changes durable, then known.
+    async fn change(&self, changes: PluginChanges) -> Result<(), JournalError> {
+        self.0.journal.change_plugins(changes.clone()).await?;
+        for entry in &changes.history {
+            plugin_swaps(&entry.plugin, entry.event.name()).increment(1);
+            tell(entry);
+        }
+        let moved = !changes.activations.is_empty() || !changes.forgotten.is_empty();
+        {
+            let mut kept = self.kept();
+            kept.versions.extend(changes.versions.into_iter().map(|version| (version.name(), version)));
+            kept.versions.retain(|name, _| !changes.removed.contains(name));
+            kept.activations.extend(changes.activations);
+            kept.activations.retain(|source, _| !changes.forgotten.contains(source));
+            kept.seen.extend(changes.seen);
+        }
+        if moved {
+            self.note_active();
+            let kept = self.kept().clone();
+            // The last delivery that an old one works on keeps it for as long as that takes.
+            self.loaded().retain(|hash, _| kept.needs(hash));
+        }
+        Ok(())
+    }
+
+    /// For whoever cannot ask the journal. What goes wrong with it is no reason not to go on.
+    fn note_active(&self) {
+        let active = |(source, activation): (&String, &Activation)| {
+            let (plugin, hash) = (activation.plugin.clone(), activation.active.clone()?);
+            Some((source.clone(), Active { plugin, hash }))
+        };
+        let active: BTreeMap<_, _> = self.kept().activations.iter().filter_map(active).collect();
+        if let Err(error) = self.0.files.note_active(&active) {
+            tracing::warn!(%error, "which versions are activated could not be written down for `hookgate check`");
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn loaded(&self) -> MutexGuard<'_, HashMap<String, Plugin>> {
+        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl NotRunning {
+    fn new(source: &Source, hash: &str, reason: String, instead: &'static str) -> NotRunning {
+        let (source_name, plugin) = (source.name.clone(), source.plugin.clone());
+        NotRunning { source_name, plugin, hash: hash.to_owned(), reason, instead }
+    }
+}
+
+impl Kept {
+    /// Whether a source runs a version, tries it, or would roll back to it.
+    fn needs(&self, hash: &str) -> bool {
+        self.activations.values().any(|Activation { active, previous, trial, .. }| {
+            active.as_deref() == Some(hash)
+                || previous.as_ref().and_then(Option::as_deref) == Some(hash)
+                || trial.as_ref().is_some_and(|(candidate, _)| candidate == hash)
+        })
+    }
+}
+
+impl KeptVersion {
+    /// Plugin and hash.
+    fn name(&self) -> (String, String) {
+        (self.plugin.clone(), self.hash.clone())
+    }
+}
+
+impl PluginEvent {
+    /// One word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            PluginEvent::Installed => "installed",
+            PluginEvent::Refused => "refused",
+            PluginEvent::Activated => "activated",
+            PluginEvent::RolledBack => "rolled-back",
+            PluginEvent::TrialBegun => "trial-begun",
+            PluginEvent::TrialEnded => "trial-ended",
+            PluginEvent::Removed => "removed",
+        }
+    }
+}
+
+/// The sources of a configuration that a plugin works for: all of them, or one.
+fn sources_of(live: &Live, plugin: &str, only: Option<&str>) -> Result<Vec<Arc<Source>>, VersionError> {
+    let wanted = |source: &&Arc<Source>| only.is_none_or(|only| source.name == only);
+    let named: Vec<&Arc<Source>> = live.config.sources.iter().filter(wanted).collect();
+    if let (Some(only), []) = (only, &named[..]) {
+        return Err(VersionError::NotFound(format!("there is no source {only:?}; /api/v1/sources lists them")));
+    }
+    if let (Some(only), [source]) = (only, &named[..])
+        && source.plugin != plugin
+    {
+        let text = format!("the plugin of the source {only} is {}, and this is {plugin}", source.plugin);
+        return Err(VersionError::Refused(text));
+    }
+    Ok(named.into_iter().filter(|source| source.plugin == plugin).cloned().collect())
+}
+
+fn entry(plugin: &str, hash: Option<&str>, event: PluginEvent, by: &str) -> PluginHistory {
+    PluginHistory {
+        at: now_ms(),
+        plugin: plugin.to_owned(),
+        source: None,
+        hash: hash.map(str::to_owned),
+        event,
+        by: by.to_owned(),
+        reason: None,
+    }
+}
+
+/// A line of the log for each entry of the history.
+fn tell(entry: &PluginHistory) {
+    let PluginHistory { plugin, source, hash, event, by, reason, .. } = entry;
+    let (source, hash, reason) = (source.as_deref(), hash.as_deref(), reason.as_deref());
+    match event {
+        PluginEvent::Refused => tracing::error!(plugin, source, hash, by, reason, "a plugin's version was refused"),
+        event => tracing::info!(plugin, source, hash, by, reason, "a plugin's version: {}", event.name()),
+    }
+}
+
+/// At most so much of a reason is kept.
+fn shortened(mut reason: String) -> String {
+    reason.truncate(reason.floor_char_boundary(limits::PLUGIN_REASON_BYTES_MAX));
+    reason
+}

@@ -1,0 +1,173 @@
+//! The directory of plugins: a file that has changed is taken in as a version, and put to work when it passes.
+//!
+//! What was seen last of each file is kept, so that one that was refused is not tried again and again, and one from which
+//! an operator has rolled back does not come back at the next start.
+
+use std::{path::Path, sync::Arc, time::SystemTime};
+
+use sha2::{Digest, Sha256};
+
+use super::{How, Install, Then, Versions, entry, who};
+use crate::{
+    clock::now_ms,
+    journal::{Activation, KeptVersion, PluginChanges, PluginEvent, PluginHistory},
+    limits,
+    live::{Current, Live},
+    plugin::{Plugin, read_component},
+};
+
+/// What a file looked like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Watched {
+    length: u64,
+    modified: Option<SystemTime>,
+    /// Whether that was dealt with.
+    done: bool,
+}
+
+/// A file of the directory whose plugin a source names.
+struct Found {
+    plugin: String,
+    component: Vec<u8>,
+    hash: String,
+}
+
+impl Versions {
+    /// Looks at the directory again and again.
+    pub async fn watch(self, current: Current) {
+        loop {
+            tokio::time::sleep(limits::PLUGIN_WATCH_PAUSE).await;
+            self.look(&current, false).await;
+        }
+    }
+
+    /// Looks at every file of the directory, whether it has changed or not.
+    pub async fn look_again(&self, current: &Current) {
+        self.0.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.look(current, true).await;
+    }
+
+    /// Looks at the directory once. A file counts when it has stood still from one look to the next, or `at_once`.
+    pub async fn look(&self, current: &Current, at_once: bool) {
+        let live = current.get();
+        let Some(directory) = live.config.plugins.directory.clone() else { return };
+        let mut names: Vec<String> = live.config.sources.iter().map(|source| source.plugin.clone()).collect();
+        names.sort_unstable();
+        names.dedup();
+        for plugin in names {
+            let path = directory.join(format!("{plugin}.wasm"));
+            if !self.has_changed(&plugin, &path, at_once) {
+                continue;
+            }
+            let read = tokio::task::spawn_blocking(move || read_component(&path)).await;
+            match read {
+                Ok(Ok(component)) => {
+                    let hash = hex::encode(Sha256::digest(&component));
+                    self.found(current, &live, Found { plugin: plugin.clone(), component, hash }).await;
+                }
+                Ok(Err(error)) => tracing::error!(plugin, %error, "a file of the plugin directory cannot be read"),
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Whether a file is another one than was dealt with last. From then on it counts as dealt with.
+    fn has_changed(&self, plugin: &str, path: &Path, at_once: bool) -> bool {
+        let mut watched = self.0.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let Ok(metadata) = std::fs::metadata(path) else {
+            watched.remove(plugin);
+            return false;
+        };
+        let now = Watched { length: metadata.len(), modified: metadata.modified().ok(), done: false };
+        let before = watched.get(plugin).copied();
+        let is_same = before.is_some_and(|before| Watched { done: false, ..before } == now);
+        let due = match before {
+            Some(before) if is_same && before.done => false,
+            _ => is_same || at_once,
+        };
+        let done = due || (is_same && before.is_some_and(|before| before.done));
+        watched.insert(plugin.to_owned(), Watched { done, ..now });
+        due
+    }
+
+    async fn found(&self, current: &Current, live: &Live, found: Found) {
+        let seen = self.kept().seen.get(&found.plugin).cloned();
+        if seen.as_ref() == Some(&found.hash) {
+            return self.adopt(live, found).await;
+        }
+        match live.plugins.get(&found.plugin) {
+            // It was there when the configuration was read, and works as that gives it.
+            Some((given, _)) if seen.is_none() && *given.hash() == found.hash => self.adopt(live, found).await,
+            _ => self.take_over(current, found).await,
+        }
+    }
+
+    /// What a start has found in the directory is a version like any other from then on: no later start runs another one
+    /// that has not passed.
+    async fn adopt(&self, live: &Live, found: Found) {
+        let Found { plugin: name, component, hash } = found;
+        let Some((plugin, _)) = live.plugins.get(&name).filter(|(given, _)| *given.hash() == hash) else { return };
+        let _turn = self.turn().await;
+        let bare =
+            live.config.sources.iter().filter(|source| source.plugin == name && self.activation(source).is_none());
+        let bare: Vec<&str> = bare.map(|source| source.name.as_str()).collect();
+        if bare.is_empty() {
+            return;
+        }
+        let activation = Activation { plugin: name.clone(), active: Some(hash.clone()), ..Activation::default() };
+        let told = |source: &&str| PluginHistory {
+            source: Some((*source).to_owned()),
+            ..entry(&name, Some(&hash), PluginEvent::Activated, who::CONFIGURATION)
+        };
+        let changes = PluginChanges {
+            versions: vec![version(&name, plugin, component.len())],
+            activations: bare.iter().map(|source| ((*source).to_owned(), activation.clone())).collect(),
+            seen: vec![(name.clone(), hash.clone())],
+            history: bare.iter().map(told).collect(),
+            ..PluginChanges::default()
+        };
+        let kept = self.keep_file(&hash, &Arc::new(component)).await;
+        self.loaded().insert(hash.clone(), plugin.clone());
+        let adopted = match kept {
+            Ok(()) => self.change(changes).await.map_err(Into::into),
+            Err(error) => Err(error),
+        };
+        if let Err(error) = adopted {
+            tracing::error!(plugin = name, %error, "the plugin works, and is not kept as a version");
+        }
+    }
+
+    async fn take_over(&self, current: &Current, found: Found) {
+        let Found { plugin, component, hash } = found;
+        // Before it is tried: a gateway that it brings down does not try it again.
+        let seen = PluginChanges { seen: vec![(plugin.clone(), hash)], ..PluginChanges::default() };
+        if let Err(error) = self.change(seen).await {
+            tracing::error!(plugin, %error, "a file of the plugin directory has changed, and the store does not take it");
+            self.0.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&plugin);
+            return;
+        }
+        let order = Install {
+            plugin: Some(plugin.clone()),
+            source: None,
+            then: Then::Work(How::Now),
+            despite_recorded: false,
+            by: who::DIRECTORY,
+        };
+        // A refusal is told by the history and the log; whatever works goes on working.
+        if let Err(error) = self.install(current, component, order).await {
+            tracing::error!(plugin, %error, "a changed file of the plugin directory is not put to work");
+        }
+    }
+}
+
+fn version(name: &str, plugin: &Plugin, size: usize) -> KeptVersion {
+    KeptVersion {
+        hash: plugin.hash().to_owned(),
+        plugin: name.to_owned(),
+        version: plugin.descriptor().version.clone(),
+        size: size as u64,
+        installed_at: now_ms(),
+        installed_by: who::CONFIGURATION.to_owned(),
+        key: plugin.signed_by().first().map(ToString::to_string),
+    }
+}
