@@ -154,6 +154,12 @@ pub const PLUGIN_HANDLES_MAX: usize = 256;
 pub const PLUGIN_PASSED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Bytes of a component file.
 pub const PLUGIN_FILE_BYTES_MAX: u64 = 64 * 1024 * 1024;
+/// Calls by which `hookgate plugin test --time` measures, and how long that may take.
+pub const PLUGIN_TIMED_CALLS_MAX: usize = 1_000;
+/// The second of these.
+pub const PLUGIN_TIMED_MAX: Duration = Duration::from_secs(5);
+/// How often commands that follow files look at them.
+pub const WATCH_EVERY: Duration = Duration::from_millis(300);
 /// Events in one delivery.
 pub const PLUGIN_EVENTS_MAX: usize = 1_000;
 /// Cloud events made of one event.

@@ -15,6 +15,8 @@ mod provider;
 mod rules;
 mod slot;
 mod time;
+#[cfg(test)]
+mod versions;
 mod wasi;
 
 use std::{

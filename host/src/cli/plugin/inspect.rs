@@ -52,7 +52,7 @@ struct Inspected<'a> {
 impl Inspect {
     pub async fn run(self) -> anyhow::Result<Exit> {
         let catalog = self.directory.catalog()?;
-        let found = sandbox::load(&self.plugin, &catalog, &sandbox::new()?).await?;
+        let found = sandbox::load(&self.plugin, &catalog, &self.directory.sandbox()?).await?;
         let inspected = inspected(&found);
         match self.json {
             true => output::json(&inspected)?,
