@@ -12,7 +12,7 @@ use std::{path::Path, process::Stdio};
 use anyhow::{Context as _, Result};
 
 pub use cargo::Messages;
-pub use component::{VECTORS_SECTION, encode};
+pub use component::{VECTORS_SECTION, encode, encode_foreign, vectors_of};
 
 /// A component made of a crate.
 #[derive(Clone, Debug, PartialEq, Eq)]

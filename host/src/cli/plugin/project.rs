@@ -14,7 +14,7 @@ use hookgate_plugin_build::{Built, Messages};
 const TARGET: &str = "target";
 
 /// Where components go, where nothing else is said: a directory for `--directory` and `plugins.directory`.
-const OUT: &str = "plugins";
+pub const OUT: &str = "plugins";
 
 /// Where cargo builds.
 #[derive(Args, Debug)]
