@@ -95,8 +95,7 @@ static provider_option_u64_t time_of(field_t field) {
   return found;
 }
 
-// True is the good case of a `result`, in `ret`; false the other one, in `err`.
-bool exports_provider_verify(provider_borrow_delivery_t delivery, provider_verdict_t *ret, provider_refusal_t *err) {
+static bool judged(provider_borrow_delivery_t delivery, provider_verdict_t *ret, provider_refusal_t *err) {
   provider_list_u8_t tag = {malloc(DIGEST_BYTES), DIGEST_BYTES};
   if (!signature(delivery, tag.ptr)) {
     return refused(err, HOOKGATE_PROVIDER_TYPES_REFUSAL_UNAUTHENTICATED, SIGNATURE " is not there once, as sha256= and hex");
@@ -132,11 +131,19 @@ bool exports_provider_verify(provider_borrow_delivery_t delivery, provider_verdi
   return true;
 }
 
+// True is the good case of a `result`, in `ret`; false the other one, in `err`. What was lent must be given back.
+bool exports_provider_verify(provider_borrow_delivery_t delivery, provider_verdict_t *ret, provider_refusal_t *err) {
+  bool is_good = judged(delivery, ret, err);
+  hookgate_provider_capabilities_delivery_drop_borrow(delivery);
+  return is_good;
+}
+
 bool exports_provider_transform(provider_borrow_event_t event, provider_list_cloud_event_t *ret, text_t *err) {
   (void)err;
   hookgate_provider_types_identity_t identity;
   hookgate_provider_capabilities_method_event_identity(event, &identity);
   if (!identity.id.is_some) hookgate_provider_capabilities_method_event_id(event, &identity.id.val);
+  hookgate_provider_capabilities_event_drop_borrow(event);
   static provider_cloud_event_t made;
   made = (provider_cloud_event_t){
       .id = identity.id.val,
