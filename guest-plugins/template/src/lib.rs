@@ -108,7 +108,8 @@ impl Provider for Plugin {
         let body = Body::of(delivery, || {
             include_str!("../example.json").replace("1700000000", &seconds.to_string())
         });
-        let message = [part(&format!("{seconds}.")), body.part()];
+        let timestamp = format!("{seconds}.");
+        let message = [part(&timestamp), body.part()];
         let tag = to_hex(&secret.mac(Digest::Sha256, &message));
         Ok(body.with_headers([
             (SIGNATURE, format!("t={seconds},v1={tag}")),
