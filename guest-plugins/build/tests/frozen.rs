@@ -49,7 +49,7 @@ fn what_breaks_a_plugin_is_found_and_what_does_not_is_let_be() {
         ("  export verify: func(", "  export judge: func(", "export verify"),
         // What a plugin must export it cannot know of later.
         ("  import capabilities;\n", "  import capabilities;\n  export late: func();\n", "export late"),
-        ("  sign: func(", "  late: func();\n  sign: func(", "late"),
+        ("  sign: func(delivery", "  late: func();\n  sign: func(delivery", "late"),
         ("  export sender;\n", "", "export hookgate:provider/sender"),
         // What it may import it need not.
         ("    received-at: func() -> u64;\n", "    received-at: func() -> u64;\n    late: func() -> u64;\n", ""),
