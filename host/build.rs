@@ -1,6 +1,12 @@
-//! Builds the first-party plugins and writes the list by which they are embedded in the binary.
+//! Builds the first-party plugins and writes the list by which they are embedded in the binary, and that of what
+//! `hookgate plugin new` writes.
+
+#[path = "build/author.rs"]
+mod author;
 
 use std::{env, error::Error, fmt::Write, fs, path::PathBuf};
+
+use hookgate_plugin_build::Messages;
 
 /// The plugins that come with the binary: a crate each under `guest-plugins/`.
 const BUNDLED: &[&str] = &[
@@ -39,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let crates: Vec<&std::path::Path> = crates.iter().map(PathBuf::as_path).collect();
     // A directory of its own, shared by all profiles of the host: the components do not depend on them.
     let target = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("plugins");
-    let built = hookgate_plugin_build::build_all(&crates, &target)?;
+    let built = hookgate_plugin_build::build_all(&crates, &target, Messages::Kept)?;
 
     let mut list = String::from("static BUNDLED: &[(&str, &[u8])] = &[\n");
     for (name, component) in BUNDLED.iter().zip(built) {
@@ -49,5 +55,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     list.push_str("];\n");
     fs::write(out.join("bundled.rs"), list)?;
+
+    for input in author::inputs(&root) {
+        println!("cargo::rerun-if-changed={}", input.display());
+    }
+    fs::write(out.join("author.rs"), author::embedded(&root)?)?;
     Ok(())
 }

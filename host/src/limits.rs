@@ -187,6 +187,12 @@ pub const PLUGIN_RECORDED_PAGES_MAX: usize = 5;
 pub const PLUGIN_REASON_BYTES_MAX: usize = 1024;
 /// How often the directory of plugins is looked at.
 pub const PLUGIN_WATCH_PAUSE: Duration = Duration::from_secs(2);
+/// Calls by which `hookgate plugin test --time` measures, and how long that may take.
+pub const PLUGIN_TIMED_CALLS_MAX: usize = 1_000;
+/// The second of these.
+pub const PLUGIN_TIMED_MAX: Duration = Duration::from_secs(5);
+/// How often commands that follow files look at them.
+pub const WATCH_EVERY: Duration = Duration::from_millis(300);
 /// Events in one delivery.
 pub const PLUGIN_EVENTS_MAX: usize = 1_000;
 /// Cloud events made of one event.

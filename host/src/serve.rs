@@ -104,18 +104,21 @@ pub struct Options<'a> {
     pub substitute: Substitute<'a>,
     /// With it SIGHUP has the configuration read again; without, SIGHUP ends the process as it does any other.
     pub again: Option<Again<'a>>,
+    /// Somebody is working on the plugins: a changed file of their directory takes over although it judges recorded
+    /// deliveries otherwise.
+    pub is_dev: bool,
 }
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Options { substitute: &|_| None, again: None }
+        Options { substitute: &|_| None, again: None, is_dev: false }
     }
 }
 
 /// Serves until SIGINT or SIGTERM, then stops: no new connections, what is in flight is finished, within the drain
 /// time-out. `ready` is called once deliveries are taken.
 pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_>) -> Result<(), ServeError> {
-    let Options { substitute, again } = options;
+    let Options { substitute, again, is_dev } = options;
     let started = Instant::now();
     let descriptors = descriptors::raise_limit();
     let mut signals = Signals::new(again.is_some()).map_err(ServeError::Signals)?;
@@ -151,7 +154,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
 
     let public_url = server.public_url.clone().unwrap_or_else(|| at.deliveries.clone());
     let claims = Claims::open(&config.claims, &config.store, &public_url)?;
-    let versions = Versions::open(&journal, &config.store.path, &sandbox, &config.plugins, Some(claims.clone()));
+    let versions = Versions::open(&journal, &config.store.path, &sandbox, &config.plugins, claims.clone(), is_dev);
     let versions = versions.map_err(ServeError::Versions)?;
     let plugins = load_plugins(&config, &sandbox, &versions, substitute, processors).await?;
     let running = running(&config, &plugins, &versions, substitute).await?;

@@ -28,7 +28,9 @@ fn stripe() -> &'static [u8] {
         // The directory in which the gateway's build has it already.
         let executable = std::env::current_exe().unwrap();
         let target = executable.ancestors().find(|path| path.join("plugins").is_dir()).unwrap().join("plugins");
-        hookgate_plugin_build::build(&directory("guest-plugins/stripe"), &target).unwrap().component
+        hookgate_plugin_build::build(&directory("guest-plugins/stripe"), &target, hookgate_plugin_build::Messages::Kept)
+            .unwrap()
+            .component
     })
 }
 

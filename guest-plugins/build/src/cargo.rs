@@ -23,8 +23,17 @@ pub(crate) struct Module {
     pub(crate) file: PathBuf,
 }
 
+/// Where what cargo says goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Messages {
+    /// Into the error, if there is one.
+    Kept,
+    /// To standard error, as it is said.
+    Shown,
+}
+
 /// Compiles the crates, those of one workspace together; in the order given.
-pub(crate) fn compile<P: AsRef<Path>>(crate_dirs: &[P], target_dir: &Path) -> Result<Vec<Module>> {
+pub(crate) fn compile<P: AsRef<Path>>(crate_dirs: &[P], target_dir: &Path, messages: Messages) -> Result<Vec<Module>> {
     let mut workspaces: Vec<Workspace> = Vec::new();
     let mut wanted = Vec::new();
     for crate_dir in crate_dirs {
@@ -39,7 +48,7 @@ pub(crate) fn compile<P: AsRef<Path>>(crate_dirs: &[P], target_dir: &Path) -> Re
     let mut modules = Vec::new();
     for workspace in &workspaces {
         need_target(&workspace.workspace_root)?;
-        modules.extend(compile_workspace(workspace, &wanted, target_dir)?);
+        modules.extend(compile_workspace(workspace, &wanted, target_dir, messages)?);
     }
     let found = wanted.iter().map(|manifest| {
         let module = modules.iter().position(|(of, _)| of == manifest).map(|at| modules.swap_remove(at).1);
@@ -77,7 +86,12 @@ fn workspace_of(manifest: &Path) -> Result<Workspace> {
 }
 
 /// The wanted crates of a workspace, by their manifests.
-fn compile_workspace(workspace: &Workspace, wanted: &[PathBuf], target_dir: &Path) -> Result<Vec<(PathBuf, Module)>> {
+fn compile_workspace(
+    workspace: &Workspace,
+    wanted: &[PathBuf],
+    target_dir: &Path,
+    messages: Messages,
+) -> Result<Vec<(PathBuf, Module)>> {
     let root = &workspace.workspace_root;
     let packages: Vec<_> = workspace.packages.iter().filter(|p| wanted.contains(&p.manifest_path)).collect();
     let mut command = cargo(root);
@@ -87,7 +101,10 @@ fn compile_workspace(workspace: &Workspace, wanted: &[PathBuf], target_dir: &Pat
     for package in &packages {
         command.args(["--package", &package.id]);
     }
-    let output = run(&mut command)?;
+    let output = match messages {
+        Messages::Kept => run(&mut command)?,
+        Messages::Shown => run(command.stderr(Stdio::inherit()))?,
+    };
     let mut modules = Vec::new();
     for line in output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
         let message: Message = serde_json::from_slice(line).context("cargo writes messages of another form")?;
@@ -109,6 +126,14 @@ fn module_of(message: Message, packages: &[&Package]) -> Option<(PathBuf, Module
     let file = message.filenames.into_iter().find(|file| file.extension().is_some_and(|e| e == "wasm"))?;
     let crate_dir = package.manifest_path.parent()?.to_owned();
     Some((package.manifest_path.clone(), Module { package: package.name.clone(), crate_dir, file }))
+}
+
+/// Runs a crate's own tests, all that they say on standard output and standard error; whether they have passed.
+pub(crate) fn test(crate_dir: &Path, target_dir: &Path, stdout: Stdio) -> Result<bool> {
+    let mut command = cargo(crate_dir);
+    command.args(["test", "--quiet"]).arg("--target-dir").arg(absolute(target_dir)?);
+    let status = command.stdin(Stdio::null()).stdout(stdout).status();
+    Ok(status.with_context(|| cannot_run(&command))?.success())
 }
 
 /// `plugin` where the workspace has such a profile.
@@ -193,11 +218,17 @@ fn absolute(path: &Path) -> Result<PathBuf> {
 }
 
 fn run(command: &mut Command) -> Result<Output> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("cannot run {command:?}"))?;
+    // Standard error is kept, unless it was set to be shown.
+    let output = command.stdin(Stdio::null()).output().with_context(|| cannot_run(command))?;
     if !output.status.success() {
         bail!("{command:?} failed:\n{}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(output)
+}
+
+fn cannot_run(command: &Command) -> String {
+    let program = command.get_program().to_string_lossy();
+    format!("cannot run {program}; plugins are built with Rust, see https://rustup.rs")
 }
 
 #[cfg(test)]

@@ -1,6 +1,10 @@
 //! A core module into a component.
 
-use std::{borrow::Cow, fs, path::Path};
+use std::{
+    borrow::Cow,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context as _, Result};
 use serde_json::value::RawValue;
@@ -16,10 +20,25 @@ pub const VECTORS_SECTION: &str = "hookgate:vectors";
 /// # Errors
 /// The module is no module, or does not fit the world that it says it fits.
 pub fn encode(module: &[u8], vectors: &str) -> Result<Vec<u8>> {
-    let mut component = ComponentEncoder::default().module(&stripped(module)?)?.validate(true).encode()?;
+    let component = ComponentEncoder::default().module(&stripped(module)?)?.validate(true).encode()?;
+    Ok(with_vectors(component, vectors))
+}
+
+/// As [`encode`], of what another language's tools have made: where it is a component already, only the vectors go in.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_foreign(wasm: Vec<u8>, vectors: &str) -> Result<Vec<u8>> {
+    match Parser::is_component(&wasm) {
+        true => Ok(with_vectors(wasm, vectors)),
+        false => encode(&wasm, vectors),
+    }
+}
+
+fn with_vectors(mut component: Vec<u8>, vectors: &str) -> Vec<u8> {
     let section = CustomSection { name: VECTORS_SECTION.into(), data: Cow::Borrowed(vectors.as_bytes()) };
     wasm_encoder::ComponentSection::append_to_component(&section, &mut component);
-    Ok(component)
+    component
 }
 
 /// The module without the custom sections that only people read (names, debug information, who made it).
@@ -40,11 +59,19 @@ fn stripped(module: &[u8]) -> Result<Vec<u8>> {
     Ok(kept.finish())
 }
 
-/// The vectors of a crate as one JSON array: each file of `vectors/` holds one vector or an array of them.
+/// The vectors of a crate as one JSON array: those of all files of `vectors/`.
 pub(crate) fn vectors(crate_dir: &Path) -> Result<String> {
+    vectors_of(&json_files(&crate_dir.join("vectors"))?)
+}
+
+/// The vectors of some files as one JSON array; each file holds one vector or an array of them.
+///
+/// # Errors
+/// A file cannot be read, or is not of that form.
+pub fn vectors_of(files: &[PathBuf]) -> Result<String> {
     let mut all: Vec<Box<RawValue>> = Vec::new();
-    for file in json_files(&crate_dir.join("vectors"))? {
-        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+    for file in files {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let no_vectors =
             || format!("{} holds no vectors: it must be a JSON object, or an array of them", file.display());
         match text.trim_start().starts_with('[') {
@@ -55,7 +82,7 @@ pub(crate) fn vectors(crate_dir: &Path) -> Result<String> {
     Ok(serde_json::to_string(&all)?)
 }
 
-fn json_files(directory: &Path) -> Result<Vec<std::path::PathBuf>> {
+fn json_files(directory: &Path) -> Result<Vec<PathBuf>> {
     if !directory.is_dir() {
         return Ok(Vec::new());
     }
@@ -79,6 +106,14 @@ mod tests {
         fs::write(directory.join("a.json"), r#"[{"id":1}, {"id":2}]"#).unwrap();
         fs::write(directory.join("notes.txt"), "not looked at").unwrap();
         assert_eq!(vectors(crate_dir.path()).unwrap(), r#"[{"id":1},{"id":2},{"id": 3}]"#);
+    }
+
+    #[test]
+    fn what_is_a_component_already_gets_its_vectors_only() {
+        let component = wasm_encoder::Component::new().finish();
+        let finished = encode_foreign(component.clone(), "[1]").unwrap();
+        assert!(finished.starts_with(&component) && finished.ends_with(b"hookgate:vectors[1]"));
+        assert!(encode_foreign(b"no wasm".to_vec(), "[]").is_err());
     }
 
     #[test]

@@ -7,11 +7,12 @@
 mod cargo;
 mod component;
 
-use std::path::Path;
+use std::{path::Path, process::Stdio};
 
 use anyhow::{Context as _, Result};
 
-pub use component::{VECTORS_SECTION, encode};
+pub use cargo::Messages;
+pub use component::{VECTORS_SECTION, encode, encode_foreign, vectors_of};
 
 /// A component made of a crate.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,10 +26,10 @@ pub struct Built {
 /// Builds the plugin crate in `crate_dir`; what cargo makes on the way stays below `target_dir`.
 ///
 /// # Errors
-/// The target cannot be installed, cargo fails (its messages are part of the error), the crate has no `cdylib`, or its
-/// vectors are no JSON.
-pub fn build(crate_dir: &Path, target_dir: &Path) -> Result<Built> {
-    let mut built = build_all(&[crate_dir], target_dir)?;
+/// The target cannot be installed, cargo fails (its messages are part of the error, unless they were shown), the crate has
+/// no `cdylib`, or its vectors are no JSON.
+pub fn build(crate_dir: &Path, target_dir: &Path, messages: Messages) -> Result<Built> {
+    let mut built = build_all(&[crate_dir], target_dir, messages)?;
     built.pop().with_context(|| format!("{} has been built into nothing", crate_dir.display()))
 }
 
@@ -36,8 +37,8 @@ pub fn build(crate_dir: &Path, target_dir: &Path) -> Result<Built> {
 ///
 /// # Errors
 /// As [`build`], for the first crate that fails.
-pub fn build_all<P: AsRef<Path>>(crate_dirs: &[P], target_dir: &Path) -> Result<Vec<Built>> {
-    let modules = cargo::compile(crate_dirs, target_dir)?;
+pub fn build_all<P: AsRef<Path>>(crate_dirs: &[P], target_dir: &Path, messages: Messages) -> Result<Vec<Built>> {
+    let modules = cargo::compile(crate_dirs, target_dir, messages)?;
     let encoded = modules.into_iter().map(|module| {
         let wasm = std::fs::read(&module.file).with_context(|| format!("cannot read {}", module.file.display()))?;
         let vectors = component::vectors(&module.crate_dir)?;
@@ -47,4 +48,13 @@ pub fn build_all<P: AsRef<Path>>(crate_dirs: &[P], target_dir: &Path) -> Result<
         Ok(Built { name, component })
     });
     encoded.collect()
+}
+
+/// Runs the tests of the crate in `crate_dir` natively, with cargo; whether they have passed. What they print goes to
+/// `stdout` and to standard error.
+///
+/// # Errors
+/// Cargo cannot be run.
+pub fn test(crate_dir: &Path, target_dir: &Path, stdout: Stdio) -> Result<bool> {
+    cargo::test(crate_dir, target_dir, stdout)
 }

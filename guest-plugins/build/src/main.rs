@@ -3,6 +3,7 @@
 use std::{env, fs, path::PathBuf};
 
 use anyhow::{Context as _, Result, bail};
+use hookgate_plugin_build::Messages;
 
 const USAGE: &str = "usage: hookgate-plugin-build TARGET_DIRECTORY OUT_DIRECTORY CRATE...";
 
@@ -13,7 +14,7 @@ fn main() -> Result<()> {
     if crates.is_empty() {
         bail!(USAGE);
     }
-    let all = hookgate_plugin_build::build_all(&crates, &target)?;
+    let all = hookgate_plugin_build::build_all(&crates, &target, Messages::Kept)?;
     fs::create_dir_all(&out).with_context(|| format!("cannot make {}", out.display()))?;
     for built in all {
         let file = out.join(format!("{}.wasm", built.name));

@@ -2,14 +2,14 @@
 
 use std::{path::Path, process::Command};
 
-use hookgate_plugin_build::{VECTORS_SECTION, build};
+use hookgate_plugin_build::{Messages, VECTORS_SECTION, build};
 use wasmparser::{Parser, Payload, Validator};
 
 #[test]
 fn a_plugin_crate_becomes_a_valid_component_with_its_vectors_inside() {
     let guests = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let target = guests.parent().unwrap().join("target/plugins");
-    let built = build(&guests.join("stripe"), &target).unwrap();
+    let built = build(&guests.join("stripe"), &target, Messages::Kept).unwrap();
     assert_eq!(built.name, "stripe");
     Validator::new().validate_all(&built.component).unwrap();
 
@@ -27,7 +27,7 @@ fn a_plugin_crate_becomes_a_valid_component_with_its_vectors_inside() {
 
 #[test]
 fn a_directory_without_a_crate_is_named_in_the_error() {
-    let error = build(Path::new("/nowhere/at-all"), Path::new("target")).unwrap_err();
+    let error = build(Path::new("/nowhere/at-all"), Path::new("target"), Messages::Kept).unwrap_err();
     assert!(error.to_string().contains("/nowhere/at-all"), "{error:#}");
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 use hookgate_capabilities::{CloudEvent, Delivery, Event, FetchedKeys, Refusal, Request, SecretText, Secrets, Verdict};
 use hookgate_plugin_sdk::Provider;
 
-use crate::{Vector, judge, judge_cloud_events, parse};
+use crate::{Difference, Vector, compare, compare_cloud_events, parse, side_by_side};
 
 /// Runs all vectors of a plugin crate (`env!("CARGO_MANIFEST_DIR")`).
 ///
@@ -23,24 +23,26 @@ pub fn check<P: Provider>(crate_dir: &str) {
     assert!(!vectors.is_empty(), "a plugin has vectors");
     let failures: Vec<String> = vectors
         .iter()
-        .flat_map(|vector| run::<P>(vector).into_iter().map(|difference| format!("{}: {difference}", vector.id)))
+        .map(|vector| (&vector.id, run::<P>(vector)))
+        .filter(|(_, differences)| !differences.is_empty())
+        .map(|(id, differences)| format!("{id}\n{}\n", side_by_side(&differences)))
         .collect();
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
 /// What differs from what the vector asks for.
-pub fn run<P: Provider>(vector: &Vector) -> Vec<String> {
+pub fn run<P: Provider>(vector: &Vector) -> Vec<Difference> {
     let described = P::describe();
     let source = Source::new(vector.secrets(&described), vector.settings())
         .with_keys(vector.keys(&described))
         .knowing_the_sender(&vector.authenticated_by);
     let request = vector.request();
     let answer = source.verify::<P>(&request);
-    let mut differences = judge(vector, &answer);
+    let mut differences = compare(vector, &answer);
     if let (Ok(verdict), true) = (&answer, differences.is_empty()) {
         match source.transform::<P>(&request, verdict) {
-            Ok(made) => differences.extend(judge_cloud_events(vector, &made)),
-            Err(error) => differences.push(format!("cannot be transformed: {error}")),
+            Ok(made) => differences.extend(compare_cloud_events(vector, &made)),
+            Err(error) => differences.push(Difference::new("transform", "CloudEvents", error)),
         }
     }
     differences

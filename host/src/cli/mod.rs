@@ -18,6 +18,7 @@ mod secrets;
 mod send;
 mod serve;
 mod store;
+mod watch;
 
 use std::{io, process::ExitCode};
 
@@ -162,6 +163,14 @@ mod tests {
             ("plugin history", true),
             ("plugin sign ./x.wasm", false),
             ("plugin sign ./x.wasm --key k.pem --new-key", true),
+            ("plugin test x.wasm --memory 128MiB --timeout 2s --time", true),
+            ("plugin test x.wasm --memory 2GiB", false),
+            ("plugin test x.wasm --timeout 1h", false),
+            ("plugin new acme --path dir --sdk ..", true),
+            ("plugin new Acme", false),
+            ("plugin build . --out dir --json", true),
+            ("plugin dev acme --forward http://localhost:3000/hooks", true),
+            ("dev --only stripe --directory plugins", true),
             ("", false),
             ("nothing", false),
             ("serve --config x.toml", true),

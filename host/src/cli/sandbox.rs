@@ -4,22 +4,54 @@ use std::{
     env,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::plugin::{Catalog, Origin, Plugin, Sandbox, read_component};
+use crate::{
+    config::{duration_ms, size_bytes},
+    limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS, Range},
+    plugin::{Catalog, Origin, Plugin, Sandbox, read_component},
+};
 
 /// A command has a call or two in flight.
 const CALLS_AT_ONCE: u32 = 4;
 
-/// Where plugins are looked for.
+/// Where plugins are looked for, and what a call of one may take.
 #[derive(Args, Debug)]
 pub struct Directory {
     /// A directory of further plugins, `NAME.wasm` each; they go before bundled ones of the same name
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// What a call of a plugin may take.
+#[derive(Args, Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// Memory of a call, as plugins.memory has it; for interpreted languages
+    #[arg(long = "memory", value_name = "SIZE", value_parser = memory)]
+    pub memory_bytes: Option<u64>,
+    /// Computing time of a call, as plugins.timeout has it
+    #[arg(long = "timeout", value_name = "DURATION", value_parser = timeout)]
+    pub timeout_ms: Option<u64>,
+}
+
+fn memory(text: &str) -> Result<u64, String> {
+    let bytes = size_bytes(text).map_err(|why| format!("it {why}; write 128MiB"))?;
+    within(bytes, PLUGIN_MEMORY_BYTES).ok_or_else(|| "it must be from 1MiB to 1GiB".to_owned())
+}
+
+fn timeout(text: &str) -> Result<u64, String> {
+    let ms = duration_ms(text).map_err(|why| format!("it {why}; write 500ms or 2s"))?;
+    within(ms, PLUGIN_TIMEOUT_MS).ok_or_else(|| "it must be from 1ms to 10s".to_owned())
+}
+
+fn within(value: u64, range: Range) -> Option<u64> {
+    (range.min..=range.max).contains(&value).then_some(value)
 }
 
 /// A plugin, with where it comes from.
@@ -28,7 +60,36 @@ pub struct Found {
     pub origin: Origin,
 }
 
+impl Limits {
+    /// A sandbox with these limits; what it compiles is kept in the user's cache directory.
+    pub fn sandbox(&self) -> Result<Arc<Sandbox>> {
+        let mut limits = super::configuration::default_limits(CALLS_AT_ONCE);
+        if let Some(bytes) = self.memory_bytes {
+            limits.memory_bytes = usize::try_from(bytes)?;
+        }
+        if let Some(ms) = self.timeout_ms {
+            limits.time = Duration::from_millis(ms);
+        }
+        Ok(Sandbox::new(limits, &cache_directory()?)?)
+    }
+}
+
 impl Directory {
+    /// One that no argument has named.
+    pub fn of(directory: PathBuf, limits: Limits) -> Self {
+        Directory { directory: Some(directory), limits }
+    }
+
+    /// What a call may take, where it was said.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// A sandbox for its plugins.
+    pub fn sandbox(&self) -> Result<Arc<Sandbox>> {
+        self.limits.sandbox()
+    }
+
     /// The directory, where one is named.
     pub fn path(&self) -> Option<&Path> {
         self.directory.as_deref()
@@ -40,12 +101,8 @@ impl Directory {
     }
 }
 
-/// A sandbox with the default limits; what it compiles is kept in the user's cache directory.
-pub fn new() -> Result<Arc<Sandbox>> {
-    new_in(&cache_directory()?)
-}
-
-/// As [`new`], with another directory.
+/// A sandbox with the default limits, and a directory of its own for what it compiles.
+#[cfg(test)]
 pub fn new_in(cache: &Path) -> Result<Arc<Sandbox>> {
     Ok(Sandbox::new(super::configuration::default_limits(CALLS_AT_ONCE), cache)?)
 }

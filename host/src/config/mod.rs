@@ -22,7 +22,7 @@ pub use problem::{ConfigErrors, Problem, Warning};
 pub use read::{FindPlugins, KnownPlugins};
 pub use reference::reference;
 pub use secret::{Environment, ProcessEnvironment, SecretFile};
-pub use value::duration_ms;
+pub use value::{bytes as size_bytes, duration_ms};
 
 use std::{
     collections::{BTreeMap, BTreeSet},

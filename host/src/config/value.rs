@@ -21,7 +21,7 @@ pub fn duration_ms(text: &str) -> Result<u64, String> {
 }
 
 /// `512B`, `64KiB`, `1MB`: in bytes.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
+pub fn bytes(text: &str) -> Result<u64, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = unit.trim_start();

@@ -24,6 +24,8 @@ mod tests;
 mod time;
 mod turns;
 pub mod vectors;
+#[cfg(test)]
+mod versions;
 mod wasi;
 
 use std::{

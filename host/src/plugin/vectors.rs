@@ -1,14 +1,18 @@
 //! Conformance vectors: deliveries with the verdicts that they must get, run in the sandbox.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hookgate_capabilities::{CloudEvent, Delivery, Event, FetchedKeys, Refusal, Request, Secrets, Verdict};
-use hookgate_conformance::{Vector, judge, judge_cloud_events};
+use hookgate_conformance::{Difference, Vector, compare, compare_cloud_events};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Broken, Plugin, sent_at};
-use crate::cloudevents;
+use crate::{cloudevents, limits};
 
 /// What a vector file says of each vector apart from the vector itself.
 #[derive(Deserialize)]
@@ -62,15 +66,8 @@ pub fn carried(plugin: &Plugin) -> Result<Vec<Named>, NoVectors> {
 
 /// What differs from what the vector asks for; nothing when all is as it should be. `set` are settings of the source, for
 /// vectors that do not say them.
-pub async fn differences(plugin: &Plugin, mut vector: Vector, set: &[(String, String)]) -> Vec<String> {
-    let mut settings: BTreeMap<String, String> = set.iter().cloned().collect();
-    settings.extend(vector.settings());
-    let source = Source {
-        secrets: Arc::new(Secrets::new(vector.secrets(plugin.descriptor()))),
-        settings: Arc::new(settings),
-        keys: vector.keys(plugin.descriptor()),
-        authenticated_by: vector.authenticated_by.as_slice().into(),
-    };
+pub async fn differences(plugin: &Plugin, mut vector: Vector, set: &[(String, String)]) -> Vec<Difference> {
+    let source = Source::of(&vector, plugin, set);
     let mut answer = source.verify(plugin, &vector.request()).await;
     if vector.now_unix.is_none() {
         for sent_at in sent_at::of_headers(&vector.headers) {
@@ -83,19 +80,36 @@ pub async fn differences(plugin: &Plugin, mut vector: Vector, set: &[(String, St
     }
     let answer = match answer {
         Ok(answer) => answer,
-        Err(broken) => return vec![format!("was not judged: {broken}")],
+        Err(broken) => {
+            let expected = if vector.valid { "taken" } else { "refused" };
+            return vec![Difference::new("verdict", expected, format!("none: {broken}"))];
+        }
     };
-    let mut differences = judge(&vector, &answer);
+    let mut differences = compare(&vector, &answer);
     if let (Ok(verdict), true) = (&answer, differences.is_empty()) {
         match source.transform(plugin, &vector.request(), verdict).await {
             Ok(made) => {
-                differences.extend(cloudevents::check_all(&made).err());
-                differences.extend(judge_cloud_events(&vector, &made));
+                let broken = cloudevents::check_all(&made).err();
+                differences.extend(broken.map(|why| Difference::new("CloudEvents", "by the rules", why.to_string())));
+                differences.extend(compare_cloud_events(&vector, &made));
             }
-            Err(error) => differences.push(format!("cannot be transformed: {error}")),
+            Err(error) => differences.push(Difference::new("transform", "CloudEvents", error)),
         }
     }
     differences
+}
+
+/// How long single verifications of a vector take, a fresh sandbox included, sorted; none where the plugin breaks.
+pub async fn durations(plugin: &Plugin, vector: &Vector, set: &[(String, String)]) -> Option<Vec<Duration>> {
+    let (source, request) = (Source::of(vector, plugin, set), vector.request());
+    let (mut durations, began) = (Vec::new(), Instant::now());
+    while durations.len() < limits::PLUGIN_TIMED_CALLS_MAX && began.elapsed() < limits::PLUGIN_TIMED_MAX {
+        let call = Instant::now();
+        let _judged = source.verify(plugin, &request).await.ok()?;
+        durations.push(call.elapsed());
+    }
+    durations.sort_unstable();
+    Some(durations)
 }
 
 /// A source, as the vector configures it.
@@ -107,6 +121,17 @@ struct Source {
 }
 
 impl Source {
+    fn of(vector: &Vector, plugin: &Plugin, set: &[(String, String)]) -> Self {
+        let mut settings: BTreeMap<String, String> = set.iter().cloned().collect();
+        settings.extend(vector.settings());
+        Source {
+            secrets: Arc::new(Secrets::new(vector.secrets(plugin.descriptor()))),
+            settings: Arc::new(settings),
+            keys: vector.keys(plugin.descriptor()),
+            authenticated_by: vector.authenticated_by.as_slice().into(),
+        }
+    }
+
     async fn verify(&self, plugin: &Plugin, request: &Request) -> Result<Result<Verdict, Refusal>, Broken> {
         let request = Arc::new(request.clone());
         let delivery = Delivery::new(request, self.settings.clone(), self.secrets.clone());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hookgate_conformance::Difference;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -146,7 +147,7 @@ impl Versions {
         let candidate = Provider::Sandboxed(plugin.clone());
         let mut all = Recorded::default();
         for inbound in sources.iter().filter_map(|source| live.sources.get(&source.name)) {
-            let claims = self.0.claims.as_ref();
+            let claims = Some(&self.0.claims);
             match recorded::judge_again(&self.0.journal, claims, inbound, &candidate).await? {
                 Ok(Recorded { same, skipped }) => {
                     all.same += same;
@@ -249,12 +250,16 @@ async fn passed_vectors(plugin: &Plugin) -> Result<usize, String> {
     let count = all.len();
     for (id, vector) in all {
         let differences = match vector {
-            Ok(vector) => vectors::differences(plugin, vector, &[]).await,
-            Err(error) => vec![error],
+            Ok(vector) => in_words(&vectors::differences(plugin, vector, &[]).await),
+            Err(error) => error,
         };
         if !differences.is_empty() {
-            return Err(format!("its own conformance vector {id} fails: {}", differences.join("; ")));
+            return Err(format!("its own conformance vector {id} fails: {differences}"));
         }
     }
     Ok(count)
+}
+
+fn in_words(differences: &[Difference]) -> String {
+    differences.iter().map(Difference::to_string).collect::<Vec<_>>().join("; ")
 }

@@ -57,7 +57,8 @@ struct Parts {
     sandbox: Arc<Sandbox>,
     files: Files,
     trusted: Vec<TrustedKey>,
-    claims: Option<Claims>,
+    is_dev: bool,
+    claims: Claims,
     kept: Mutex<Kept>,
     /// Those that work somewhere, or could be back in a moment, by hash.
     loaded: Mutex<HashMap<String, Plugin>>,
@@ -135,7 +136,8 @@ impl Versions {
         store: &Path,
         sandbox: &Arc<Sandbox>,
         plugins: &config::Plugins,
-        claims: Option<Claims>,
+        claims: Claims,
+        is_dev: bool,
     ) -> Result<Versions, JournalError> {
         let kept = journal.plugins()?;
         let kept = Kept {
@@ -148,6 +150,7 @@ impl Versions {
             sandbox: sandbox.clone(),
             files: Files::of_store(store),
             trusted: plugins.trusted_keys.clone(),
+            is_dev,
             claims,
             kept: Mutex::new(kept),
             loaded: Mutex::default(),

@@ -150,7 +150,7 @@ impl Versions {
             plugin: Some(plugin.clone()),
             source: None,
             then: Then::Work(How::Now),
-            despite_recorded: false,
+            despite_recorded: self.0.is_dev,
             by: who::DIRECTORY,
         };
         // A refusal is told by the history and the log; whatever works goes on working.

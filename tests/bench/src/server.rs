@@ -147,7 +147,7 @@ pub async fn twin(config: &Path) -> Result<()> {
     let (config, _) = Config::load(config, &known).map_err(|errors: ConfigErrors| anyhow::anyhow!("{errors}"))?;
     let _logs = hookgate::telemetry::Logs::start(&config.log)?;
     let native = |_: &_| Some(Provider::Native(NativeTwin::of::<Stripe>("stripe")));
-    let options = serve::Options { substitute: &native, again: None };
+    let options = serve::Options { substitute: &native, ..serve::Options::default() };
     Ok(serve::run(config, |ready| say(&ready.deliveries), options).await?)
 }
 

@@ -4,6 +4,7 @@ mod keys;
 mod text;
 
 use std::{
+    convert::Infallible,
     net::SocketAddr,
     path::{Path, PathBuf},
 };
@@ -11,6 +12,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use http::Uri;
+use tokio::sync::Notify;
 
 use self::keys::ThrowAway;
 use super::{
@@ -19,10 +21,10 @@ use super::{
     output::{self, Table},
     sandbox::{self, Directory},
     send::quoted,
+    watch::Watch,
 };
 use crate::{
-    config::{Config, KnownPlugins, Plugins, ProcessEnvironment, Store},
-    plugin::Catalog,
+    config::{Config, ConfigErrors, KnownPlugins, Plugins, ProcessEnvironment, Store, Warning},
     serve::{self, Options, Ready},
     telemetry::Logs,
 };
@@ -34,12 +36,27 @@ use crate::{
 /// What becomes of each delivery is logged to standard error. The store is thrown away too, unless --store says where to
 /// keep it.
 ///
+/// A component of --directory that changes is taken over while the gateway runs.
+///
 /// Examples:
 ///   hookgate dev
-///   hookgate dev --forward http://localhost:3000/webhooks
+///   hookgate dev --only stripe --forward http://localhost:3000/webhooks
+///   hookgate dev --directory plugins
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct Dev {
+    #[command(flatten)]
+    gateway: Gateway,
+    /// Only these plugins, in place of all of them
+    #[arg(long, value_name = "NAME")]
+    only: Vec<String>,
+    #[command(flatten)]
+    directory: Directory,
+}
+
+/// Where it listens, and where its events go.
+#[derive(Args, Debug)]
+pub struct Gateway {
     /// Where events go, as CloudEvents in JSON
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     forward: Option<Uri>,
@@ -52,8 +69,6 @@ pub struct Dev {
     /// A directory for the store, to be kept
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
-    #[command(flatten)]
-    directory: Directory,
 }
 
 /// A source that was made up.
@@ -64,53 +79,91 @@ struct MadeUp {
 
 impl Dev {
     pub async fn run(self) -> Result<Exit> {
-        if !self.admin.ip().is_loopback() {
-            bail!("--admin {} is not on loopback; the admin API has no token here, anyone could use it", self.admin);
-        }
-        let (sources, left_out) = make_up(&self.directory.catalog()?).await?;
-        // Removed when this ends, however it ends short of a kill.
-        let temporary = tempfile::Builder::new().prefix("hookgate-dev-").tempdir().context("no temporary directory")?;
-        let store = self.store.clone().unwrap_or_else(|| temporary.path().join("data"));
-        let config = self.config(&store, &sources)?;
-        let _logs = Logs::start(&config.log)?;
-        let forward = self.forward.as_ref().map(Uri::to_string);
-        let mut broken = None;
-        let directory = self.directory.path();
-        let introduce =
-            |ready: &Ready| broken = introduce(ready, &sources, &left_out, forward.as_deref(), directory).err();
-        serve::run(config, introduce, Options::default()).await?;
-        match broken {
-            Some(error) => Err(error.into()),
-            None => Ok(Exit::Ok),
-        }
-    }
-
-    /// Through the reader of configurations, so that all else has its default.
-    fn config(&self, store: &std::path::Path, sources: &[MadeUp]) -> Result<Config> {
-        let text = text::configuration(&text::Given {
-            listen: self.listen,
-            admin: self.admin,
-            store,
-            plugins: self.directory.path(),
-            cache: &sandbox::cache_directory()?,
-            forward: self.forward.as_ref(),
-            sources: &sources.iter().map(|source| (source.name.as_str(), &source.keys)).collect::<Vec<_>>(),
-        })?;
-        let known = |_: &Plugins, _: &Store| -> Box<dyn KnownPlugins> {
-            let all = sources.iter().map(|source| (source.name.clone(), Ok(source.keys.descriptor.clone())));
-            Box::new(all.collect::<std::collections::BTreeMap<_, _>>())
-        };
-        let here = std::env::current_dir().context("the current directory is gone")?;
-        let (config, _) = Config::parse(&text, "hookgate dev", &here, &ProcessEnvironment, &known)?;
-        Ok(config)
+        run(&self.gateway, &self.directory, &self.only).await
     }
 }
 
+/// Runs the gateway: with these plugins, or with all of them where none is named.
+pub async fn run(gateway: &Gateway, directory: &Directory, only: &[String]) -> Result<Exit> {
+    if !gateway.admin.ip().is_loopback() {
+        let admin = gateway.admin;
+        bail!("--admin {admin} is not on loopback; the admin API has no token here, anyone could use it");
+    }
+    let watch = directory.path().map(|path| Watch::new(path, is_component));
+    let (sources, left_out) = make_up(directory, only).await?;
+    // Removed when this ends, however it ends short of a kill.
+    let temporary = tempfile::Builder::new().prefix("hookgate-dev-").tempdir().context("no temporary directory")?;
+    let store = gateway.store.clone().unwrap_or_else(|| temporary.path().join("data"));
+    let text = configuration(gateway, directory, &store, &sources)?;
+    let here = std::env::current_dir().context("the current directory is gone")?;
+    let again = || read(&text, &here, &sources);
+    let (config, _) = again()?;
+    let _logs = Logs::start(&config.log)?;
+    let forward = gateway.forward.as_ref().map(Uri::to_string);
+    let (mut broken, is_ready) = (None, Notify::new());
+    let introduce = |ready: &Ready| {
+        broken = introduce(ready, &sources, &left_out, forward.as_deref(), directory.path()).err();
+        is_ready.notify_one();
+    };
+    let serving = serve::run(config, introduce, Options { again: Some(&again), is_dev: true, ..Options::default() });
+    tokio::select! {
+        ended = serving => ended?,
+        never = follow(watch, &is_ready) => match never {},
+    }
+    match broken {
+        Some(error) => Err(error.into()),
+        None => Ok(Exit::Ok),
+    }
+}
+
+fn is_component(path: &Path) -> bool {
+    path.extension().is_some_and(|extension| extension == "wasm")
+}
+
+/// Has a changed component taken over by the running gateway, which reads everything again on SIGHUP. Before it is ready a
+/// SIGHUP would end it.
+async fn follow(watch: Option<Watch<impl Fn(&Path) -> bool>>, is_ready: &Notify) -> Infallible {
+    is_ready.notified().await;
+    let Some(mut watch) = watch else { return std::future::pending().await };
+    loop {
+        watch.changed().await;
+        #[cfg(unix)]
+        if let Err(error) = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP) {
+            tracing::warn!("a component has changed and cannot be taken over: {error}");
+        }
+    }
+}
+
+/// Read as any other, so that all else has its default.
+fn configuration(gateway: &Gateway, directory: &Directory, store: &Path, sources: &[MadeUp]) -> Result<String> {
+    text::configuration(&text::Given {
+        listen: gateway.listen,
+        admin: gateway.admin,
+        store,
+        plugins: directory.path(),
+        limits: directory.limits(),
+        cache: &sandbox::cache_directory()?,
+        forward: gateway.forward.as_ref(),
+        sources: &sources.iter().map(|source| (source.name.as_str(), &source.keys)).collect::<Vec<_>>(),
+    })
+}
+
+fn read(text: &str, here: &Path, sources: &[MadeUp]) -> Result<(Config, Vec<Warning>), ConfigErrors> {
+    let known = |_: &Plugins, _: &Store| -> Box<dyn KnownPlugins> {
+        let all = sources.iter().map(|source| (source.name.clone(), Ok(source.keys.descriptor.clone())));
+        Box::new(all.collect::<std::collections::BTreeMap<_, _>>())
+    };
+    Config::parse(text, "hookgate dev", here, &ProcessEnvironment, &known)
+}
+
 /// The sources, and the plugins that cannot run with a made-up secret, each with the reason.
-async fn make_up(catalog: &Catalog) -> Result<(Vec<MadeUp>, Vec<(String, String)>)> {
-    let sandbox = sandbox::new()?;
+async fn make_up(directory: &Directory, only: &[String]) -> Result<(Vec<MadeUp>, Vec<(String, String)>)> {
+    let (catalog, sandbox) = (directory.catalog()?, directory.sandbox()?);
+    if let Some(unknown) = only.iter().find(|name| catalog.origin(name).is_none()) {
+        bail!("there is no plugin {unknown:?}; `hookgate plugin list` shows those that there are");
+    }
     let (mut sources, mut left_out) = (Vec::new(), Vec::new());
-    for (name, _) in catalog.list() {
+    for (name, _) in catalog.list().filter(|(name, _)| only.is_empty() || only.iter().any(|one| one == name)) {
         let keys = match catalog.load(name, &sandbox).await {
             Ok(plugin) => keys::make_up(&plugin).await,
             Err(error) => Err(error.to_string()),

@@ -5,7 +5,7 @@ use std::{fmt::Write, net::SocketAddr, path::Path};
 use anyhow::Result;
 use http::Uri;
 
-use super::keys::ThrowAway;
+use super::{super::sandbox, keys::ThrowAway};
 
 /// What it is made of.
 pub struct Given<'a> {
@@ -14,6 +14,8 @@ pub struct Given<'a> {
     pub store: &'a Path,
     /// The directory of further plugins.
     pub plugins: Option<&'a Path>,
+    /// What a call of a plugin may take, where that is not the default.
+    pub limits: &'a sandbox::Limits,
     /// Where compiled plugins are kept.
     pub cache: &'a Path,
     pub forward: Option<&'a Uri>,
@@ -23,7 +25,7 @@ pub struct Given<'a> {
 
 /// The text. Nothing is guarded from the one URL that the user has named, and a nearly full disk is no hindrance.
 pub fn configuration(given: &Given<'_>) -> Result<String> {
-    let Given { listen, admin, store, plugins, cache, forward, sources } = given;
+    let Given { listen, admin, store, plugins, limits, cache, forward, sources } = given;
     let mut text = String::new();
     writeln!(text, "server.listen = \"{listen}\"\nadmin.listen = \"{admin}\"")?;
     writeln!(text, "store.path = {}\nstore.headroom = \"64MiB\"", quoted(&store.to_string_lossy()))?;
@@ -31,6 +33,12 @@ pub fn configuration(given: &Given<'_>) -> Result<String> {
     writeln!(text, "plugins.cache = {}", quoted(&cache.to_string_lossy()))?;
     if let Some(plugins) = plugins {
         writeln!(text, "plugins.directory = {}", quoted(&plugins.to_string_lossy()))?;
+    }
+    if let Some(bytes) = limits.memory_bytes {
+        writeln!(text, "plugins.memory = \"{bytes}B\"")?;
+    }
+    if let Some(ms) = limits.timeout_ms {
+        writeln!(text, "plugins.timeout = \"{ms}ms\"")?;
     }
     for (name, keys) in *sources {
         writeln!(text, "[[source]]\nname = \"{name}\"\nplugin = \"{name}\"")?;

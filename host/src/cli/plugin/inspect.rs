@@ -81,7 +81,7 @@ struct Inspected<'a> {
 impl Inspect {
     pub async fn run(self) -> anyhow::Result<Exit> {
         let catalog = self.directory.catalog()?;
-        let found = sandbox::load(&self.plugin, &catalog, &sandbox::new()?).await?;
+        let found = sandbox::load(&self.plugin, &catalog, &self.directory.sandbox()?).await?;
         let mut inspected = inspected(&found);
         if let Some(file) = &self.config {
             let (config, _) = configuration::load(file)?;

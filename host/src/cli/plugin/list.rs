@@ -7,7 +7,7 @@ use crate::{
     cli::{
         Exit,
         output::{self, Table},
-        sandbox::{self, Directory},
+        sandbox::Directory,
     },
     plugin::Plugin,
 };
@@ -47,7 +47,7 @@ enum State {
 impl List {
     pub async fn run(self) -> anyhow::Result<Exit> {
         let catalog = self.directory.catalog()?;
-        let sandbox = sandbox::new()?;
+        let sandbox = self.directory.sandbox()?;
         let mut all = Vec::new();
         for (name, origin) in catalog.list() {
             let state = match catalog.load(name, &sandbox).await {

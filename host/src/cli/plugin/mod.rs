@@ -1,26 +1,35 @@
-//! `hookgate plugin`: what plugins there are, what is in one, whether it does what it promises, which version works, and in
-//! what another one differs.
+//! `hookgate plugin`: what plugins there are, what is in one, whether it does what it promises, writing one, which version
+//! works, and in what another one differs.
 
 mod activate;
+mod build;
+mod dev;
 mod diff;
 mod inspect;
 mod install;
 mod list;
+mod new;
+mod project;
 mod replay;
 mod sign;
+mod template;
 mod test;
+mod vectors;
 mod versions;
 
 use clap::Subcommand;
 
 use super::Exit;
 
-/// Look at plugins, test and sign them, and have a running gateway try and exchange them
+/// Look at plugins, write, test and sign them, and have a running gateway try and exchange them
 #[derive(Debug, Subcommand)]
 pub enum Plugin {
     List(list::List),
     Inspect(inspect::Inspect),
+    New(new::New),
+    Build(build::Build),
     Test(test::Test),
+    Dev(dev::Dev),
     Sign(sign::Sign),
     Replay(replay::Replay),
     Install(install::Install),
@@ -39,7 +48,10 @@ impl Plugin {
         match self {
             Plugin::List(list) => list.run().await,
             Plugin::Inspect(inspect) => inspect.run().await,
+            Plugin::New(new) => new.run(),
+            Plugin::Build(build) => build.run().await,
             Plugin::Test(test) => test.run().await,
+            Plugin::Dev(dev) => dev.run().await,
             Plugin::Sign(sign) => sign.run().await,
             Plugin::Replay(replay) => replay.run().await,
             Plugin::Install(install) => install.run().await,

@@ -1,20 +1,25 @@
 //! `hookgate plugin test`
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use clap::Args;
-use serde::Serialize;
 
+use super::{
+    project::{Project, Target, is_crate},
+    vectors::{Ran, Report, run_all, timing},
+};
 use crate::{
     cli::{
         Exit, output,
         sandbox::{self, Directory},
         send::pair,
     },
-    human::printable,
     plugin::{
-        Plugin,
+        Catalog, Plugin,
         vectors::{self, Named},
     },
 };
@@ -26,17 +31,21 @@ use crate::{
 /// --provider, or all of them with --all. A vector that does not say when it was received is received when its own
 /// headers say it was sent.
 ///
+/// Of a crate, which is what is tested in its own directory where nothing is named, the tests are run natively first; then it
+/// is built, and its vectors are run in the sandbox.
+///
 /// It prints a line a vector and fails when a verdict differs, or when there is no vector at all.
 ///
 /// Examples:
-///   hookgate plugin test stripe
+///   hookgate plugin test
+///   hookgate plugin test stripe --time
 ///   hookgate plugin test ./my-provider.wasm --vectors cases.json --json
 ///   hookgate plugin test hmac --vectors cases.json --provider calendly --set provider=calendly
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct Test {
-    /// A plugin's name, or a component's file
-    #[arg(value_name = "NAME|FILE")]
+    /// A crate's directory, a plugin's name, or a component's file
+    #[arg(value_name = "DIR|NAME|FILE", default_value = ".")]
     plugin: String,
     /// Vectors to run in place of the component's own
     #[arg(long, value_name = "FILE")]
@@ -50,6 +59,14 @@ pub struct Test {
     /// Run the vectors of every provider
     #[arg(long, requires = "vectors")]
     all: bool,
+    /// Of a crate: leave its native tests out
+    #[arg(long)]
+    no_native: bool,
+    /// Also measure how long a verification takes
+    #[arg(long)]
+    time: bool,
+    #[command(flatten)]
+    target: Target,
     #[command(flatten)]
     directory: Directory,
     /// Print JSON
@@ -57,44 +74,46 @@ pub struct Test {
     json: bool,
 }
 
-/// What came of a vector.
-#[derive(Serialize)]
-struct Ran {
-    id: String,
-    ok: bool,
-    /// What differs; empty when it is ok.
-    differences: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Report {
-    plugin: String,
-    hash: String,
-    passed: usize,
-    failed: usize,
-    vectors: Vec<Ran>,
-}
-
 impl Test {
     pub async fn run(self) -> Result<Exit> {
         let catalog = self.directory.catalog()?;
-        let plugin = sandbox::load(&self.plugin, &catalog, &sandbox::new()?).await?.plugin;
-        let mut all = Vec::new();
-        for vector in self.read(&plugin)? {
-            let ran = run(&plugin, vector, &self.set).await;
-            if !self.json {
-                output::line(&ran)?;
-            }
-            all.push(ran);
-        }
-        let failed = all.iter().filter(|ran| !ran.ok).count();
-        let (name, hash) = (plugin.descriptor().name.clone(), plugin.hash().to_owned());
-        let report = Report { plugin: name, hash, passed: all.len() - failed, failed, vectors: all };
+        let plugin = match self.project(&catalog)? {
+            Some(project) => match self.no_native || project.test(!self.json)? {
+                true => self.directory.sandbox()?.load(&project.build()?.component).await?,
+                false => {
+                    eprintln!("the native tests have failed; the sandbox is left out");
+                    return Ok(Exit::Failed);
+                }
+            },
+            None => sandbox::load(&self.plugin, &catalog, &self.directory.sandbox()?).await?.plugin,
+        };
+        let report = self.judge(&plugin).await?;
         match self.json {
             true => output::json(&report)?,
             false => output::line(&report)?,
         }
-        Ok(if report.failed == 0 && report.passed > 0 { Exit::Ok } else { Exit::Failed })
+        Ok(if report.is_good() { Exit::Ok } else { Exit::Failed })
+    }
+
+    /// The crate that is meant, where one is.
+    fn project(&self, catalog: &Catalog) -> Result<Option<Project>> {
+        let directory = Path::new(&self.plugin);
+        let is_plugin = catalog.origin(&self.plugin).is_some();
+        match !is_plugin && (is_crate(directory) || self.plugin == ".") {
+            true => Project::open(directory, &self.target).map(Some),
+            false => Ok(None),
+        }
+    }
+
+    async fn judge(&self, plugin: &Plugin) -> Result<Report> {
+        let vectors = self.read(plugin)?;
+        let timed = match self.time {
+            true => timing(plugin, &vectors, &self.set).await,
+            false => None,
+        };
+        let told = |ran: &Ran| if self.json { Ok(()) } else { output::line(ran) };
+        let report = run_all(plugin, vectors, &self.set, told).await?;
+        Ok(Report { timing: timed, ..report })
     }
 
     fn read(&self, plugin: &Plugin) -> Result<Vec<Named>> {
@@ -113,38 +132,5 @@ impl Test {
             all.extend(vectors::read(&text, providers).with_context(|| format!("{name} holds no vectors"))?);
         }
         Ok(all)
-    }
-}
-
-async fn run(plugin: &Plugin, (id, vector): Named, set: &[(String, String)]) -> Ran {
-    let differences = match vector {
-        Ok(vector) => vectors::differences(plugin, vector, set).await,
-        Err(error) => vec![error],
-    };
-    Ran { id, ok: differences.is_empty(), differences }
-}
-
-impl std::fmt::Display for Ran {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self.ok {
-            true => write!(f, "ok {}", printable(&self.id)),
-            false => write!(f, "FAIL {}: {}", printable(&self.id), printable(&self.differences.join("; "))),
-        }
-    }
-}
-
-impl std::fmt::Display for Report {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = &self.plugin;
-        match self.vectors.is_empty() {
-            true => {
-                write!(
-                    f,
-                    "{name}: there are no vectors of it; name a file with --vectors and what they call the provider with \
-                     --provider, or build the plugin with some"
-                )
-            }
-            false => write!(f, "{name}: {} passed, {} failed", self.passed, self.failed),
-        }
     }
 }

@@ -96,7 +96,7 @@ struct Answer {
 impl Send {
     pub async fn run(self) -> Result<Exit> {
         let catalog = self.directory.catalog()?;
-        let plugin = sandbox::load(&self.provider, &catalog, &sandbox::new()?).await?.plugin;
+        let plugin = sandbox::load(&self.provider, &catalog, &self.directory.sandbox()?).await?.plugin;
         let sender = self.sender(plugin)?;
         let body = self.body()?;
         if self.print {
