@@ -15,6 +15,8 @@ fn example(path: &str) -> PathBuf {
 }
 
 /// The first of these commands that is there.
+// `eprintln` is shown of failed tests only.
+#[allow(clippy::explicit_write)]
 fn tool(names: &[&str]) -> Option<PathBuf> {
     let local = example("javascript/node_modules/.bin");
     let mut directories: Vec<PathBuf> = vec![local];
@@ -22,7 +24,6 @@ fn tool(names: &[&str]) -> Option<PathBuf> {
     let found = names.iter().flat_map(|name| directories.iter().map(move |directory| directory.join(name)));
     let found = found.into_iter().find(|path| path.is_file());
     if found.is_none() {
-        // Not `eprintln`: that is shown of failed tests only.
         writeln!(std::io::stderr(), "skipped: {} is not installed (examples/plugins)", names.join(" or ")).unwrap();
     }
     found

@@ -17,7 +17,7 @@ impl Bench {
     /// Builds the gateway as it is shipped and the benchmark, and runs it.
     pub fn run(self) -> Result<()> {
         chore::need_wasm_target()?;
-        let gateway = chore::build_gateway(chore::Profile::Release)?;
+        let gateway = chore::build_gateway(chore::For::Bench)?;
         let mut bench = chore::cargo();
         bench.args(["run", "--release", "--package", "hookgate-bench", "--"]).env("HOOKGATE_BIN", gateway);
         match self.arguments.is_empty() {

@@ -72,32 +72,37 @@ pub fn need_s3_server() -> Result<PathBuf> {
     Ok(server)
 }
 
-/// How the gateway is built.
+/// All that has tests, for cargo. The benchmark has none; it would add a native twin to the gateway, for which the gateway
+/// and much of what it stands on were built once more.
+pub const TESTED: [&str; 3] = ["--workspace", "--exclude", "hookgate-bench"];
+
+/// What the gateway is built for.
 #[derive(Clone, Copy)]
-pub enum Profile {
-    /// For the tests and the demo, which is built with it.
-    Debug,
-    /// For the benchmark.
-    Release,
+pub enum For {
+    /// The demo, which is built with it.
+    Demo,
+    /// The tests.
+    Tests,
+    /// The benchmark.
+    Bench,
 }
 
-/// Builds the gateway as it is shipped, and puts the gateway's binary where no other build replaces it.
-///
-/// The tests build the workspace as a whole, in which the benchmark adds a native twin to the gateway; what is tested is
-/// the binary without it.
-pub fn build_gateway(profile: Profile) -> Result<PathBuf> {
+/// Builds the gateway, and puts its binary where no other build replaces it.
+pub fn build_gateway(purpose: For) -> Result<PathBuf> {
     let mut build = cargo();
-    build.args(["build", "--package", "hookgate", "--bins"]);
-    match profile {
-        Profile::Debug => build.args(["--package", "hookgate-tests"]),
-        Profile::Release => build.arg("--release"),
+    build.args(["build", "--bins"]);
+    match purpose {
+        For::Demo => build.args(["--package", "hookgate", "--package", "hookgate-tests"]),
+        // With a test among the targets all is built with the features that tests ask for, as it is for them afterwards.
+        For::Tests => build.args(TESTED).args(["--test", "replay"]),
+        For::Bench => build.args(["--package", "hookgate", "--release"]),
     };
     run(&mut build)?;
     let target = target_directory()?;
     let name = format!("hookgate{}", env::consts::EXE_SUFFIX);
-    let directory = match profile {
-        Profile::Debug => "debug",
-        Profile::Release => "release",
+    let directory = match purpose {
+        For::Demo | For::Tests => "debug",
+        For::Bench => "release",
     };
     let (built, kept) = (target.join(directory).join(&name), target.join("xtask").join(directory));
     fs::create_dir_all(&kept)?;

@@ -18,7 +18,7 @@ impl Demo {
     pub fn run(self) -> Result<()> {
         chore::need_wasm_target()?;
         println!("Building hookgate and its plugins; the first time takes some minutes.");
-        let gateway = chore::build_gateway(chore::Profile::Debug)?;
+        let gateway = chore::build_gateway(chore::For::Demo)?;
         let demo = chore::target_directory()?.join("debug").join("hookgate-demo");
         let mut command = std::process::Command::new(demo);
         let status = command.args(self.once.then_some("--once")).env("HOOKGATE_BIN", gateway).status()?;

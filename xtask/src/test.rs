@@ -15,7 +15,7 @@ use crate::chore;
 /// Which tests; all of them when nothing is said.
 #[derive(Args)]
 pub struct Test {
-    /// For `cargo test`: `cargo xtask test -- --package hookgate-tests --test crash`
+    /// For `cargo test`: `cargo xtask test -- --test crash`
     #[arg(last = true)]
     arguments: Vec<String>,
 }
@@ -25,13 +25,13 @@ impl Test {
     pub fn run(self) -> Result<()> {
         chore::need_wasm_target()?;
         let bucket = chore::need_s3_server()?;
-        let gateway = chore::build_gateway(chore::Profile::Debug)?;
+        let gateway = chore::build_gateway(chore::For::Tests)?;
         let mut test = chore::cargo();
-        test.args(["test", "--no-fail-fast"]).env("HOOKGATE_BIN", gateway).env("HOOKGATE_S3_SERVER", bucket);
-        match self.arguments.is_empty() {
-            true => test.arg("--workspace"),
-            false => test.args(self.arguments),
-        };
+        test.args(["test", "--no-fail-fast"])
+            .args(chore::TESTED)
+            .args(self.arguments)
+            .env("HOOKGATE_BIN", gateway)
+            .env("HOOKGATE_S3_SERVER", bucket);
         if env::var_os("RUST_TEST_THREADS").is_none() {
             test.env("RUST_TEST_THREADS", threads().to_string());
         }

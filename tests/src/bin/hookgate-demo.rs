@@ -3,17 +3,19 @@
 
 use std::{
     collections::HashSet,
-    process::ExitCode,
+    fs,
+    path::PathBuf,
+    process::{Command, ExitCode},
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
     },
 };
 
 use hookgate_tests::{
-    Answer, Config, Delivery, Gateway, Received, Receiver, Reply, WEBHOOK_SECRET, get,
+    Answer, Config, Delivery, Gateway, Received, Receiver, Reply, WEBHOOK_SECRET, binary, directory, eventually, get,
     issuer::{AUDIENCE, Issuer, bearer},
-    now, sign,
+    now, run, send, sign,
 };
 use serde_json::{Value, json};
 
@@ -32,7 +34,8 @@ async fn main() -> ExitCode {
     let receiver = Receiver::answering(move |_, _| Answer::status(if up.load(Relaxed) { 200 } else { 503 })).await;
     let issuer = Issuer::start().await;
     let gateway = Gateway::start(config(&receiver, &issuer)).await;
-    let mut demo = Demo { gateway, receiver, issuer, is_up, rows: Vec::new(), checks: Vec::new() };
+    let (rows, under_load, checks) = (Vec::new(), Vec::new(), Vec::new());
+    let mut demo = Demo { gateway, receiver, issuer, is_up, rows, under_load, checks };
 
     demo.show().await;
     let came_out_right = demo.print_table();
@@ -74,6 +77,8 @@ struct Demo {
     issuer: Issuer,
     is_up: Arc<AtomicBool>,
     rows: Vec<Row>,
+    /// Events of deliveries that came in while a plugin was exchanged.
+    under_load: Vec<String>,
     /// What else was to be seen, and whether it was.
     checks: Vec<(&'static str, bool)>,
 }
@@ -136,8 +141,13 @@ impl Demo {
         self.show_order().await;
         self.show_claim().await;
         self.show_identity().await;
+        self.show_swap().await;
+        self.show_shadow().await;
         let ids = self.ids();
         self.receiver.wait_until("every event at the receiver", |all| ids.iter().all(|id| arrivals(all, id) > 0)).await;
+        let received = self.receiver.all();
+        let arrived_once = self.under_load.iter().all(|id| arrivals(&received, id) == 1);
+        self.check("every event of the exchange arrived once", arrived_once);
     }
 
     /// Events that come out of order leave in order.
@@ -191,6 +201,99 @@ impl Demo {
         self.send("Partner: a good token", "partner", good, Expected::Accepted(1)).await;
     }
 
+    /// Another version of a plugin takes over while deliveries come in, and goes again.
+    async fn show_swap(&mut self) {
+        say(
+            "Stripe delivers all the time, while another build of its plugin takes over and the one before comes back:",
+        );
+        let next = self.build("stripe");
+        // The same code under another hash: an empty custom section named `next`.
+        let component = [fs::read(&next).unwrap(), b"\0\x05\x04next".to_vec()].concat();
+        fs::write(&next, component).unwrap();
+        let (is_over, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let senders: Vec<_> = (0..4)
+            .map(|sender| {
+                let (url, is_over, count) = (self.gateway.url("stripe"), is_over.clone(), count.clone());
+                tokio::spawn(async move {
+                    let mut replies = Vec::new();
+                    while !is_over.load(Relaxed) {
+                        let id = format!("evt_demo_load_{sender}_{}", replies.len());
+                        replies.push(send(&url, &stripe(&id, now())).await);
+                        count.fetch_add(1, Relaxed);
+                    }
+                    replies
+                })
+            })
+            .collect();
+        let more = async || {
+            let before = count.load(Relaxed);
+            eventually("more deliveries", async || (count.load(Relaxed) >= before + 40).then_some(())).await;
+        };
+        more().await;
+        self.operate(&["plugin", "install", next.to_str().unwrap()]);
+        more().await;
+        self.operate(&["plugin", "rollback", "stripe"]);
+        more().await;
+        is_over.store(true, Relaxed);
+        let mut replies = Vec::new();
+        for sender in senders {
+            replies.extend(sender.await.unwrap());
+        }
+        let mut versions = HashSet::new();
+        for id in replies.iter().flat_map(Reply::events) {
+            let event = self.gateway.admin_get(&format!("/api/v1/events/{id}")).await.json();
+            versions.insert(event["plugin"]["hash"].as_str().unwrap_or_default().to_owned());
+            self.under_load.push(id);
+        }
+        let taken = replies.iter().filter(|reply| reply.outcome() == "accepted").count();
+        println!(
+            "  {} deliveries meanwhile, {taken} of them taken, judged by {} versions",
+            replies.len(),
+            versions.len()
+        );
+        self.check("no delivery was lost or refused in the exchange", taken == replies.len());
+        self.check("both versions have judged", versions.len() == 2);
+    }
+
+    /// A version that would do harm is seen through before it works for anybody.
+    async fn show_shadow(&mut self) {
+        say("A version of GitHub's plugin that lets anybody in is tried as a shadow, which has no effect:");
+        let careless = self.build("raw");
+        let careless = careless.to_str().unwrap();
+        let refused = self.gateway.cli(&["plugin", "install", careless, "--plugin", "github"]);
+        self.check("to work at once it is refused, by deliveries of the past", refused.code == Some(1));
+        self.operate(&["plugin", "install", careless, "--plugin", "github", "--shadow", "--despite-recorded"]);
+        let push = sign::github(GITHUB, "push", "demo-delivery-3", json!({ "ref": "refs/heads/main" }).to_string());
+        self.send("GitHub: a push, beside a shadow", "github", push.clone(), Expected::Accepted(1)).await;
+        self.send("GitHub: a forged one", "github", push.tampered("main", "evil"), Expected::Refused).await;
+        let verdict = eventually("the shadow's word on both", async || {
+            let diff: Value =
+                serde_json::from_str(&self.gateway.cli(&["plugin", "diff", "github", "--json"]).stdout).ok()?;
+            let differences = diff["differences"]["differences"].as_array()?;
+            differences.iter().find(|difference| difference["part"] == "verdict").cloned()
+        })
+        .await;
+        println!("  the forged one is {} at work; on trial it would be {}", verdict["before"], verdict["after"]);
+        self.check("the shadow would have admitted the forgery", verdict["after"] == "admitted");
+        self.operate(&["plugin", "stop-trial", "github"]);
+    }
+
+    /// A bundled plugin, built as its author would.
+    fn build(&self, plugin: &str) -> PathBuf {
+        let out = self.gateway.path().join("built");
+        let mut build = Command::new(binary());
+        build.args(["plugin", "build"]).arg(directory("guest-plugins").join(plugin)).arg("--out").arg(&out);
+        run(build.env("CARGO_TARGET_DIR", directory("target/plugins"))).ok();
+        out.join(format!("{plugin}.wasm"))
+    }
+
+    /// As an operator would; deliveries go on meanwhile.
+    fn operate(&self, arguments: &[&str]) {
+        let shown = arguments.iter().map(|word| word.rsplit('/').next().unwrap_or(word)).collect::<Vec<_>>().join(" ");
+        println!("  $ hookgate {shown}");
+        tokio::task::block_in_place(|| self.gateway.cli(arguments)).ok();
+    }
+
     fn check(&mut self, what: &'static str, holds: bool) {
         println!("  {} {what}", if holds { "seen:" } else { "NOT SEEN:" });
         self.checks.push((what, holds));
@@ -225,7 +328,8 @@ impl Demo {
 
     /// The ids of all events that were acknowledged.
     fn ids(&self) -> HashSet<String> {
-        self.rows.iter().flat_map(|row| row.events.iter().cloned()).collect()
+        let of_rows = self.rows.iter().flat_map(|row| &row.events);
+        of_rows.chain(&self.under_load).cloned().collect()
     }
 
     /// What became of each delivery; whether all is as it must be.
@@ -251,9 +355,10 @@ impl Demo {
         all_right &= strangers == 0 && unsigned == 0 && self.checks.iter().all(|(_, holds)| *holds);
         println!("{}", "-".repeat(112));
         println!(
-            "{} deliveries, {} events, {} attempts at the receiver: {unsigned} without a right signature, {strangers} of no \
-             acknowledged event.",
+            "{} deliveries and {} during the exchange, {} events, {} attempts at the receiver: {unsigned} without a right \
+             signature, {strangers} of no acknowledged event.",
             self.rows.len(),
+            self.under_load.len(),
             known.len(),
             received.len()
         );
