@@ -117,6 +117,65 @@ async fn what_cannot_be_judged_is_told_and_mistakes_are_explained() {
     assert!(failed.stderr.contains("no plugin"), "{failed:?}");
 }
 
+/// A version that takes everything for genuine, installed as a shadow beside the one that does not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_shadow_sees_live_deliveries_and_nothing_of_it_happens() {
+    let receiver = Receiver::start().await;
+    let mut gateway = Gateway::start(config(&receiver, SECRET)).await;
+    gateway.send("github", &push(1)).await.accepted();
+    let careless = Hostile::verify("github", answers(&[(8, ADMISSION), (12, 1)]));
+    let file = gateway.path().join("careless.wasm");
+    fs::write(&file, careless.component()).unwrap();
+    let file = file.to_str().unwrap();
+    let refused = gateway.cli(&["plugin", "install", file]);
+    assert!(refused.code == Some(1) && refused.stderr.contains("recorded delivery"), "{refused:?}");
+    let installed = gateway.cli(&["plugin", "install", file, "--shadow", "--despite-recorded", "--json"]).ok();
+    let installed: Value = serde_json::from_str(&installed).unwrap();
+    let hash = installed["version"]["hash"].as_str().unwrap().to_owned();
+
+    gateway.send("github", &push(2)).await.accepted();
+    gateway.send("github", &push(3).tampered("commit-3", "commit-4")).await.refused(401);
+    let diff = |gateway: &Gateway| {
+        let finished = gateway.cli(&["plugin", "diff", "github", "--json"]);
+        let diff: Value = serde_json::from_str(&finished.stdout).unwrap();
+        (diff, finished.code)
+    };
+    let (seen, code) = eventually("both to be compared", async || {
+        let (seen, code) = diff(&gateway);
+        (seen["trial"]["comparisons"][0]["compared"] == 2).then_some((seen, code))
+    })
+    .await;
+    assert_eq!((&seen["trial"]["candidate"]["hash"], code), (&Value::from(hash.as_str()), Some(1)), "{seen}");
+    let comparison = &seen["trial"]["comparisons"][0];
+    assert_eq!(
+        (&comparison["differing"], &comparison["parts"]["verdict"]),
+        (&Value::from(2), &Value::from(1)),
+        "{seen}"
+    );
+    let verdict = seen["differences"]["differences"].as_array().unwrap().iter().find(|one| one["part"] == "verdict");
+    assert_eq!(verdict.unwrap()["after"], "admitted", "{seen}");
+    assert_eq!(gateway.metric("hookgate_trial_compared_total", &["source=\"github\""]).await, 2.0);
+
+    // The trial survives a crash, and its version can be named by the beginning of its hash.
+    gateway.kill();
+    gateway.restart().await;
+    let (after, _) = diff(&gateway);
+    assert_eq!(after["trial"]["mode"], "shadow", "{after}");
+    let (replayed, _) = replay(&gateway, &[&hash[..8]]);
+    assert_eq!(
+        (&replayed["candidate"]["hash"], &replayed["judged"]),
+        (&Value::from(hash), &Value::from(2)),
+        "{replayed}"
+    );
+
+    gateway.cli(&["plugin", "stop-trial", "github"]).ok();
+    let (ended, _) = diff(&gateway);
+    assert_eq!(ended["trial"]["candidate"], Value::Null, "{ended}");
+    receiver.wait_for(2).await;
+    assert!(gateway.stop().await.success());
+    assert_eq!(receiver.all().len(), 2, "what the shadow has admitted reaches nobody");
+}
+
 #[tokio::test]
 async fn without_a_trial_there_is_no_difference() {
     let receiver = Receiver::start().await;

@@ -158,8 +158,8 @@ mod tests {
         let differences = [Difference::new("id", "\"a\"", "none"), Difference::new("kind", long("1"), long("2\n"))];
         let table = side_by_side(&differences);
         let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(lines[0], "FIELD  EXPECTED          ACTUAL");
-        assert_eq!(lines[1], "id     \"a\"               none");
-        assert_eq!(lines[2], "kind   …xxxxxxxxxxxx1\"   …xxxxxxxxxxxx2 \"");
+        assert_eq!(lines[0], "FIELD  EXPECTED         ACTUAL");
+        assert_eq!(lines[1], "id     \"a\"              none");
+        assert_eq!(lines[2], "kind   …xxxxxxxxxxxx1\"  …xxxxxxxxxxxx2 \"");
     }
 }

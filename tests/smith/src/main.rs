@@ -43,6 +43,9 @@ fn main() {
             threads_enabled: false,
             exceptions_enabled: false,
             gc_enabled: false,
+            reference_types_enabled: false,
+            compact_imports_enabled: false,
+            wide_arithmetic_enabled: false,
             max_memories: 1,
             ..Config::default()
         };

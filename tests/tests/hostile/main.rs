@@ -199,6 +199,7 @@ fn hostile_gateway(plugins: &Path, sources: &[Hostile], receiver: &Receiver) -> 
         .with("plugins", &format!("directory = {:?}", plugins.to_str().unwrap()))
         .with("plugins", "timeout = \"100ms\"")
         .with("plugins", "memory = \"32MiB\"")
+        .with("plugins", "grants = [\"wasi\"]")
         .stripe("stripe")
         .receiver(receiver);
     for plugin in sources {

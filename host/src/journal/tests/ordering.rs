@@ -325,15 +325,21 @@ fn a_key_for_each_event_is_forgotten_after_its_time() {
         bench.pass(WINDOW);
         assert_eq!((bench.held(), bench.inbox().len() as u64), (0, keys));
         let mut sweeper = sweep::Sweeper::default();
-        let retention = Duration::from_secs(1_000_000);
+        // The journal's own sweeper may come first: what counts is what is left.
+        let mut sweep = |bench: &Bench| {
+            sweeper.pass(&bench.journal, Duration::from_secs(1_000_000)).unwrap();
+            let engine = bench.journal.0.shared.engine().unwrap();
+            let most = usize::try_from(keys).unwrap() + 1;
+            read::collect(&*engine, Space::OrderingKeys, &keys::all(), most, |key| Some(key.to_vec())).unwrap().len()
+        };
         bench.pass(80_000_000);
-        assert_eq!(sweeper.pass(&bench.journal, retention).unwrap().ordering_keys, 0);
+        assert_eq!(sweep(&bench) as u64, keys);
         // This one is remembered for longer.
         bench.times("key 7", [9_000]);
         bench.pass(10_000_000);
-        assert_eq!(sweeper.pass(&bench.journal, retention).unwrap().ordering_keys, keys - 1);
+        assert_eq!(sweep(&bench), 1);
         bench.pass(90_000_000);
-        assert_eq!(sweeper.pass(&bench.journal, retention).unwrap().ordering_keys, 1);
+        assert_eq!(sweep(&bench), 0);
         let engine = bench.journal.0.shared.engine().unwrap();
         for space in [Space::Held, Space::HeldDue, Space::OrderingKeys, Space::Expiry] {
             let left = read::collect(&*engine, space, &keys::all(), 9, |key| Some(key.to_vec())).unwrap();
