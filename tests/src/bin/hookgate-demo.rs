@@ -264,7 +264,7 @@ impl Demo {
         self.check("to work at once it is refused, by deliveries of the past", refused.code == Some(1));
         self.operate(&["plugin", "install", careless, "--plugin", "github", "--shadow", "--despite-recorded"]);
         let push = sign::github(GITHUB, "push", "demo-delivery-3", json!({ "ref": "refs/heads/main" }).to_string());
-        self.send("GitHub: a push, beside a shadow", "github", push.clone(), Expected::Accepted(1)).await;
+        self.send("GitHub: a push, and a shadow", "github", push.clone(), Expected::Accepted(1)).await;
         self.send("GitHub: a forged one", "github", push.tampered("main", "evil"), Expected::Refused).await;
         let verdict = eventually("the shadow's word on both", async || {
             let diff: Value =
@@ -273,7 +273,8 @@ impl Demo {
             differences.iter().find(|difference| difference["part"] == "verdict").cloned()
         })
         .await;
-        println!("  the forged one is {} at work; on trial it would be {}", verdict["before"], verdict["after"]);
+        let [at_work, on_trial] = ["before", "after"].map(|name| verdict[name].as_str().unwrap_or_default());
+        println!("  the forged one is {at_work} at work; on trial it would be {on_trial}");
         self.check("the shadow would have admitted the forgery", verdict["after"] == "admitted");
         self.operate(&["plugin", "stop-trial", "github"]);
     }
