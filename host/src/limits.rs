@@ -133,8 +133,8 @@ pub const PLUGIN_CONCURRENCY: Range = Range::new(64, 1, 1_000);
 
 /// A guest's stack on the host's side: what its calls nest, in bytes.
 pub const PLUGIN_STACK_BYTES_MAX: usize = 512 * 1024;
-/// Core instances in one component; those of interpreted languages have a handful.
-pub const PLUGIN_CORE_INSTANCES_MAX: u32 = 20;
+/// Core instances in one component; Python's have 38: one for each of its libraries, and adapters.
+pub const PLUGIN_CORE_INSTANCES_MAX: u32 = 48;
 /// Linear memories in one component.
 pub const PLUGIN_MEMORIES_MAX: u32 = 4;
 /// Tables in one component.

@@ -5,11 +5,11 @@ use std::{
     sync::Arc,
 };
 
-use hookgate_capabilities::{Body, CloudEvent, Delivery, Event};
+use hookgate_capabilities::{CloudEvent, Delivery, Event};
 
 use crate::{
     auth::Authenticator,
-    claims::{ClaimError, Claims},
+    claims::{ClaimError, Claims, body_of},
     config::Source,
     fanout::{Transform, TransformError},
     fetch::Fetcher,
@@ -135,11 +135,7 @@ impl Transform for Sources {
         let plugin = running.transforming(&event.delivery.plugin.1);
         let leave = inbound.breakers.ask(plugin.hash(), Function::Transform, None).map_err(TransformError::Out)?;
         let request = Arc::new(event.delivery.request.clone());
-        let body = match (&event.delivery.claim, &self.claims) {
-            (None, _) => Body::Memory(request.body.clone()),
-            (Some(claim), Some(claims)) => claims.body(claim).await.map_err(not_there)?.body(),
-            (Some(claim), None) => return Err(not_there(ClaimError::Missing(claim.object))),
-        };
+        let body = body_of(&event.delivery, self.claims.as_ref()).await.map_err(not_there)?;
         let payload = event.admission.payload.within(&body);
         let lent = Event {
             event_id: event.id.to_string(),

@@ -10,6 +10,9 @@ use std::{
 
 use hookgate_tests::{binary, directory, run};
 
+/// What Python takes; `examples/plugins/README.md` says the same.
+const ROOM: [&str; 4] = ["--memory", "128MiB", "--timeout", "2s"];
+
 fn example(path: &str) -> PathBuf {
     directory("examples/plugins").join(path)
 }
@@ -30,15 +33,15 @@ fn tool(names: &[&str]) -> Option<PathBuf> {
 }
 
 /// Puts the vectors into what was built, and judges it in the sandbox.
-fn judge(built: &Path) {
+fn judge(built: &Path, room: &[&str]) {
     let here = built.parent().unwrap();
     let vectors = example("vectors.json");
     let mut finish = Command::new(binary());
-    finish.current_dir(here).args(["plugin", "build"]).arg(built).arg("--vectors").arg(vectors);
+    finish.current_dir(here).args(["plugin", "build"]).arg(built).arg("--vectors").arg(vectors).args(room);
     let finished = run(&mut finish).ok();
     assert!(finished.contains("courier 0.1.0"), "{finished}");
     let mut test = Command::new(binary());
-    test.current_dir(here).args(["plugin", "test", "plugins/courier.wasm", "--time"]);
+    test.current_dir(here).args(["plugin", "test", "plugins/courier.wasm", "--time"]).args(room);
     let tested = run(&mut test).ok();
     assert!(tested.contains("courier: 6 passed, 0 failed\nverify of courier-01: "), "{tested}");
 }
@@ -57,7 +60,20 @@ fn javascript(name: &str, arguments: &[&str]) {
     build.args(arguments).arg(example("javascript/courier.js")).arg("--wit").arg(directory("wit"));
     build.args(["--world-name", "provider-with-sender", "-o"]).arg(&built);
     run(build.current_dir(out.path())).ok();
-    judge(&built);
+    judge(&built, &[]);
+}
+
+#[test]
+fn python() {
+    let Some(componentize) = tool(&["componentize-py"]) else { return };
+    let out = tempfile::tempdir().unwrap();
+    let built = out.path().join("courier.wasm");
+    std::fs::copy(example("python/courier.py"), out.path().join("courier.py")).unwrap();
+    let mut build = Command::new(componentize);
+    build.arg("-d").arg(directory("wit")).args(["-w", "hookgate:provider/provider-with-sender", "componentize"]);
+    build.args(["--stub-wasi", "courier", "-o"]).arg(&built);
+    run(build.current_dir(out.path())).ok();
+    judge(&built, &ROOM);
 }
 
 #[test]
@@ -74,5 +90,5 @@ fn c() {
     compile.args([example("c/courier.c"), example("c/libc/libc.c")]);
     compile.args([bindings.join("provider.c"), bindings.join("provider_component_type.o")]).arg("-o").arg(&built);
     run(&mut compile).ok();
-    judge(&built);
+    judge(&built, &[]);
 }

@@ -23,6 +23,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
+use hookgate_capabilities::Body;
 use tokio::sync::{Notify, Semaphore};
 use uuid::Uuid;
 
@@ -36,7 +37,7 @@ pub use self::{
 use self::{link::Links, objects::Objects};
 use crate::{
     config,
-    journal::{Claim, KeptEvent},
+    journal::{Claim, KeptDelivery, KeptEvent},
     limits,
     telemetry::ClaimMetrics,
 };
@@ -57,6 +58,18 @@ struct Parts {
     doubtful: Mutex<Vec<Uuid>>,
     grown: Notify,
     metrics: ClaimMetrics,
+}
+
+/// The body of a delivery that is kept: from its record, or from the object store.
+///
+/// # Errors
+/// It is in the object store, and cannot be opened there.
+pub async fn body_of(delivery: &KeptDelivery, claims: Option<&Claims>) -> Result<Body, ClaimError> {
+    match (&delivery.claim, claims) {
+        (None, _) => Ok(Body::Memory(delivery.request.body.clone())),
+        (Some(claim), Some(claims)) => Ok(claims.body(claim).await?.body()),
+        (Some(claim), None) => Err(ClaimError::Missing(claim.object)),
+    }
 }
 
 impl Claims {

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use hookgate_capabilities::{Body, Request};
+use hookgate_capabilities::Request;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -15,7 +15,7 @@ use super::{
     compare::{Difference, Differences, Part, compare},
 };
 use crate::{
-    claims::Claims,
+    claims::{Claims, body_of},
     journal::{EventId, Journal, JournalError, Recorded},
     limits,
     plugin::{Plugin, Provider},
@@ -189,7 +189,7 @@ impl<'a> Replay<'a> {
     async fn judge(&self, recorded: &Recorded) -> Result<[Differences; 2], Unjudged> {
         let request = Arc::new(recorded.delivery.request.clone());
         let lacks_headers = self.not_kept.iter().any(|name| !has(&request, name));
-        let body = self.body(recorded).await?;
+        let body = body_of(&recorded.delivery, self.claims).await.map_err(|_| Unjudged::Body)?;
         let case = Case::new(self.inbound, request, body, &recorded.delivery.senders, recorded.id);
         let kept = case.kept(&recorded.events)?;
         let before = case.ask(&self.active).await?;
@@ -203,14 +203,6 @@ impl<'a> Replay<'a> {
             return Err(Unjudged::Outdated);
         }
         Ok([compare(&kept, &after), compare(&before, &after)])
-    }
-
-    async fn body(&self, recorded: &Recorded) -> Result<Body, Unjudged> {
-        match (&recorded.delivery.claim, self.claims) {
-            (None, _) => Ok(Body::Memory(recorded.delivery.request.body.clone())),
-            (Some(claim), Some(claims)) => Ok(claims.body(claim).await.map_err(|_| Unjudged::Body)?.body()),
-            (Some(_), None) => Err(Unjudged::Body),
-        }
     }
 }
 

@@ -6,7 +6,7 @@ use hookgate_capabilities::{Body, Delivery, Refusal, Request, Verdict};
 use uuid::Uuid;
 
 use crate::{
-    claims::Claims,
+    claims::{Claims, body_of},
     journal::{self, EventFilter, Journal, JournalError, KeptDelivery, KeptEvent},
     limits,
     plugin::{Broken, Provider},
@@ -46,7 +46,7 @@ pub async fn judge_again(
     let active = inbound.plugin.get().active.clone();
     let mut recorded = Recorded::default();
     for (id, kept) in kept {
-        let Some(body) = body(claims, &kept.delivery).await else {
+        let Ok(body) = body_of(&kept.delivery, claims).await else {
             recorded.skipped += 1;
             continue;
         };
@@ -86,15 +86,6 @@ fn latest(journal: &Journal, source: &str) -> Result<BTreeMap<Uuid, Kept>, Journ
         }
     }
     Ok(found)
-}
-
-/// The delivery's body; none where it cannot be had.
-async fn body(claims: Option<&Claims>, delivery: &KeptDelivery) -> Option<Body> {
-    match (&delivery.claim, claims) {
-        (None, _) => Some(Body::Memory(delivery.request.body.clone())),
-        (Some(claim), Some(claims)) => Some(claims.body(claim).await.ok()?.body()),
-        (Some(_), None) => None,
-    }
 }
 
 /// How a version's judgement of a delivery differs from what is kept of it.
