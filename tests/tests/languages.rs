@@ -57,7 +57,8 @@ fn javascript(name: &str, arguments: &[&str]) {
     let out = tempfile::tempdir().unwrap();
     let built = out.path().join("courier.wasm");
     let mut build = Command::new(componentize);
-    build.args(arguments).arg(example("javascript/courier.js")).arg("--wit").arg(directory("wit"));
+    // Its options take several values: the source goes before them.
+    build.arg(example("javascript/courier.js")).arg("--wit").arg(directory("wit")).args(arguments);
     build.args(["--world-name", "provider-with-sender", "-o"]).arg(&built);
     run(build.current_dir(out.path())).ok();
     judge(&built, &[]);
