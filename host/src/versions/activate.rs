@@ -88,13 +88,7 @@ impl Versions {
         by: &'static str,
     ) -> Result<Vec<String>, VersionError> {
         let step = |source: Arc<Source>, before: Activation| {
-            let to = before.previous.clone()?;
-            let after = Activation {
-                active: to,
-                previous: Some(before.active.clone()),
-                trial: None,
-                plugin: before.plugin.clone(),
-            };
+            let after = in_its_place(&before, before.previous.clone()?);
             Some(Step { source, before, after, event: PluginEvent::RolledBack, reason: None })
         };
         let nothing =
@@ -115,12 +109,7 @@ impl Versions {
     ) -> Result<Vec<String>, VersionError> {
         let step = |source: Arc<Source>, before: Activation| {
             let (hash, _) = before.trial.clone()?;
-            let after = Activation {
-                active: Some(hash),
-                previous: Some(before.active.clone()),
-                trial: None,
-                plugin: before.plugin.clone(),
-            };
+            let after = in_its_place(&before, Some(hash));
             let reason = Some("its trial has ended well".to_owned());
             Some(Step { source, before, after, event: PluginEvent::Activated, reason })
         };
@@ -283,6 +272,11 @@ fn given(live: &Live, source: &Source) -> Result<Provider, VersionError> {
     })
 }
 
+/// Another version in the place of the one that works, which is remembered; a trial ends.
+fn in_its_place(before: &Activation, active: Option<String>) -> Activation {
+    Activation { plugin: before.plugin.clone(), active, previous: Some(before.active.clone()), trial: None }
+}
+
 /// What follows when a version is put to work.
 fn next(
     before: &Activation,
@@ -294,11 +288,7 @@ fn next(
             // It works already; a trial beside it ends.
             Ok((Activation { trial: None, ..before.clone() }, PluginEvent::Activated, None))
         }
-        How::Now => {
-            let previous = Some(before.active.clone());
-            let after = Activation { plugin: before.plugin.clone(), active: hash, previous, trial: None };
-            Ok((after, PluginEvent::Activated, None))
-        }
+        How::Now => Ok((in_its_place(before, hash), PluginEvent::Activated, None)),
         How::Trial(mode) => {
             let Some(hash) = hash.filter(|hash| before.active.as_ref() != Some(hash)) else {
                 let text = "a trial is of a version that does not work already, named by its hash";

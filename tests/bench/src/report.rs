@@ -71,11 +71,9 @@ impl Run {
         println!(
             "\n## From the first delivery to the last line of a file, ordering on: (a) a key for each event, (b) one for all\n"
         );
-        println!("| a/s | b/s | b/a median (min-max) | CPU a, µs | CPU b, µs |");
-        println!("|---|---|---|---|---|");
         let lines = "ordering = { window = \"1ms\", late = \"deliver\" }\n[[destination]]\nname = \"file\"\n\
                      jsonl = { path = \"events.jsonl\" }\n[[route]]\nfrom = \"*\"\nto = \"file\"";
-        let (mut rates, mut cpu): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
+        let mut both = Both::default();
         let directories = ["own-keys", "one-key"].map(|name| directory.join(name));
         let start = |directory: &PathBuf| Server::start_with(Kind::Hookgate, directory, &self.hookgate, lines);
         let servers = [start(&directories[0])?, start(&directories[1])?];
@@ -86,23 +84,11 @@ impl Run {
                 load(server, COUNT, 64, 1024, (round * COUNT) as u64, keys)?;
                 wait_for_lines(&directories[at].join("events.jsonl"), (round + 1) * COUNT)?;
                 if round > 0 {
-                    rates[at].push(COUNT as f64 / began.elapsed().as_secs_f64());
-                    cpu[at].push((server.cpu_seconds()? - before) * 1e6 / COUNT as f64);
+                    both.add(at, COUNT, began.elapsed().as_secs_f64(), server.cpu_seconds()? - before);
                 }
             }
         }
-        let [own, one] = &rates;
-        let ratio = ratios(one, own);
-        println!(
-            "| {:.0} | {:.0} | **{:.2}** ({:.2}-{:.2}) | {:.0} | {:.0} |",
-            median(own),
-            median(one),
-            median(&ratio),
-            least(&ratio),
-            most(&ratio),
-            median(&cpu[0]),
-            median(&cpu[1])
-        );
+        both.print();
         Ok(())
     }
 
@@ -119,15 +105,13 @@ impl Run {
     fn ordering(&self, directory: &Path) -> Result<()> {
         const COUNT: usize = 20_000;
         println!("\n## Throughput into a file, 64 connections, 1 KiB: (a) without ordering, (b) with it\n");
-        println!("| a/s | b/s | b/a median (min-max) | CPU a, µs | CPU b, µs |");
-        println!("|---|---|---|---|---|");
         let to_file = "[[destination]]\nname = \"file\"\njsonl = { path = \"events.jsonl\" }\n\
                        [[route]]\nfrom = \"*\"\nto = \"file\"";
         let ordered = format!("ordering = {{ window = \"500ms\", late = \"deliver\" }}\n{to_file}");
         let start =
             |name: &str, lines: &str| Server::start_with(Kind::Hookgate, &directory.join(name), &self.hookgate, lines);
         let servers = [start("off", to_file)?, start("on", &ordered)?];
-        let (mut rates, mut cpu): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
+        let mut both = Both::default();
         let mut first = 0;
         for round in 0..=self.rounds {
             for (at, server) in servers.iter().enumerate() {
@@ -135,23 +119,11 @@ impl Run {
                 let measured = load(server, COUNT, 64, 1024, first, &[])?;
                 first += COUNT as u64;
                 if round > 0 {
-                    rates[at].push(COUNT as f64 / measured.seconds);
-                    cpu[at].push((server.cpu_seconds()? - before) * 1e6 / COUNT as f64);
+                    both.add(at, COUNT, measured.seconds, server.cpu_seconds()? - before);
                 }
             }
         }
-        let [off, on] = &rates;
-        let ratio = ratios(on, off);
-        println!(
-            "| {:.0} | {:.0} | **{:.2}** ({:.2}-{:.2}) | {:.0} | {:.0} |",
-            median(off),
-            median(on),
-            median(&ratio),
-            least(&ratio),
-            most(&ratio),
-            median(&cpu[0]),
-            median(&cpu[1])
-        );
+        both.print();
         Ok(())
     }
 
@@ -303,6 +275,40 @@ pub struct Measured {
     pub seconds: f64,
     p50_us: f64,
     p99_us: f64,
+}
+
+/// Two gateways, in turn, round by round.
+#[derive(Default)]
+pub struct Both {
+    /// Deliveries a second.
+    rates: [Vec<f64>; 2],
+    /// Processor time a delivery, in microseconds.
+    cpu: [Vec<f64>; 2],
+}
+
+impl Both {
+    /// A round of the first (0) or the second (1): so many deliveries in so many seconds.
+    pub fn add(&mut self, at: usize, count: usize, seconds: f64, cpu_seconds: f64) {
+        self.rates[at].push(count as f64 / seconds);
+        self.cpu[at].push(cpu_seconds * 1e6 / count as f64);
+    }
+
+    /// Prints a table of the two.
+    pub fn print(&self) {
+        let [a, b] = &self.rates;
+        let ratio = ratios(b, a);
+        println!("| a/s | b/s | b/a median (min-max) | CPU a, µs | CPU b, µs |\n|---|---|---|---|---|");
+        println!(
+            "| {:.0} | {:.0} | **{:.2}** ({:.2}-{:.2}) | {:.0} | {:.0} |",
+            median(a),
+            median(b),
+            median(&ratio),
+            least(&ratio),
+            most(&ratio),
+            median(&self.cpu[0]),
+            median(&self.cpu[1])
+        );
+    }
 }
 
 /// Waits until a file has so many lines.

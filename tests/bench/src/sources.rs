@@ -11,7 +11,7 @@ use hookgate::plugin::{Catalog, Sandbox, SandboxLimits, bundled_component};
 
 use crate::{
     deliveries::SECRET,
-    report::{least, load, median, most, ratios},
+    report::{Both, least, load, median, most},
     sandbox::percentiles,
     server::{Kind, Server},
 };
@@ -54,10 +54,9 @@ pub async fn loading(directory: &Path, rounds: usize) -> Result<()> {
 fn deliveries(directory: &Path, plugins: &Path, hookgate: &Path, rounds: usize) -> Result<()> {
     const COUNT: usize = 20_000;
     println!("\n## 1 KiB deliveries, 64 connections: (a) one source, (b) {SOURCES} sources over {PLUGINS} plugins\n");
-    println!("| a/s | b/s | b/a median (min-max) | CPU a, µs | CPU b, µs |\n|---|---|---|---|---|");
     let one = start(directory, "one-source", hookgate, &sources(plugins, 1, 1))?;
     let all = start(directory, "all-sources", hookgate, &sources(plugins, SOURCES, PLUGINS))?;
-    let (mut rates, mut cpu): ([Vec<f64>; 2], [Vec<f64>; 2]) = Default::default();
+    let mut both = Both::default();
     let mut first = 0;
     for round in 0..=rounds {
         for (at, (server, count)) in [(&one, 1), (&all, SOURCES)].into_iter().enumerate() {
@@ -66,22 +65,11 @@ fn deliveries(directory: &Path, plugins: &Path, hookgate: &Path, rounds: usize) 
             first += COUNT as u64;
             // A round that does not count warms everything up.
             if round > 0 {
-                rates[at].push(COUNT as f64 / seconds);
-                cpu[at].push((server.cpu_seconds()? - before) * 1e6 / COUNT as f64);
+                both.add(at, COUNT, seconds, server.cpu_seconds()? - before);
             }
         }
     }
-    let ratio = ratios(&rates[1], &rates[0]);
-    println!(
-        "| {:.0} | {:.0} | **{:.2}** ({:.2}-{:.2}) | {:.0} | {:.0} |",
-        median(&rates[0]),
-        median(&rates[1]),
-        median(&ratio),
-        least(&ratio),
-        most(&ratio),
-        median(&cpu[0]),
-        median(&cpu[1])
-    );
+    both.print();
     Ok(())
 }
 
