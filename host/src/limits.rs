@@ -181,8 +181,8 @@ pub const PLUGIN_HISTORY_MAX: u64 = 1_000;
 pub const PLUGIN_VERSIONS_MAX: usize = 32;
 /// The latest deliveries of a source that a version must judge as they were judged before it is put to work.
 pub const PLUGIN_RECORDED_MAX: usize = 50;
-/// Pages of events that are looked through for them.
-pub const PLUGIN_RECORDED_PAGES_MAX: usize = 5;
+/// Pages of [`TRIAL_PAGE_EFFORT`] deliveries that are looked through for them.
+pub const PLUGIN_RECORDED_PAGES_MAX: usize = 50;
 /// What is kept of the reason of a refusal, in bytes.
 pub const PLUGIN_REASON_BYTES_MAX: usize = 1024;
 /// How often the directory of plugins is looked at.

@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hookgate_capabilities::{
-    Accepted, Admission, Body, CloudEvent, Delivery, Event, Identity, Payload, Refusal, Request, Verdict,
+    Accepted, Admission, Body, CloudEvent, Delivery, Event, Identity, Payload, Request, Verdict,
 };
 use uuid::Uuid;
 
-use super::compare::{Answer, EventSaid, Outputs};
+use super::compare::{Answer, EventSaid, Judgement, Outputs};
 use crate::{
     cloudevents,
     journal::{self, EventId, Sender},
@@ -15,9 +15,6 @@ use crate::{
     plugin::{Broken, Provider},
     sources::{Inbound, VersionKeys},
 };
-
-/// What a version has answered.
-pub type Judgement = Result<Result<Verdict, Refusal>, Broken>;
 
 /// A delivery as all versions get it: the same time, secrets, settings and keys that are at hand. Judging it has no effect:
 /// no signature is noted and no key is fetched.
@@ -79,11 +76,6 @@ impl Case {
         match judged {
             Err(Broken::KeysNeeded(_)) => Err(Unsaid::Keys),
             Err(Broken::Body(_)) => Err(Unsaid::Body),
-            Err(broken) => Ok(Answer::broken(broken)),
-            Ok(Err(refusal)) => Ok(Answer::refused(refusal)),
-            Ok(Ok(Verdict::Answer(reply))) => Ok(Answer::answered(reply)),
-            Ok(Ok(Verdict::Confirm(confirmation))) => Ok(Answer::confirmed(&confirmation.url, &confirmation.reply)),
-            Ok(Ok(Verdict::Enroll(handed_over))) => Ok(Answer::enrolled(&handed_over.secret)),
             Ok(Ok(Verdict::Admit(Accepted { events, reply }))) => {
                 let mut said = BTreeMap::new();
                 for (place, event) in (0_u16..).zip(events) {
@@ -96,6 +88,7 @@ impl Case {
                 }
                 Ok(Answer::admitted(said, reply.as_ref()))
             }
+            judged => Ok(Answer::of(judged)),
         }
     }
 

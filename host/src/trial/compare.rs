@@ -6,7 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hookgate_capabilities::{
-    Body, CapabilityError, CloudEvent, EventData, ExtensionValue, Identity, Payload, Position, Refusal, Reply,
+    Admission, Body, CapabilityError, CloudEvent, EventData, ExtensionValue, Identity, Payload, Position, Refusal,
+    Reply, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -78,6 +79,9 @@ pub struct Differences {
     pub list: Vec<Difference>,
 }
 
+/// What a version has answered.
+pub type Judgement = Result<Result<Verdict, Refusal>, Broken>;
+
 /// Names with what is said of them.
 type Fields = BTreeMap<String, String>;
 
@@ -134,6 +138,28 @@ enum ReplySaid {
 const ADMITTED: &str = "admitted";
 
 impl Answer {
+    /// What a judgement says by itself: of events that it admits only their ids and kinds.
+    pub fn of(judged: &Judgement) -> Answer {
+        match judged {
+            Err(broken) => Answer::broken(broken),
+            Ok(Err(refusal)) => Answer::refused(refusal),
+            Ok(Ok(Verdict::Admit(accepted))) => Answer::named((0..).zip(&accepted.events)),
+            Ok(Ok(Verdict::Answer(reply))) => Answer::answered(reply),
+            Ok(Ok(Verdict::Confirm(confirmation))) => Answer::confirmed(&confirmation.url, &confirmation.reply),
+            Ok(Ok(Verdict::Enroll(handed_over))) => Answer::enrolled(&handed_over.secret),
+        }
+    }
+
+    /// It admits these events, of which only the ids and kinds are told.
+    pub fn named<'a>(events: impl Iterator<Item = (u16, &'a Admission)>) -> Answer {
+        let said = |(place, event): (u16, &Admission)| {
+            let Identity { id, kind, .. } = event.identity.clone();
+            let (identity, ordering) = fields_of(&Identity { id, kind, ..Identity::default() });
+            (place, EventSaid { identity, ordering, payload: String::new(), outputs: Outputs::Unknown })
+        };
+        Answer::kept(events.map(said).collect())
+    }
+
     /// It admits these events.
     pub fn admitted(events: BTreeMap<u16, EventSaid>, reply: Option<&Reply>) -> Answer {
         let reply = reply.map_or(ReplySaid::Own, |reply| ReplySaid::of(reply, true));
@@ -146,12 +172,12 @@ impl Answer {
     }
 
     /// It answers a handshake.
-    pub fn answered(reply: &Reply) -> Answer {
+    fn answered(reply: &Reply) -> Answer {
         Answer::without_events(Said::new("answered"), ReplySaid::of(reply, false))
     }
 
     /// It has a subscription confirmed at a URL.
-    pub fn confirmed(url: &str, reply: &Reply) -> Answer {
+    fn confirmed(url: &str, reply: &Reply) -> Answer {
         // What is behind the question mark confirms: it is only known again.
         let shown = mask::url(url.split('?').next().unwrap_or_default());
         let fields = Fields::from([("URL to get".to_owned(), format!("{shown} ({})", digested(url.as_bytes())))]);
@@ -159,13 +185,13 @@ impl Answer {
     }
 
     /// It takes a secret over. Of the secret only the name is kept, and nothing of the reply, which repeats it.
-    pub fn enrolled(secret: &str) -> Answer {
+    fn enrolled(secret: &str) -> Answer {
         let fields = Fields::from([("secret handed over".to_owned(), secret.to_owned())]);
         Answer::without_events(Said { fields, ..Said::new("enrolled") }, ReplySaid::Unknown)
     }
 
     /// It turns the delivery away.
-    pub fn refused(refusal: &Refusal) -> Answer {
+    fn refused(refusal: &Refusal) -> Answer {
         let (kind, text) = match refusal {
             Refusal::Unauthenticated(text) => ("unauthenticated", text),
             Refusal::Stale(text) => ("stale", text),
@@ -178,7 +204,7 @@ impl Answer {
     }
 
     /// It broke the rules.
-    pub fn broken(broken: &Broken) -> Answer {
+    fn broken(broken: &Broken) -> Answer {
         let said = Said { text: Some(broken.to_string()), ..Said::new(&format!("broken: {}", broken.cause())) };
         Answer::without_events(said, ReplySaid::Unknown)
     }

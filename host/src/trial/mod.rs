@@ -17,8 +17,8 @@ mod shadow;
 mod tests;
 
 pub use self::{
-    case::Judgement,
-    compare::{Difference, Part},
+    case::Case,
+    compare::{Answer, Difference, Judgement, Part, compare},
     replay::{Against, Agreement, Bounds, Found, Report, Unjudged, recorded},
     shadow::{Beside, Trials},
 };

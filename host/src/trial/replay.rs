@@ -128,7 +128,7 @@ pub async fn recorded(
                 return Ok(report);
             }
             seen += 1;
-            report.add(replay.of(delivery).await);
+            report.add(&delivery, replay.judge(&delivery).await);
             // Live deliveries go first.
             tokio::task::yield_now().await;
         }
@@ -153,14 +153,6 @@ struct Replay<'a> {
     not_kept: Vec<String>,
 }
 
-/// What a delivery was like.
-struct Past {
-    at: u64,
-    trace: String,
-    events: Vec<EventId>,
-    outcome: Result<[Differences; 2], Unjudged>,
-}
-
 impl<'a> Replay<'a> {
     fn new(inbound: &'a Inbound, claims: Option<&'a Claims>, candidate: &Plugin) -> Self {
         let active = inbound.plugin.get().active.uncounted();
@@ -173,16 +165,6 @@ impl<'a> Replay<'a> {
         };
         let not_kept = candidate.headers().iter().filter(|name| !is_kept(name)).cloned().collect();
         Replay { inbound, claims, active, candidate, not_kept }
-    }
-
-    async fn of(&self, recorded: Recorded) -> Past {
-        let request = &recorded.delivery.request;
-        Past {
-            at: request.received_at,
-            trace: recorded.delivery.trace.clone(),
-            events: recorded.event_ids().take(limits::TRIAL_EVENT_IDS_MAX).collect(),
-            outcome: self.judge(&recorded).await,
-        }
     }
 
     /// What differs from what is recorded, and from what the active version says.
@@ -216,8 +198,7 @@ impl From<Unsaid> for Unjudged {
 }
 
 impl Report {
-    fn add(&mut self, judgement: Past) {
-        let Past { at, trace, events, outcome } = judgement;
+    fn add(&mut self, delivery: &Recorded, outcome: Result<[Differences; 2], Unjudged>) {
         let [recorded, active] = match outcome {
             Ok(differences) => differences,
             Err(why) => {
@@ -238,9 +219,9 @@ impl Report {
         let all = of_recorded.chain(of_active.map(|difference| (Against::Active, difference)));
         let room = limits::TRIAL_REPLAY_DIFFERENCES_MAX.saturating_sub(self.found.len());
         self.found.extend(all.take(room).map(|(against, difference)| Found {
-            at,
-            trace: trace.clone(),
-            events: events.clone(),
+            at: delivery.delivery.request.received_at,
+            trace: delivery.delivery.trace.clone(),
+            events: delivery.event_ids().take(limits::TRIAL_EVENT_IDS_MAX).collect(),
             against,
             difference: difference.clone(),
         }));

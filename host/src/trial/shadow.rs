@@ -10,8 +10,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::{
-    case::{Case, Judgement, Unsaid, bytes_of},
-    compare::{Differences, Part, compare},
+    case::{Case, Unsaid, bytes_of},
+    compare::{Differences, Judgement, Part, compare},
 };
 use crate::{
     clock::now_ms,

@@ -18,6 +18,7 @@ use crate::{
     limits,
     plugin::{Broken, Catalog, Plugin, Provider, Running, Sandbox, SandboxLimits, Trial, TrialMode},
     sources::{Inbound, Sources},
+    versions::{Recorded, recorded::judge_again},
 };
 
 const SECRET: &str = "It's a Secret to Everybody";
@@ -46,7 +47,7 @@ impl Bench {
         let sandbox = Sandbox::new(limits, &directory.path().join("cache")).unwrap();
         let github = Catalog::new(None).unwrap().load("github", &sandbox).await.unwrap();
         let handed_over = HandedOver::open(journal.clone(), &store.path, None).unwrap();
-        let sources = sources(&github, SECRET, &handed_over);
+        let sources = sources(source(SECRET), &github, &handed_over);
         Bench { journal, sources, github, sandbox, handed_over, _directory: directory }
     }
 
@@ -124,12 +125,15 @@ impl Bench {
     }
 }
 
-fn sources(github: &Plugin, secret: &str, handed_over: &HandedOver) -> Sources {
-    let source = Source {
+fn source(secret: &str) -> Source {
+    Source {
         secrets: BTreeMap::from([("signing".to_owned(), vec![SecretText::new(secret.to_owned())])]),
         settings: BTreeMap::from([("provider".to_owned(), "github".to_owned())]),
         ..Source::of_plugin("github", "github")
-    };
+    }
+}
+
+fn sources(source: Source, github: &Plugin, handed_over: &HandedOver) -> Sources {
     let running = Running::new(Provider::Sandboxed(github.clone()));
     let one = [(Arc::new(source), running, Granted::default())];
     Sources::new(one, &Fetcher::new(Guard::default()), handed_over, None, &Sources::default())
@@ -254,7 +258,7 @@ async fn a_version_is_tried_on_recorded_deliveries() {
 async fn what_nobody_admits_any_more_says_nothing_of_a_version() {
     let bench = Bench::new().await;
     bench.admit(bench.signed("{}").await).await;
-    let rotated = sources(&bench.github, "another secret", &bench.handed_over);
+    let rotated = sources(source("another secret"), &bench.github, &bench.handed_over);
     let bounds = Bounds { since: None, deliveries: 10, time: Duration::from_secs(600) };
     let inbound = rotated.get("github").unwrap();
     let report = recorded(&bench.journal, None, inbound, &bench.github, bounds).await.unwrap();
@@ -264,4 +268,32 @@ async fn what_nobody_admits_any_more_says_nothing_of_a_version() {
     let report = recorded(&bench.journal, None, inbound, &raw, bounds).await.unwrap();
     assert_eq!((report.judged, report.differing), (1, 1), "{report:?}");
     assert_eq!(report.active.parts, BTreeMap::from([(Part::Verdict, 1)]));
+}
+
+/// What is asked of a version before it is taken in: whatever it makes of events, it knows them by the same names.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_must_judge_recorded_deliveries_as_before() {
+    let bench = Bench::new().await;
+    bench.admit(bench.signed("{\"number\": 1}").await).await;
+    let latest = bench.admit(bench.signed("{\"number\": 2}").await).await.delivery;
+    let judged = async |inbound: &Inbound, candidate: &str| {
+        let candidate = bench.plugin(candidate).await;
+        judge_again(&bench.journal, None, inbound, &candidate).await.unwrap()
+    };
+    // It transforms them otherwise.
+    assert_eq!(judged(bench.inbound(), "hmac").await, Ok(Recorded { same: 2, skipped: 0 }));
+    // It does not know what they are.
+    let told = judged(bench.inbound(), "raw").await.unwrap_err();
+    assert!(told.contains(&format!("{latest} otherwise: event 0: id is -, and was ")), "{told}");
+    // It knows, and lets anybody in.
+    let place = |name: &str, header: &str| (name.to_owned(), format!("header:{header}"));
+    let settings = BTreeMap::from([place("id", "x-github-delivery"), place("kind", "x-github-event")]);
+    let knowing = sources(Source { settings, ..source(SECRET) }, &bench.github, &bench.handed_over);
+    let told = judged(knowing.get("github").unwrap(), "raw").await.unwrap_err();
+    assert!(told.contains(&format!("{latest} with a byte more in its body")), "{told}");
+    // With another secret nobody can tell.
+    let rotated = sources(source("another secret"), &bench.github, &bench.handed_over);
+    let rotated = rotated.get("github").unwrap();
+    assert_eq!(judged(rotated, "github").await, Ok(Recorded { same: 0, skipped: 2 }));
+    assert_eq!(judged(rotated, "raw").await, Ok(Recorded { same: 0, skipped: 2 }));
 }

@@ -14,7 +14,7 @@ use crate::{
     journal::{KeptVersion, PluginChanges, PluginEvent, PluginHistory},
     limits,
     live::{Current, Live},
-    plugin::{Plugin, Provider, vectors},
+    plugin::{Plugin, vectors},
 };
 
 /// What is to be done with a component.
@@ -144,11 +144,10 @@ impl Versions {
         plugin: &Plugin,
         despite: bool,
     ) -> Result<Recorded, VersionError> {
-        let candidate = Provider::Sandboxed(plugin.clone());
         let mut all = Recorded::default();
         for inbound in sources.iter().filter_map(|source| live.sources.get(&source.name)) {
             let claims = Some(&self.0.claims);
-            match recorded::judge_again(&self.0.journal, claims, inbound, &candidate).await? {
+            match recorded::judge_again(&self.0.journal, claims, inbound, plugin).await? {
                 Ok(Recorded { same, skipped }) => {
                     all.same += same;
                     all.skipped += skipped;

@@ -12,7 +12,7 @@ mod activate;
 pub mod files;
 pub mod fit;
 mod install;
-mod recorded;
+pub mod recorded;
 mod watch;
 
 use std::{
