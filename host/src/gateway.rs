@@ -162,7 +162,7 @@ impl Gateway {
             (Some(_), Some(inbound)) => {
                 // Whatever takes over meanwhile: a delivery is one version's from its beginning to its end.
                 let running = inbound.plugin.get();
-                let provider = running.chosen(rand::random_range(0..100));
+                let provider = running.chosen(rand::random_range(0..100), &inbound.breakers);
                 let beside = Beside::new(&running);
                 let with = With { inbound, provider, beside: beside.as_ref(), client, trace };
                 let outcome = self.deliver(with, head, body, received_at).await;

@@ -132,7 +132,7 @@ impl Transform for Sources {
             return Err(TransformError::Refused(text));
         };
         let running = inbound.plugin.get();
-        let plugin = running.transforming(&event.delivery.plugin.1);
+        let plugin = running.transforming(&event.delivery.plugin.1, &inbound.breakers);
         let leave = inbound.breakers.ask(plugin.hash(), Function::Transform, None).map_err(TransformError::Out)?;
         let request = Arc::new(event.delivery.request.clone());
         let body = body_of(&event.delivery, self.claims.as_ref()).await.map_err(not_there)?;

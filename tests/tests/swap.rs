@@ -412,6 +412,71 @@ async fn a_canary_judges_a_share_until_it_is_promoted() {
     assert_eq!(active(&gateway, "stripe").await, bundled);
 }
 
+/// As `limits::PLUGIN_BREAKER_FAILURES_MAX`.
+const FAILURES: usize = 20;
+
+/// Sends until a canary that traps is out.
+async fn take_canary_out(gateway: &Gateway, event: &str) {
+    let mut broken = 0;
+    for n in 0.. {
+        let reply = gateway.send("stripe", &sign::stripe_event(SECRET, &format!("{event}_{n}"))).await;
+        if reply.status == 503 {
+            assert_eq!(reply.refused(503)["type"], "urn:hookgate:plugin-broken");
+            broken += 1;
+        }
+        if broken == FAILURES {
+            break;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_active_version_does_the_share_of_a_canary_that_is_out() {
+    let receiver = Receiver::start().await;
+    let gateway = Gateway::start(Config::new().stripe("stripe").receiver(&receiver)).await;
+    let bundled = active(&gateway, "stripe").await;
+    let traps = Hostile::verify("stripe", "(unreachable)").component();
+    let installed = install(&gateway, "activate=canary:50", traps.clone()).await;
+    assert_eq!(installed.status, 200, "{}", installed.text());
+    take_canary_out(&gateway, "evt_first").await;
+    gateway.says("the plugin is out").await;
+    for n in 0..50 {
+        let event = gateway.send("stripe", &sign::stripe_event(SECRET, &format!("evt_{n}"))).await.accepted();
+        assert_eq!(judged_by(&gateway, &event[0]).await, bundled);
+    }
+    let of_verify = ["source=\"stripe\"", "call=\"verify\""];
+    assert_eq!(gateway.metric("hookgate_plugin_breaker_opened_total", &of_verify).await, 1.0);
+    assert_eq!(gateway.metric("hookgate_refusals_total", &["source=\"stripe\""]).await, FAILURES as f64);
+
+    // A trial that is begun again begins anew.
+    gateway.cli(&["plugin", "stop-trial", "stripe"]).ok();
+    gateway.cli(&["plugin", "activate", "stripe", &hash(&traps), "--canary", "50%"]).ok();
+    take_canary_out(&gateway, "evt_second").await;
+    gateway.send("stripe", &sign::stripe_event(SECRET, "evt_last")).await.accepted();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_active_version_transforms_for_a_canary_that_is_out() {
+    const EVENTS: usize = 30;
+    let receiver = Receiver::start().await;
+    let gateway = Gateway::start(Config::new().stripe("stripe").receiver(&receiver)).await;
+    let admits = Hostile::verify("stripe", answers(&[(8, ADMISSION), (12, 1)]));
+    let canary = Hostile { transform: "(unreachable)", ..admits }.component();
+    let installed = install(&gateway, "activate=canary:99", canary).await;
+    assert_eq!(installed.status, 200, "{}", installed.text());
+    for n in 0..EVENTS {
+        gateway.send("stripe", &sign::stripe_event(SECRET, &format!("evt_{n}"))).await.accepted();
+    }
+    // Those that took it out are dead letters, and no others.
+    eventually("every event to arrive", async || {
+        gateway.cli(&["dead-letters", "redrive", "--destination", "transform"]);
+        (receiver.all().len() == EVENTS).then_some(())
+    })
+    .await;
+    let of_transform = ["source=\"stripe\"", "call=\"transform\""];
+    assert_eq!(gateway.metric("hookgate_plugin_breaker_opened_total", &of_transform).await, 1.0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_the_component_that_is_activated_nothing_starts_until_told() {
     let receiver = Receiver::start().await;

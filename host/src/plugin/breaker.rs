@@ -122,6 +122,12 @@ impl Breakers {
         }
     }
 
+    /// Begins anew with a version.
+    pub fn forget(&self, version: &str) {
+        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        breakers.retain(|entry| entry.version != version);
+    }
+
     /// Whether a function of a version is out.
     pub fn is_open(&self, version: &str, function: Function) -> bool {
         let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
@@ -310,6 +316,8 @@ mod tests {
         assert!(breakers.ask("one", Function::Transform, None).unwrap_err() <= FIRST);
         call("one", Function::Verify, Ok(()));
         call("two", Function::Transform, Ok(()));
+        assert_eq!(breakers.open("one"), ["transform"]);
+        breakers.forget("two");
         assert_eq!(breakers.open("one"), ["transform"]);
         for n in 0..limits::PLUGIN_BREAKERS_OF_SOURCE_MAX {
             call(&n.to_string(), Function::Verify, Err(Broken::Memory(1)));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use serde::{Deserialize, Serialize};
 
-use super::Provider;
+use super::{Breakers, Function, Provider};
 
 /// The versions at work for one source. A delivery takes [`Slot::get`] once, at its beginning, and is worked on by what it
 /// found there to its end; a version that was switched away from goes when the last of them is done.
@@ -55,19 +55,25 @@ impl Running {
     }
 
     /// Which version judges a delivery, by a number from 0 to 99 that is drawn for it.
-    pub fn chosen(&self, drawn: u8) -> &Provider {
-        match &self.trial {
-            Some(Trial { candidate, mode: TrialMode::Canary(percent) }) if drawn < *percent => candidate,
-            _ => &self.active,
-        }
+    pub fn chosen(&self, drawn: u8, breakers: &Breakers) -> &Provider {
+        let canary = self.canary(Function::Verify, breakers).filter(|(_, percent)| drawn < *percent);
+        canary.map_or(&self.active, |(candidate, _)| candidate)
     }
 
     /// Which version transforms an event that the one of this hash has verified: the same while it is at work, else the
     /// active one.
-    pub fn transforming(&self, hash: &str) -> &Provider {
+    pub fn transforming(&self, hash: &str, breakers: &Breakers) -> &Provider {
+        let canary = self.canary(Function::Transform, breakers).filter(|(candidate, _)| candidate.hash() == hash);
+        canary.map_or(&self.active, |(candidate, _)| candidate)
+    }
+
+    /// The canary with its share, unless it is out: the active version does its work then, at no delivery's cost.
+    fn canary(&self, function: Function, breakers: &Breakers) -> Option<(&Provider, u8)> {
         match &self.trial {
-            Some(Trial { candidate, mode: TrialMode::Canary(_) }) if candidate.hash() == hash => candidate,
-            _ => &self.active,
+            Some(Trial { candidate, mode: TrialMode::Canary(percent) }) => {
+                (!breakers.is_open(candidate.hash(), function)).then_some((candidate, *percent))
+            }
+            _ => None,
         }
     }
 }

@@ -193,10 +193,13 @@ impl Versions {
         if !changes.activations.is_empty() {
             self.change(changes).await?;
         }
-        // What an earlier trial of the same version has found is not this one's.
+        // What an earlier trial of the same version has found is not this one's, nor that it broke.
         for step in steps.iter().filter(moved).filter(|step| step.event == PluginEvent::TrialBegun) {
             if let Some((hash, _)) = &step.after.trial {
                 self.0.journal.forget_trial(&step.source.name, hash).await?;
+                if let Some(inbound) = live.sources.get(&step.source.name) {
+                    inbound.breakers.forget(hash);
+                }
             }
         }
         let mut names = Vec::new();
