@@ -1,12 +1,18 @@
-//! Builds the first-party plugins and writes the list by which they are embedded in the binary, and that of what
-//! `hookgate plugin new` writes.
+//! Builds the first-party plugins and the parts of the edge, and writes the lists by which they are embedded in the binary,
+//! and that of what `hookgate plugin new` writes.
 
 #[path = "build/author.rs"]
 mod author;
 
-use std::{env, error::Error, fmt::Write, fs, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+};
 
-use hookgate_plugin_build::Messages;
+use hookgate_plugin_build::{Messages, Target};
 
 /// The plugins that come with the binary: a crate each under `guest-plugins/`.
 const BUNDLED: &[&str] = &[
@@ -17,6 +23,7 @@ const BUNDLED: &[&str] = &[
     "cloudevents",
     "discord",
     "dropbox",
+    "edge",
     "github",
     "google-pubsub",
     "hmac",
@@ -39,7 +46,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", root.join("wit").display());
-    println!("cargo::rerun-if-changed={}", root.join("guest-plugins").display());
+    for input in ["guest-plugins", "edge", "host/capabilities"] {
+        println!("cargo::rerun-if-changed={}", root.join(input).display());
+    }
 
     let crates: Vec<PathBuf> = BUNDLED.iter().map(|name| root.join("guest-plugins").join(name)).collect();
     let crates: Vec<&std::path::Path> = crates.iter().map(PathBuf::as_path).collect();
@@ -56,9 +65,29 @@ fn main() -> Result<(), Box<dyn Error>> {
     list.push_str("];\n");
     fs::write(out.join("bundled.rs"), list)?;
 
+    edge(&root, &target, &out)?;
+
     for input in author::inputs(&root) {
         println!("cargo::rerun-if-changed={}", input.display());
     }
     fs::write(out.join("author.rs"), author::embedded(&root)?)?;
+    Ok(())
+}
+
+/// What `hookgate edge build` composes with a plugin.
+fn edge(root: &Path, target: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
+    let parts = [
+        ("EDGE", "edge", Target::Wasip2, None),
+        ("CAPABILITIES", "edge/capabilities", Target::Pure, None),
+        ("CAPABILITIES_WITH_PUBLIC_KEYS", "edge/capabilities", Target::Pure, Some("public-keys")),
+    ];
+    let mut list = String::new();
+    for (name, crate_dir, platform, feature) in parts {
+        let component = hookgate_plugin_build::build_part(&root.join(crate_dir), target, platform, feature)?;
+        let file = out.join(format!("{name}.wasm"));
+        fs::write(&file, component)?;
+        writeln!(list, "static {name}: &[u8] = include_bytes!({:?});", file.display().to_string())?;
+    }
+    fs::write(out.join("edge.rs"), list)?;
     Ok(())
 }

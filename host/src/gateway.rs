@@ -17,7 +17,7 @@ use std::{
 use bytes::Bytes;
 use hookgate_capabilities::{
     Accepted, Admission, Body, ByteRange, CapabilityError, Confirmation, Delivery, Enrollment, Payload, Proofs,
-    Refusal, Reply, Request, Verdict,
+    Refusal, Reply, Request, Verdict, known_by,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use http_body_util::Full;
@@ -506,26 +506,15 @@ fn unreadable(error: CapabilityError) -> Refused {
 /// A hash over the source and the provider's id of the event, or over its exact bytes, as the source says.
 fn idempotency_key(source: &Source, event: &Admission, body: &Body) -> Result<Option<IdempotencyKey>, Refused> {
     let Idempotency { key, fallback, .. } = &source.idempotency;
-    let mut hash = Sha256::new();
-    hash.update((source.name.len() as u64).to_be_bytes());
-    hash.update(&source.name);
     match (&event.identity.id, key, fallback) {
-        (Some(id), KeyOf::Id, _) => {
-            hash.update([1]);
-            hash.update(id);
-        }
-        (None, KeyOf::Id, Fallback::None) => return Ok(None),
+        (Some(id), KeyOf::Id, _) => Ok(Some(known_by::by_id(&source.name, id))),
+        (None, KeyOf::Id, Fallback::None) => Ok(None),
         (_, KeyOf::Payload, _) | (None, KeyOf::Id, Fallback::Payload) => {
-            hash.update([2]);
             // The range was checked against the body when the plugin gave it.
-            event
-                .payload
-                .within(body)
-                .and_then(|payload| payload.feed(|piece| hash.update(piece)))
-                .map_err(unreadable)?;
+            let payload = event.payload.within(body).map_err(unreadable)?;
+            known_by::by_payload(&source.name, &payload).map(Some).map_err(unreadable)
         }
     }
-    Ok(hash.finalize().first_chunk().copied())
 }
 
 impl Outcome {

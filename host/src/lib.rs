@@ -39,6 +39,7 @@ pub mod serve;
 
 pub mod admin;
 pub mod cli;
+pub mod edge;
 mod human;
 
 #[cfg(test)]

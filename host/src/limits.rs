@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+pub use hookgate_capabilities::limits::*;
+
 /// The default of a key, and the least and the greatest value that it takes.
 #[derive(Clone, Copy, Debug)]
 pub struct Range {
@@ -193,30 +195,8 @@ pub const PLUGIN_TIMED_CALLS_MAX: usize = 1_000;
 pub const PLUGIN_TIMED_MAX: Duration = Duration::from_secs(5);
 /// How often commands that follow files look at them.
 pub const WATCH_EVERY: Duration = Duration::from_millis(300);
-/// Events in one delivery.
-pub const PLUGIN_EVENTS_MAX: usize = 1_000;
-/// Cloud events made of one event.
-pub const PLUGIN_OUTPUTS_MAX: usize = 100;
-/// What is kept of a refusal's text, in bytes.
-pub const PLUGIN_TEXT_BYTES_MAX: usize = 512;
-/// A reply's body.
-pub const PLUGIN_REPLY_BYTES_MAX: usize = 64 * 1024;
-/// A reply's headers.
-pub const PLUGIN_REPLY_HEADERS_MAX: usize = 32;
 /// Lines of a guest's output that reach the log, a call.
 pub const PLUGIN_LOG_BYTES_MAX: usize = 4 * 1024;
-/// A provider's id of an event.
-pub const EVENT_ID_BYTES_MAX: usize = 512;
-/// A provider's word for what happened.
-pub const EVENT_KIND_BYTES_MAX: usize = 256;
-/// An ordering key.
-pub const ORDERING_KEY_BYTES_MAX: usize = 512;
-/// Attributes (or extensions) of an event.
-pub const EVENT_ATTRIBUTES_MAX: usize = 32;
-/// All attributes of an event together.
-pub const EVENT_ATTRIBUTES_BYTES_MAX: usize = 8 * 1024;
-/// One attribute of a cloud event.
-pub const CLOUD_EVENT_ATTRIBUTE_BYTES_MAX: usize = 8 * 1024;
 
 // Versions on trial.
 
@@ -269,8 +249,6 @@ pub const FILTER_TESTS_MAX: usize = 200_000;
 pub const FILTER_FILE_BYTES_MAX: u64 = 64 * MIB;
 // Secrets that are handed over in a handshake.
 
-/// One of them; Asana's have 32 characters.
-pub const HANDED_OVER_BYTES_MAX: usize = 1024;
 /// Of one name of one source: each webhook at Asana has its own. A forged delivery is checked against all.
 pub const HANDED_OVER_VERSIONS_MAX: usize = 32;
 /// How long an operator lets a source take further ones.
@@ -363,12 +341,6 @@ pub const BREAKER_ASKED_PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
 
 /// For one of them, from resolving the name to the last byte. Providers wait 5 to 30 seconds for their answer.
 pub const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
-/// Its URL.
-pub const FETCHED_URL_BYTES_MAX: usize = 2048;
-/// Patterns of URLs that a plugin names, of each kind.
-pub const PLUGIN_URLS_MAX: usize = 16;
-/// Times that one delivery is judged anew because keys had to be fetched for it.
-pub const KEY_ROUNDS_MAX: usize = 4;
 /// Fetches that the deliveries of one source can bring about; further ones are answered 503. Forgers can make up key ids
 /// and, within a pattern, URLs.
 pub const KEY_FETCHES_OF_SOURCE: (u32, Duration) = (30, Duration::from_secs(60));

@@ -1,5 +1,7 @@
 //! `cargo xtask bench`
 
+use std::process::Command;
+
 use anyhow::Result;
 use clap::Args;
 
@@ -16,14 +18,32 @@ pub struct Bench {
 impl Bench {
     /// Builds the gateway as it is shipped and the benchmark, and runs it.
     pub fn run(self) -> Result<()> {
-        chore::need_wasm_target()?;
+        chore::need_wasm_targets()?;
+        if self.arguments == ["edge"] {
+            return edge();
+        }
         let gateway = chore::build_gateway(chore::For::Bench)?;
         let mut bench = chore::cargo();
-        bench.args(["run", "--release", "--package", "hookgate-bench", "--"]).env("HOOKGATE_BIN", gateway);
+        bench.args(["run", "--release", "--package", "hookgate-bench", "--features", "native-twin", "--"]);
+        bench.env("HOOKGATE_BIN", gateway);
         match self.arguments.is_empty() {
             true => bench.arg("run"),
             false => bench.args(self.arguments),
         };
         chore::run(&mut bench)
     }
+}
+
+/// The edge, which is built with other features of wasmtime than the gateway, and so is measured by a binary of its own.
+fn edge() -> Result<()> {
+    let target = chore::target_directory()?;
+    let gateway = chore::build_gateway(chore::For::Bench)?;
+    chore::run(Command::new(gateway).args(["edge", "build", "--plugin", "stripe", "--out"]).arg(target.join("edge")))?;
+    let mut hello = chore::cargo();
+    hello.args(["build", "--package", "hookgate-edge-hello", "--profile", "edge", "--target", "wasm32-wasip2"]);
+    chore::run(&mut hello)?;
+    let mut bench = chore::cargo();
+    bench.args(["run", "--release", "--package", "hookgate-edge-host", "--bin", "hookgate-edge-bench", "--"]);
+    bench.arg(target.join("edge/stripe.wasm")).arg(target.join("wasm32-wasip2/edge/hookgate_edge_hello.wasm"));
+    chore::run(&mut bench)
 }

@@ -10,7 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 
-const WASM_TARGET: &str = "wasm32-unknown-unknown";
+/// Of plugins, and of what receives at the edge.
+const WASM_TARGETS: [&str; 2] = ["wasm32-unknown-unknown", "wasm32-wasip2"];
 
 /// The root of the workspace.
 pub fn workspace() -> PathBuf {
@@ -41,18 +42,22 @@ pub fn run(command: &mut Command) -> Result<()> {
     Ok(())
 }
 
-/// Installs the target that plugins are compiled for, where it is missing.
-pub fn need_wasm_target() -> Result<()> {
+/// Installs the targets that components are compiled for, where they are missing.
+pub fn need_wasm_targets() -> Result<()> {
+    WASM_TARGETS.into_iter().try_for_each(need_target)
+}
+
+fn need_target(target: &str) -> Result<()> {
     let mut rustc = Command::new("rustc");
-    rustc.current_dir(workspace()).args(["--print", "target-libdir", "--target", WASM_TARGET]).stderr(Stdio::null());
+    rustc.current_dir(workspace()).args(["--print", "target-libdir", "--target", target]).stderr(Stdio::null());
     let output = rustc.output().context("there is no rustc; install Rust from https://rustup.rs")?;
     if output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir() {
         return Ok(());
     }
-    println!("The Rust target {WASM_TARGET} is missing; installing it: rustup target add {WASM_TARGET}");
+    println!("The Rust target {target} is missing; installing it: rustup target add {target}");
     let mut rustup = Command::new("rustup");
-    run(rustup.current_dir(workspace()).args(["target", "add", WASM_TARGET]))
-        .with_context(|| format!("the target could not be installed; try: rustup target add {WASM_TARGET}"))
+    run(rustup.current_dir(workspace()).args(["target", "add", target]))
+        .with_context(|| format!("the target could not be installed; try: rustup target add {target}"))
 }
 
 /// The server that speaks S3, for the tests of claims in a bucket; its version fits the pinned rustc.
@@ -72,15 +77,16 @@ pub fn need_s3_server() -> Result<PathBuf> {
     Ok(server)
 }
 
-/// All that has tests, for cargo. The benchmark has none; it would add a native twin to the gateway, for which the gateway
-/// and much of what it stands on were built once more.
-pub const TESTED: [&str; 3] = ["--workspace", "--exclude", "hookgate-bench"];
+/// All that compiles for this machine, for cargo; what is made with Spin's SDK compiles for wasm alone.
+pub const NATIVE: [&str; 5] = ["--workspace", "--exclude", "hookgate-edge", "--exclude", "hookgate-edge-hello"];
 
 /// What the gateway is built for.
 #[derive(Clone, Copy)]
 pub enum For {
     /// The demo, which is built with it.
     Demo,
+    /// The demo of the edge, which is built with it.
+    EdgeDemo,
     /// The tests.
     Tests,
     /// The benchmark.
@@ -93,15 +99,18 @@ pub fn build_gateway(purpose: For) -> Result<PathBuf> {
     build.args(["build", "--bins"]);
     match purpose {
         For::Demo => build.args(["--package", "hookgate", "--package", "hookgate-tests"]),
+        For::EdgeDemo => {
+            build.args(["--package", "hookgate", "--package", "hookgate-tests", "--package", "hookgate-edge-host"])
+        }
         // With a test among the targets all is built with the features that tests ask for, as it is for them afterwards.
-        For::Tests => build.args(TESTED).args(["--test", "replay"]),
+        For::Tests => build.args(NATIVE).args(["--test", "replay"]),
         For::Bench => build.args(["--package", "hookgate", "--release"]),
     };
     run(&mut build)?;
     let target = target_directory()?;
     let name = format!("hookgate{}", env::consts::EXE_SUFFIX);
     let directory = match purpose {
-        For::Demo | For::Tests => "debug",
+        For::Demo | For::EdgeDemo | For::Tests => "debug",
         For::Bench => "release",
     };
     let (built, kept) = (target.join(directory).join(&name), target.join("xtask").join(directory));

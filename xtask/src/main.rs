@@ -1,8 +1,9 @@
-//! The project's chores: `cargo xtask demo | test | plugins | bench`.
+//! The project's chores: `cargo xtask demo | test | plugins | edge | bench`.
 
 mod bench;
 mod chore;
 mod demo;
+mod edge;
 mod plugins;
 mod test;
 
@@ -21,6 +22,8 @@ enum Xtask {
     Test(test::Test),
     /// Builds the first-party plugins into target/plugins-out
     Plugins,
+    /// Composes plugins into components for Spin and other platforms, in target/edge
+    Edge(edge::Edge),
     /// Measures hookgate beside bare hyper and its native twin
     Bench(bench::Bench),
 }
@@ -40,6 +43,7 @@ fn run() -> Result<()> {
         Xtask::Demo(demo) => demo.run(),
         Xtask::Test(test) => test.run(),
         Xtask::Plugins => plugins::run(),
+        Xtask::Edge(edge) => edge.run(),
         Xtask::Bench(bench) => bench.run(),
     }
 }

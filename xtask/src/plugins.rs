@@ -11,7 +11,7 @@ const OTHERS: [&str; 4] = ["build", "conformance", "sdk", "template"];
 
 /// Builds every first-party plugin into `target/plugins-out/NAME.wasm`.
 pub fn run() -> Result<()> {
-    chore::need_wasm_target()?;
+    chore::need_wasm_targets()?;
     let directory = chore::workspace().join("guest-plugins");
     let mut crates = Vec::new();
     for entry in fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))? {

@@ -23,12 +23,12 @@ pub struct Test {
 impl Test {
     /// Builds everything and runs all tests, also after a failure; the last line sums them up.
     pub fn run(self) -> Result<()> {
-        chore::need_wasm_target()?;
+        chore::need_wasm_targets()?;
         let bucket = chore::need_s3_server()?;
         let gateway = chore::build_gateway(chore::For::Tests)?;
         let mut test = chore::cargo();
         test.args(["test", "--no-fail-fast"])
-            .args(chore::TESTED)
+            .args(chore::NATIVE)
             .args(self.arguments)
             .env("HOOKGATE_BIN", gateway)
             .env("HOOKGATE_S3_SERVER", bucket);

@@ -20,8 +20,15 @@ pub const VECTORS_SECTION: &str = "hookgate:vectors";
 /// # Errors
 /// The module is no module, or does not fit the world that it says it fits.
 pub fn encode(module: &[u8], vectors: &str) -> Result<Vec<u8>> {
-    let component = ComponentEncoder::default().module(&stripped(module)?)?.validate(true).encode()?;
-    Ok(with_vectors(component, vectors))
+    Ok(with_vectors(encode_part(module)?, vectors))
+}
+
+/// Makes a component of a core module that wit-bindgen has described.
+///
+/// # Errors
+/// As [`encode`].
+pub(crate) fn encode_part(module: &[u8]) -> Result<Vec<u8>> {
+    ComponentEncoder::default().module(&stripped(module)?)?.validate(true).encode()
 }
 
 /// As [`encode`], of what another language's tools have made: where it is a component already, only the vectors go in.

@@ -11,7 +11,7 @@ use std::{path::Path, process::Stdio};
 
 use anyhow::{Context as _, Result};
 
-pub use cargo::Messages;
+pub use cargo::{Messages, Target};
 pub use component::{VECTORS_SECTION, encode, encode_foreign, vectors_of};
 
 /// A component made of a crate.
@@ -38,7 +38,8 @@ pub fn build(crate_dir: &Path, target_dir: &Path, messages: Messages) -> Result<
 /// # Errors
 /// As [`build`], for the first crate that fails.
 pub fn build_all<P: AsRef<Path>>(crate_dirs: &[P], target_dir: &Path, messages: Messages) -> Result<Vec<Built>> {
-    let modules = cargo::compile(crate_dirs, target_dir, messages)?;
+    let options = cargo::Options { target_dir, target: Target::Pure, feature: None, profile: "plugin", messages };
+    let modules = cargo::compile(crate_dirs, options)?;
     let encoded = modules.into_iter().map(|module| {
         let wasm = std::fs::read(&module.file).with_context(|| format!("cannot read {}", module.file.display()))?;
         let vectors = component::vectors(&module.crate_dir)?;
@@ -48,6 +49,23 @@ pub fn build_all<P: AsRef<Path>>(crate_dirs: &[P], target_dir: &Path, messages: 
         Ok(Built { name, component })
     });
     encoded.collect()
+}
+
+/// Builds a crate that is no plugin into a component (profile `edge`), with one more feature where one is named.
+///
+/// # Errors
+/// As [`build`].
+pub fn build_part(crate_dir: &Path, target_dir: &Path, target: Target, feature: Option<&str>) -> Result<Vec<u8>> {
+    let options = cargo::Options { target_dir, target, feature, profile: "edge", messages: Messages::Kept };
+    let built = cargo::compile(&[crate_dir], options)?;
+    let module = built.first().with_context(|| format!("{} has been built into nothing", crate_dir.display()))?;
+    let wasm = std::fs::read(&module.file).with_context(|| format!("cannot read {}", module.file.display()))?;
+    match target {
+        Target::Wasip2 => Ok(wasm),
+        Target::Pure => {
+            component::encode_part(&wasm).with_context(|| format!("{} does not make a component", module.package))
+        }
+    }
 }
 
 /// Runs the tests of the crate in `crate_dir` natively, with cargo; whether they have passed. What they print goes to

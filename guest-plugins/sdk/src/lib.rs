@@ -24,6 +24,7 @@ pub mod jwt;
 pub mod sending;
 pub mod setting;
 pub mod signatures;
+pub mod standard_webhooks;
 pub mod time;
 
 #[cfg(target_family = "wasm")]

@@ -5,11 +5,11 @@
 
 use std::{fmt, sync::Arc};
 
-use crate::{
-    Body, CapabilityError, JsonValue, Part, Scheme,
-    key_document::{KeyDocument, PublicKey},
-    message::Message,
-};
+#[cfg(feature = "public-keys")]
+use crate::key_document::PublicKey;
+#[cfg(not(feature = "public-keys"))]
+use crate::no_public_keys::PublicKey;
+use crate::{Body, CapabilityError, JsonValue, KeyDocument, Part, Scheme, message::Message};
 
 /// What a fetched document is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -45,7 +45,10 @@ pub(crate) fn select<P: AsRef<str>>(document: &Body, pointers: &[P]) -> Result<J
     }
     match document {
         Body::Memory(bytes) => select_in_memory(bytes, &wanted, pointers.len()),
+        #[cfg(feature = "stored")]
         Body::Stored(stored) => select_in_stream(&Stream::new(stored), &wanted, pointers.len()),
+        #[cfg(not(feature = "stored"))]
+        Body::Stored(_) => Err(CapabilityError::Unreadable("this host keeps all bodies in memory".to_owned())),
     }
 }
 
@@ -62,6 +65,7 @@ fn select_in_memory(document: &[u8], wanted: &Wanted, pointers: usize) -> Result
 }
 
 /// The same of a document that is read in pieces: only the values asked for come into memory.
+#[cfg_attr(not(feature = "stored"), allow(dead_code))]
 fn select_in_stream(stream: &Stream<'_>, wanted: &Wanted, pointers: usize) -> Result<JsonAnswer, CapabilityError> {
     let mut found: Vec<Option<Rc<str>>> = vec![None; pointers];
     let mut deserializer = serde_json::Deserializer::from_reader(stream);
@@ -151,9 +155,13 @@ impl Wanted {
 
     /// The children that can be elements of an array, in order.
     fn elements(&self) -> Vec<(usize, &Wanted)> {
-        let mut elements: Vec<_> =
-            self.below.iter().filter_map(|(token, node)| array_index(token).map(|i| (i, node))).collect();
-        elements.sort_by_key(|(index, _)| *index);
+        let mut elements: Vec<(usize, &Wanted)> = Vec::new();
+        for (token, node) in &self.below {
+            if let Some(index) = array_index(token) {
+                let place = elements.partition_point(|(before, _)| *before < index);
+                elements.insert(place, (index, node));
+            }
+        }
         elements
     }
 
@@ -220,7 +228,10 @@ fn classify(raw: &str) -> Result<JsonValue, String> {
         Some(b'n') => JsonValue::Null,
         Some(b't') => JsonValue::Boolean(true),
         Some(b'f') => JsonValue::Boolean(false),
-        Some(b'"') => JsonValue::Text(serde_json::from_str(raw).map_err(|error| format!("not JSON: {error}"))?),
+        Some(b'"') => {
+            let text = serde_json::Deserializer::from_str(raw).deserialize_any(Unescaped);
+            JsonValue::Text(text.map_err(|error| format!("not JSON: {error}"))?)
+        }
         Some(b'{' | b'[') => JsonValue::Composite(raw.to_owned()),
         _ => JsonValue::Number(raw.to_owned()),
     };
@@ -343,5 +354,49 @@ impl<'w> Visitor<'_> for Key<'w> {
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
         Ok(self.0.below.get(key))
+    }
+}
+
+/// A string with its escapes undone. It is called for strings only; as it takes everything, nothing is needed that says what
+/// would be wrong, which is more code than all of the rest here.
+struct Unescaped;
+
+impl<'de> Visitor<'de> for Unescaped {
+    type Value = String;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a string")
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<String, E> {
+        Ok(text.to_owned())
+    }
+
+    fn visit_unit<E>(self) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<String, E> {
+        Ok(String::new())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<String, A::Error> {
+        Ok(String::new())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<String, A::Error> {
+        Ok(String::new())
     }
 }

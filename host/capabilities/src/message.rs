@@ -67,6 +67,7 @@ impl<'a> Message<'a> {
         Ok(whole)
     }
 
+    #[cfg(feature = "public-keys")]
     /// Whether it is in memory: only then may it be put into one piece.
     pub(crate) fn is_in_memory(&self) -> bool {
         self.body.in_memory().is_some()

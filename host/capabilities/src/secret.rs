@@ -9,12 +9,15 @@ use std::{
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
+#[cfg(not(feature = "public-keys"))]
+use crate::no_public_keys::PublicKeys;
+#[cfg(feature = "public-keys")]
+use crate::signature::PublicKeys;
 use crate::{
     Body, CapabilityError, Digest, Encoding, Part, Scheme, SecretText,
     digest::{DIGESTS, KeyedMac},
     message::Message,
     proofs::{Proofs, Proven},
-    signature::PublicKeys,
 };
 
 /// Everything that a source keeps secret, by name. Share it: what it has decoded once it keeps.
@@ -208,7 +211,7 @@ impl Secret {
     /// As [`Secret::sign`], for the host.
     pub fn try_sign(&self, scheme: Scheme, message: &[Part<'_>]) -> Result<Result<Vec<u8>, String>, CapabilityError> {
         let message = self.message(message)?;
-        self.newest(|key| Ok(crate::signature::sign(&key.bytes, scheme, &message.joined(&key.bytes)?)))
+        self.newest(|key| Ok(sign(&key.bytes, scheme, &message.joined(&key.bytes)?)))
     }
 
     /// As [`Secret::with_suffix`], for the host.
@@ -254,6 +257,14 @@ impl Secret {
         let keys = self.keys.iter().map(|key| Key::new(f(&key.bytes))).collect();
         Secret::new(keys, self.body.clone(), self.proofs.clone())
     }
+}
+
+#[cfg(feature = "signing")]
+use crate::signing::sign;
+
+#[cfg(not(feature = "signing"))]
+fn sign(_: &[u8], _: Scheme, _: &[u8]) -> Result<Vec<u8>, String> {
+    Err("private keys are not for this host: it receives and never sends as a provider".to_owned())
 }
 
 fn kept<R>(answer: Result<R, CapabilityError>) -> R {

@@ -67,7 +67,7 @@ impl UrlPattern {
 
     /// Whether a URL fits.
     pub fn fits(&self, url: &str) -> bool {
-        // The places in the pattern that the URL so far can have led to, in order.
+        // The places in the pattern that the URL so far can have led to.
         let mut places = self.with_skipped([0].into());
         for byte in url.bytes().take(URL_MAX + 1) {
             let next = places.iter().filter_map(|at| match *self.tokens.get(*at)? {
@@ -80,7 +80,7 @@ impl UrlPattern {
                 return false;
             }
         }
-        url.len() <= URL_MAX && places.last() == Some(&self.tokens.len())
+        url.len() <= URL_MAX && places.contains(&self.tokens.len())
     }
 
     /// With the places behind those that may stand for nothing.
@@ -89,11 +89,11 @@ impl UrlPattern {
             let mut next = places[at];
             while let Some(Token::Any(_)) = self.tokens.get(next) {
                 next += 1;
-                places.push(next);
+                if !places.contains(&next) {
+                    places.push(next);
+                }
             }
         }
-        places.sort_unstable();
-        places.dedup();
         places
     }
 }

@@ -7,6 +7,7 @@ mod check;
 mod configuration;
 mod dead_letters;
 mod dev;
+mod edge;
 mod events;
 mod filter;
 mod gateway;
@@ -62,6 +63,8 @@ enum Command {
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     #[command(subcommand)]
+    Edge(edge::Edge),
+    #[command(subcommand)]
     Store(store::Store),
 }
 
@@ -91,6 +94,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Filter(filter) => filter.run(),
         Command::Secrets(secrets) => secrets.run().await,
         Command::Plugin(plugin) => plugin.run().await,
+        Command::Edge(edge) => edge.run().await,
         Command::Store(store) => store.run().await,
     };
     match ended {
@@ -163,6 +167,9 @@ mod tests {
             ("plugin history", true),
             ("plugin sign ./x.wasm", false),
             ("plugin sign ./x.wasm --key k.pem --new-key", true),
+            ("edge build", false),
+            ("edge build --plugin stripe --plugin ./x.wasm --platform wasi --out dir", true),
+            ("edge manifest --plugin stripe", true),
             ("plugin test x.wasm --memory 128MiB --timeout 2s --time", true),
             ("plugin test x.wasm --memory 2GiB", false),
             ("plugin test x.wasm --timeout 1h", false),

@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, cell::OnceCell};
 
-use hookgate_capabilities::{CloudEvent, ExtensionValue};
-
-use super::{
-    data::{self, Data, Form},
-    extensions, rfc3339,
+use hookgate_capabilities::{
+    CloudEvent, ExtensionValue,
+    cloudevents::{Data, Form},
 };
+
+use super::{data, extensions, rfc3339};
 use crate::{claims::Reference, journal::KeptEvent};
 
 /// The fields of an output. Its data is looked at when it is asked for, and once.

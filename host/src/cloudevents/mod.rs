@@ -6,14 +6,12 @@
 //!
 //! The extension `traceparent` is the host's: the delivery's trace and a span id that is the event's own, the same for
 //! every attempt. A plugin that sets `traceparent` itself keeps its own. Of the order of events tells [`order`].
-//! every attempt. A plugin that sets `traceparent` itself keeps its own.
 //!
 //! A payload that is kept in the object store does not travel with its event. In its place stand the extension `dataref`
 //! (<https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/dataref.md>), `datalength` (decimal digits: an
 //! integer of CloudEvents ends at 2 GiB) and `datasha256` (hex); these are the host's, whatever a plugin says.
 
 mod binary;
-mod check;
 mod data;
 mod fields;
 mod order;
@@ -22,7 +20,6 @@ mod structured;
 use bytes::Bytes;
 use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue};
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
-use jiff::Timestamp;
 
 use crate::{
     claims::Reference,
@@ -30,9 +27,9 @@ use crate::{
     journal::{EventId, KeptEvent},
 };
 
-pub use check::{check, check_all};
-pub(crate) use data::is_media_type;
 pub use fields::{Fields, JsonData};
+pub use hookgate_capabilities::cloudevents::{check, check_all};
+pub(crate) use hookgate_capabilities::cloudevents::{is_media_type, rfc3339};
 pub use order::{say_order, without_order};
 pub use structured::json_line;
 
@@ -139,12 +136,6 @@ fn extensions<'a>(
         all.push(("traceparent", ExtensionValue::Text(traceparent(event))));
     }
     all
-}
-
-/// RFC 3339; none when the year has more than four digits.
-fn rfc3339(milliseconds: u64) -> Option<String> {
-    let time = Timestamp::from_millisecond(i64::try_from(milliseconds).ok()?).ok()?;
-    Some(time.to_string())
 }
 
 fn header_value(text: &str, what: &'static str) -> Result<HeaderValue, RenderError> {

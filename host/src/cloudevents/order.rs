@@ -8,10 +8,9 @@
 //! * `hookgatelate`, `hookgateoverflow`, `hookgateahead`: `true` for an event that came after its turn, that went before
 //!   its time, whose own time lies too far ahead. Left out where that is not so.
 
-use hookgate_capabilities::{CloudEvent, ExtensionValue};
+use hookgate_capabilities::{CloudEvent, ExtensionValue, cloudevents::check_text};
 use sha2::{Digest, Sha256};
 
-use super::check::check_text;
 use crate::journal::{KeptEvent, Waiting};
 
 const PARTITION_KEY: &str = "partitionkey";

@@ -1,16 +1,10 @@
 //! Structured mode: attributes and data in one JSON document.
 
-use base64::{Engine as _, engine::general_purpose::STANDARD};
 use bytes::Bytes;
-use hookgate_capabilities::{CloudEvent, ExtensionValue};
+use hookgate_capabilities::{CloudEvent, cloudevents::Envelope};
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
-use serde::{Serialize, Serializer, ser::SerializeMap};
 
-use super::{
-    Message, RenderError,
-    data::{self, Data, Form},
-    extensions, rfc3339,
-};
+use super::{Message, RenderError, data, extensions};
 use crate::{claims::Reference, journal::KeptEvent};
 
 /// `application/cloudevents+json`.
@@ -52,56 +46,4 @@ fn json(event: &KeptEvent, output: &CloudEvent, reference: Option<&Reference>) -
         extensions: extensions(event, output, reference),
     };
     serde_json::to_vec(&envelope).map_err(|error| RenderError::Json(error.to_string()))
-}
-
-/// The JSON object: context attributes, extensions beside them, data last.
-struct Envelope<'a> {
-    output: &'a CloudEvent,
-    data: Option<&'a Data<'a>>,
-    /// The media type of data that is not here.
-    elsewhere: Option<String>,
-    extensions: Vec<(&'a str, ExtensionValue)>,
-}
-
-impl Serialize for Envelope<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let output = self.output;
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("specversion", "1.0")?;
-        map.serialize_entry("id", &output.id)?;
-        map.serialize_entry("source", &output.source)?;
-        map.serialize_entry("type", &output.type_)?;
-        let here = self.data.map(|data| data.content_type.to_string());
-        let content_type = here.or(self.elsewhere.clone()).or(output.data_content_type.clone());
-        let optional = [
-            ("subject", output.subject.clone()),
-            ("time", output.time.and_then(rfc3339)),
-            ("dataschema", output.data_schema.clone()),
-            ("datacontenttype", content_type),
-        ];
-        for (name, value) in optional {
-            if let Some(value) = value {
-                map.serialize_entry(name, &value)?;
-            }
-        }
-        for (name, value) in &self.extensions {
-            match value {
-                ExtensionValue::Text(text) => map.serialize_entry(name, text)?,
-                ExtensionValue::Integer(number) => map.serialize_entry(name, number)?,
-                ExtensionValue::Boolean(flag) => map.serialize_entry(name, flag)?,
-            }
-        }
-        if let Some(data) = self.data {
-            serialize_data(&mut map, data)?;
-        }
-        map.end()
-    }
-}
-
-fn serialize_data<M: SerializeMap>(map: &mut M, data: &Data<'_>) -> Result<(), M::Error> {
-    match data.form() {
-        Form::Json(json) => map.serialize_entry("data", json),
-        Form::Text(text) => map.serialize_entry("data", text),
-        Form::Binary => map.serialize_entry("data_base64", &STANDARD.encode(&data.bytes)),
-    }
 }

@@ -58,6 +58,9 @@ fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     pool.total_component_instances(calls);
     pool.total_core_instances(calls * limits::PLUGIN_CORE_INSTANCES_MAX);
     pool.total_memories(calls * limits::PLUGIN_MEMORIES_MAX);
+    // A slot remembers the plugin that it was used for, and is cheap for no other. As many of them may be kept so as there
+    // are: with fewer, fifty plugins take each other's (docs/benchmarks.md).
+    pool.max_unused_warm_slots(calls * limits::PLUGIN_MEMORIES_MAX);
     pool.total_tables(calls * limits::PLUGIN_TABLES_MAX);
     pool.total_stacks(calls);
     pool.max_core_instances_per_component(limits::PLUGIN_CORE_INSTANCES_MAX);

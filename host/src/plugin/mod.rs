@@ -13,7 +13,6 @@ mod engine;
 #[cfg(feature = "native-twin")]
 mod native;
 mod provider;
-mod rules;
 mod sent_at;
 pub mod signature;
 mod size;
@@ -36,13 +35,15 @@ use std::{
 };
 
 use hookgate_capabilities::{
-    CapabilityError, CloudEvent, Delivery, Descriptor, Event, KeyNeed, Outgoing, Refusal, Request, Verdict,
+    CapabilityError, CloudEvent, Delivery, Descriptor, Event, KeyNeed, Outgoing, Refusal, Request, Verdict, rules,
 };
 use sha2::{Digest, Sha256};
 use wasmtime::{
     Engine, Store, Trap, UpdateDeadline,
     component::{Component, ComponentExportIndex, Linker, Resource},
 };
+
+pub use hookgate_capabilities::rules::tame;
 
 #[cfg(feature = "native-twin")]
 pub use self::native::NativeTwin;
@@ -52,7 +53,6 @@ pub use self::{
     catalog::{Catalog, CatalogError, Origin, bundled as bundled_component, is_bundled, read as read_component},
     engine::SandboxLimits,
     provider::Provider,
-    rules::tame,
     slot::{Running, Slot, Trial, TrialMode},
 };
 use self::{

@@ -13,6 +13,7 @@ mod server;
 mod sources;
 mod store;
 mod swap;
+mod twin;
 
 use std::path::PathBuf;
 

@@ -4,11 +4,13 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
-use hookgate::plugin::{Catalog, NativeTwin, Provider, Sandbox, SandboxLimits};
+use hookgate::plugin::{Catalog, Provider, Sandbox, SandboxLimits};
 use hookgate_capabilities::{Delivery, Request, SecretText, Secrets, Verdict};
-use hookgate_plugin_stripe::Stripe;
 
-use crate::deliveries::{SECRET, now_unix, signed};
+use crate::{
+    deliveries::{SECRET, now_unix, signed},
+    twin::twin,
+};
 
 /// Percentiles of native and sandboxed calls, in microseconds.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ pub async fn measure(artifacts: &Path, bytes: usize, rounds: usize) -> Result<Co
     let sandbox = Sandbox::new(limits, artifacts)?;
     let plugin = Catalog::new(None)?.load("stripe", &sandbox).await?;
     let sandboxed = Provider::Sandboxed(plugin);
-    let native = Provider::Native(NativeTwin::of::<Stripe>("stripe"));
+    let native = twin()?;
     let delivery = delivery(bytes);
     let (mut of_native, mut of_sandboxed) = (Vec::new(), Vec::new());
     for _ in 0..rounds {
@@ -42,7 +44,7 @@ pub async fn spin(artifacts: &Path, bytes: usize, rounds: usize, native: bool) -
     let limits = SandboxLimits { concurrency: 64, memory_bytes: 32 << 20, time: std::time::Duration::from_millis(250) };
     let sandbox = Sandbox::new(limits, artifacts)?;
     let provider = match native {
-        true => Provider::Native(NativeTwin::of::<Stripe>("stripe")),
+        true => twin()?,
         false => Provider::Sandboxed(Catalog::new(None)?.load("stripe", &sandbox).await?),
     };
     let delivery = delivery(bytes);

@@ -12,7 +12,6 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use hookgate::{
     config::{Config, ConfigErrors},
-    plugin::{NativeTwin, Provider},
     serve,
 };
 use hookgate_plugin_stripe::Stripe;
@@ -146,7 +145,8 @@ pub async fn twin(config: &Path) -> Result<()> {
     };
     let (config, _) = Config::load(config, &known).map_err(|errors: ConfigErrors| anyhow::anyhow!("{errors}"))?;
     let _logs = hookgate::telemetry::Logs::start(&config.log)?;
-    let native = |_: &_| Some(Provider::Native(NativeTwin::of::<Stripe>("stripe")));
+    crate::twin::twin()?;
+    let native = |_: &_| crate::twin::twin().ok();
     let options = serve::Options { substitute: &native, ..serve::Options::default() };
     Ok(serve::run(config, |ready| say(&ready.deliveries), options).await?)
 }

@@ -2,13 +2,11 @@
 
 use std::collections::HashSet;
 
-use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue};
-
 use super::{
     data::{as_json, is_media_type},
     rfc3339,
 };
-use crate::limits;
+use crate::{CloudEvent, EventData, ExtensionValue, limits};
 
 /// Extensions of one output, and bytes of an extension's name.
 const EXTENSIONS_MAX: usize = 20;
@@ -89,7 +87,7 @@ fn check_extensions(output: &CloudEvent) -> Result<(), String> {
 }
 
 /// CloudEvents' type String: no control characters and no noncharacters.
-pub(super) fn check_text(name: &str, text: &str) -> Result<(), String> {
+pub fn check_text(name: &str, text: &str) -> Result<(), String> {
     if text.len() > limits::CLOUD_EVENT_ATTRIBUTE_BYTES_MAX {
         return Err(format!(
             "`{name}` has {} bytes; at most {} are allowed",

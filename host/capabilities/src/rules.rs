@@ -1,15 +1,13 @@
 //! What a plugin may say: the rules of `wit/provider.wit` for its answers, checked before anything acts on them. Those
 //! for cloud events are in `cloudevents`.
 
-use hookgate_capabilities::{
+use crate::{
     Accepted, Admission, Confirmation, Descriptor, Enrollment, Identity, Payload, Refusal, Reply, UrlPattern, Verdict,
+    limits,
 };
-use http::{HeaderName, HeaderValue};
-
-use crate::limits;
 
 /// The rule that an answer breaks, in words for the plugin's author.
-type Broken = String;
+pub type Broken = String;
 
 /// Checks a plugin's verdict on a delivery whose body is so long.
 pub fn verdict(verdict: &Verdict, body_length: u64, plugin: &Descriptor) -> Result<(), Broken> {
@@ -64,7 +62,8 @@ pub fn descriptor(descriptor: &Descriptor) -> Result<(), Broken> {
     for url in descriptor.key_urls.iter().chain(&descriptor.confirm_urls) {
         UrlPattern::new(url).map_err(|why| format!("the URL pattern {url:?} {why}"))?;
     }
-    match descriptor.headers.iter().find(|header| HeaderName::from_lowercase(header.as_bytes()).is_err()) {
+    let is_name = |header: &String| is_header_name(header) && *header == header.to_ascii_lowercase();
+    match descriptor.headers.iter().find(|header| !is_name(header)) {
         Some(header) => Err(format!("{header:?} among the headers is no header name in lower case")),
         None => Ok(()),
     }
@@ -138,16 +137,21 @@ const HEADERS_OF_THE_HOST: [&str; 12] = [
 
 fn reply_header(name: &str, value: &str) -> Result<(), Broken> {
     let lower = name.to_ascii_lowercase();
-    if HeaderName::from_bytes(name.as_bytes()).is_err() {
+    if !is_header_name(name) {
         return Err(format!("{name:?} is no header name"));
     }
     if HEADERS_OF_THE_HOST.contains(&lower.as_str()) || lower.starts_with("hookgate-") {
         return Err(format!("the header {lower} is the host's to set"));
     }
-    match HeaderValue::from_str(value) {
-        Ok(_) => Ok(()),
-        Err(_) => Err(format!("the value of the header {lower} holds control characters")),
+    match value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+        true => Ok(()),
+        false => Err(format!("the value of the header {lower} holds control characters, or what is no ASCII")),
     }
+}
+
+/// A token (RFC 9110, 5.6.2).
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b))
 }
 
 fn at_most(what: &str, count: usize, max: usize) -> Result<(), Broken> {
@@ -160,9 +164,8 @@ fn at_most(what: &str, count: usize, max: usize) -> Result<(), Broken> {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use hookgate_capabilities::{ByteRange, Ordering, Position, SecretSpec};
-
     use super::*;
+    use crate::{ByteRange, Ordering, Position, SecretSpec};
 
     fn event(identity: Identity, payload: Payload) -> Verdict {
         Verdict::Admit(Accepted { events: vec![Admission { identity, payload }], reply: None })

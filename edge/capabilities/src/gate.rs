@@ -1,0 +1,121 @@
+//! The interface `gate`: everything for one request.
+
+use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+
+use hookgate_capabilities::{self as own, KeyRequest, SecretText, Secrets, UrlPattern, known_by, rules};
+
+use crate::{
+    Capabilities,
+    bindings::exports::hookgate::{
+        edge::gate::{
+            Admission, Admitted, CloudEvent, Delivery, Descriptor, EventBorrow, Guest, GuestGate, KeyNeed, Outgoing,
+            Request, SecretText as Text, Source, Verdict,
+        },
+        provider::capabilities::Event,
+    },
+    convert,
+    keys::{self, Asked, Given},
+    lent, pack, render,
+};
+
+/// One request.
+pub struct Gate {
+    source: Source,
+    settings: Arc<BTreeMap<String, String>>,
+    request: Arc<own::Request>,
+    secrets: Arc<Secrets>,
+    given: Arc<Given>,
+    asked: Rc<Asked>,
+    /// What the last need was about.
+    needed: RefCell<Option<Arc<KeyRequest>>>,
+}
+
+impl Guest for Capabilities {
+    type Gate = Gate;
+
+    fn pack(secret: String, ids: Vec<String>, documents: Vec<String>, timestamp: u64) -> Result<Outgoing, String> {
+        let (headers, body) = pack::pack(&secret, &ids, &documents, timestamp)?;
+        Ok(Outgoing { headers: headers.map(|(name, value)| (name.to_owned(), value)).into(), body })
+    }
+}
+
+impl GuestGate for Gate {
+    fn new(source: Source, request: Request) -> Self {
+        let Request { method, url, headers, received_at, body } = request;
+        // One by one: collecting into a map brings a sort along, which is a tenth of the component.
+        let (mut texts, mut settings) = (BTreeMap::new(), BTreeMap::new());
+        for Text { name, versions } in &source.secrets {
+            texts.insert(name.clone(), versions.iter().map(|text| SecretText::new(text.clone())).collect());
+        }
+        for (name, value) in &source.settings {
+            settings.insert(name.clone(), value.clone());
+        }
+        Gate {
+            settings: Arc::new(settings),
+            request: Arc::new(own::Request { method, url, headers, received_at, body: body.into() }),
+            secrets: Arc::new(Secrets::new(texts)),
+            given: Arc::new(Given::new(&source.key_urls)),
+            asked: Rc::default(),
+            needed: RefCell::default(),
+            source,
+        }
+    }
+
+    fn delivery(&self) -> Delivery {
+        let delivery = own::Delivery::new(self.request.clone(), self.settings.clone(), self.secrets.clone())
+            .with_keys(self.given.clone());
+        Delivery::new(lent::Delivery { delivery, asked: self.asked.clone() })
+    }
+
+    fn key_needed(&self) -> Result<Option<KeyNeed>, String> {
+        let Some(need) = self.asked.take() else { return Ok(None) };
+        *self.needed.borrow_mut() = Some(need.request.clone());
+        keys::need(&self.source, &need).map(Some)
+    }
+
+    fn give_keys(&self, document: Vec<u8>, is_new: bool) -> Result<(), String> {
+        match self.needed.borrow().as_ref() {
+            Some(request) => self.given.give(request, &document, is_new),
+            None => Err("no keys are needed".to_owned()),
+        }
+    }
+
+    fn check(&self, verdict: Verdict, plugin: Descriptor) -> Result<(), String> {
+        let body_length = self.request.body.len() as u64;
+        rules::verdict(&convert::verdict(verdict), body_length, &convert::descriptor(plugin))
+    }
+
+    fn may_confirm(&self, url: String, plugin: Descriptor) -> bool {
+        let mut patterns = plugin.confirm_urls.iter().filter_map(|pattern| UrlPattern::new(pattern).ok());
+        patterns.any(|pattern| pattern.fits(&url))
+    }
+
+    fn admit(&self, admission: Admission) -> Admitted {
+        let own::Admission { identity, payload } = convert::admission(admission);
+        let payload_bytes = kept(payload.within(&own::Body::Memory(self.request.body.clone())));
+        let key = match &identity.id {
+            Some(id) => known_by::by_id(&self.source.name, id),
+            None => kept(known_by::by_payload(&self.source.name, &payload_bytes)),
+        };
+        let id = hex::encode(key);
+        let event = own::Event {
+            event_id: id.clone(),
+            source_name: self.source.name.clone(),
+            admitted_as: identity,
+            payload_bytes,
+            brought_by: own::Delivery::without_secrets(self.request.clone(), self.settings.clone()),
+        };
+        Admitted { id, event: Event::new(lent::Event(event)) }
+    }
+
+    fn render(&self, event: EventBorrow<'_>, outputs: Vec<CloudEvent>) -> Result<Vec<String>, String> {
+        let event = &event.get::<lent::Event>().0;
+        let outputs: Vec<_> = outputs.into_iter().map(convert::cloud_event).collect();
+        render::render(event, &outputs)
+    }
+}
+
+/// The plugin's word was checked before; in memory nothing else goes wrong.
+fn kept<R>(answer: Result<R, own::CapabilityError>) -> R {
+    answer.unwrap_or_else(|broken| panic!("{broken}"))
+}

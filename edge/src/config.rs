@@ -1,0 +1,151 @@
+//! What the platform's variables say. Each name stands in `docs/edge.md`; an empty value is none.
+
+use std::time::Duration;
+
+use spin_sdk::wasip3::http::types::Request;
+
+use crate::{
+    bindings::{Descriptor, config::store, gate},
+    http::{Url, scheme_of},
+    refused::Refused,
+};
+
+/// Bytes of a body, where nothing else is said.
+const BODY_BYTES: usize = 1 << 20;
+/// For the body to arrive.
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// For the origin to answer. Providers wait 5 to 30 seconds for theirs.
+const ORIGIN_TIMEOUT: Duration = Duration::from_secs(4);
+/// For how long an event is known again.
+const IDEMPOTENCY: Duration = Duration::from_secs(72 * 3600);
+
+/// The configuration of the one source that a component takes deliveries for.
+pub struct Config {
+    pub source: String,
+    /// Where events go.
+    pub origin: Url,
+    /// What the origin knows the edge by.
+    pub origin_secret: String,
+    pub origin_timeout: Duration,
+    pub body_limit: usize,
+    pub body_timeout: Duration,
+    /// The key-value store; none keeps no ids.
+    pub store: Option<String>,
+    pub idempotency: Duration,
+    /// The path that deliveries come to; none for any.
+    route: Option<String>,
+    public_url: Option<String>,
+    settings: Vec<(String, String)>,
+    secrets: Vec<gate::SecretText>,
+}
+
+impl Config {
+    /// Reads it.
+    pub fn read(plugin: &Descriptor) -> Result<Config, Refused> {
+        let origin = needed("origin")?;
+        let store = variable("store")?.unwrap_or_else(|| "default".to_owned());
+        let source = variable("source")?.unwrap_or_else(|| plugin.name.clone());
+        let route = variable("route")?.unwrap_or_else(|| format!("/in/{source}"));
+        Ok(Config {
+            source,
+            route: Some(route).filter(|route| route != "*"),
+            origin: Url::parse(&origin).ok_or_else(|| misconfigured("origin", "it is no URL of http or https"))?,
+            origin_secret: needed("origin_secret")?,
+            origin_timeout: seconds("origin_timeout", ORIGIN_TIMEOUT)?,
+            body_limit: number("body_limit")?.map_or(BODY_BYTES, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            body_timeout: seconds("body_timeout", BODY_TIMEOUT)?,
+            store: Some(store).filter(|store| store != "none"),
+            idempotency: seconds("idempotency", IDEMPOTENCY)?,
+            public_url: variable("public_url")?,
+            settings: settings(plugin)?,
+            secrets: secrets(plugin)?,
+        })
+    }
+
+    /// Whether deliveries come to this path, with a query behind it or not.
+    pub fn takes(&self, path: &str) -> bool {
+        let path = path.split('?').next().unwrap_or_default();
+        self.route.as_ref().is_none_or(|route| route == path || path.strip_suffix('/') == Some(route))
+    }
+
+    /// The request's URL as the provider saw it. What the platform calls itself may be another name.
+    pub fn url_of(&self, request: &Request, path: &str) -> String {
+        if let Some(base) = &self.public_url {
+            return format!("{}{path}", base.trim_end_matches('/'));
+        }
+        let host = || String::from_utf8(request.get_headers().get("host").into_iter().next()?).ok();
+        let authority = request.get_authority().or_else(host).unwrap_or_else(|| "localhost".to_owned());
+        let scheme = request.get_scheme().map_or_else(|| "https".to_owned(), scheme_of);
+        format!("{scheme}://{authority}{path}")
+    }
+
+    /// What the plugin is lent.
+    pub fn gate_source(&self, plugin: &Descriptor) -> gate::Source {
+        gate::Source {
+            name: self.source.clone(),
+            settings: self.settings.clone(),
+            secrets: self.secrets.clone(),
+            key_urls: plugin.key_urls.clone(),
+        }
+    }
+}
+
+fn settings(plugin: &Descriptor) -> Result<Vec<(String, String)>, Refused> {
+    let mut settings = Vec::new();
+    for spec in &plugin.settings {
+        if let Some(value) = variable(&format!("setting_{}", in_variables(&spec.name)))? {
+            settings.push((spec.name.clone(), value));
+        }
+    }
+    Ok(settings)
+}
+
+/// Of each secret up to two versions are live, so that it can be rotated.
+fn secrets(plugin: &Descriptor) -> Result<Vec<gate::SecretText>, Refused> {
+    let mut secrets = Vec::new();
+    for spec in &plugin.secrets {
+        let name = format!("secret_{}", in_variables(&spec.name));
+        let versions = [variable(&name)?, variable(&format!("{name}_previous"))?];
+        let versions: Vec<String> = versions.into_iter().flatten().collect();
+        match versions.is_empty() {
+            true if spec.required => return Err(misconfigured(&name, "the plugin needs it and it is not set")),
+            true => {}
+            false => secrets.push(gate::SecretText { name: spec.name.clone(), versions }),
+        }
+    }
+    Ok(secrets)
+}
+
+/// Spin's variables have no dashes.
+fn in_variables(name: &str) -> String {
+    name.replace('-', "_")
+}
+
+fn variable(name: &str) -> Result<Option<String>, Refused> {
+    match store::get(name) {
+        Ok(value) => Ok(value.filter(|text| !text.is_empty())),
+        Err(store::Error::Upstream(why) | store::Error::Io(why)) => {
+            Err(misconfigured(name, &format!("the platform does not tell it: {why}")))
+        }
+    }
+}
+
+fn needed(name: &str) -> Result<String, Refused> {
+    variable(name)?.ok_or_else(|| misconfigured(name, "it is not set"))
+}
+
+fn number(name: &str) -> Result<Option<u64>, Refused> {
+    let Some(text) = variable(name)? else { return Ok(None) };
+    match text.trim().parse() {
+        Ok(number) if number > 0 => Ok(Some(number)),
+        _ => Err(misconfigured(name, "it is no whole number above 0")),
+    }
+}
+
+fn seconds(name: &str, default: Duration) -> Result<Duration, Refused> {
+    Ok(number(name)?.map_or(default, Duration::from_secs))
+}
+
+fn misconfigured(name: &str, why: &str) -> Refused {
+    Refused::Misconfigured(format!("variable {name}: {why}"))
+}

@@ -1,0 +1,136 @@
+//! The edge: takes deliveries on somebody's HTTP platform, has the provider's plugin judge them, and forwards what they
+//! bring to an origin. The way of a delivery is here, from top to bottom.
+//!
+//! Nothing is kept: the provider is answered with a success when the origin has answered with one, and else sends the
+//! delivery again. Whatever is sent again has the same id, by which the origin makes it one.
+
+#[allow(missing_docs, unsafe_code, clippy::unwrap_used)]
+mod bindings;
+mod config;
+mod fetched;
+#[allow(unsafe_code, reason = "the SDK's macro exports the handler")]
+mod handler;
+mod http;
+mod origin;
+mod refused;
+mod seen;
+mod timed;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
+
+use crate::{
+    bindings::{
+        Accepted, Confirmation, Descriptor, Reply, Verdict,
+        gate::{self, Gate},
+    },
+    config::Config,
+    http::BodyError,
+    origin::Parcel,
+    refused::Refused,
+    seen::Seen,
+    timed::within,
+};
+
+/// Times that one delivery is judged anew because keys had to be fetched for it.
+const KEY_ROUNDS_MAX: usize = 4;
+
+/// Answers a request.
+async fn handle(request: Request) -> Result<Response, ErrorCode> {
+    let (status, reply) = match take(request).await {
+        Ok((status, reply)) => (Some(status), reply),
+        Err(refused) => {
+            eprintln!("{}: {refused}", refused.cause());
+            (None, refused.reply())
+        }
+    };
+    let own = status.map(|status| ("hookgate-status".to_owned(), status.as_bytes().to_vec()));
+    let headers = reply.headers.into_iter().map(|(name, value)| (name, value.into_bytes())).chain(own).collect();
+    http::response(reply.status, &headers, reply.body)
+}
+
+/// What a delivery is answered, and what came of it in a word.
+type Taken = (&'static str, Reply);
+
+async fn take(request: Request) -> Result<Taken, Refused> {
+    let plugin = bindings::describe();
+    let config = Config::read(&plugin)?;
+    let path = request.get_path_with_query().unwrap_or_else(|| "/".to_owned());
+    if !config.takes(&path) {
+        return Err(Refused::UnknownSource);
+    }
+    let received_at = now();
+    let head = gate::Request {
+        method: http::name_of(request.get_method()),
+        url: config.url_of(&request, &path),
+        headers: request.get_headers().copy_all(),
+        received_at,
+        body: Vec::new(),
+    };
+    let body = within(config.body_timeout, http::body_of_request(request, config.body_limit)).await;
+    let body = body.ok_or(Refused::TooSlow)?.map_err(|error| match error {
+        BodyError::TooLarge => Refused::TooLarge(config.body_limit),
+        BodyError::Truncated => Refused::Truncated,
+    })?;
+    let gate = Gate::new(&config.gate_source(&plugin), &gate::Request { body, ..head });
+    let verdict = verify(&gate, &config).await?;
+    gate.check(&verdict, &plugin).map_err(Refused::PluginBroken)?;
+    match verdict {
+        Verdict::Answer(reply) => Ok(("answered", reply)),
+        Verdict::Confirm(confirmation) => confirm(&gate, confirmation, &plugin).await,
+        Verdict::Enroll(_) => Err(Refused::HandoverClosed),
+        Verdict::Admit(accepted) => admit(&gate, accepted, &config).await,
+    }
+}
+
+/// The plugin's judgement, with all the keys that it needs.
+async fn verify(gate: &Gate, config: &Config) -> Result<Verdict, Refused> {
+    for _ in 0..KEY_ROUNDS_MAX {
+        let delivery = gate.delivery();
+        let judgement = bindings::verify(&delivery);
+        match gate.key_needed().map_err(Refused::Misconfigured)? {
+            // What it has said without them is void.
+            Some(need) => fetched::give(gate, &need, config).await.map_err(Refused::KeysUnavailable)?,
+            None => return judgement.map_err(Refused::from),
+        }
+    }
+    Err(Refused::KeysUnavailable("the plugin needed keys again and again".to_owned()))
+}
+
+/// A handshake that ends with a request of ours.
+async fn confirm(gate: &Gate, confirmation: Confirmation, plugin: &Descriptor) -> Result<Taken, Refused> {
+    if !gate.may_confirm(&confirmation.url, plugin) {
+        return Err(Refused::ConfirmationFailed("the plugin does not name this URL".to_owned()));
+    }
+    fetched::get(&confirmation.url, None).await.map_err(Refused::ConfirmationFailed)?;
+    Ok(("answered", confirmation.reply))
+}
+
+/// Forwards what the origin has not had, and answers when the origin has.
+async fn admit(gate: &Gate, accepted: Accepted, config: &Config) -> Result<Taken, Refused> {
+    let seen = Seen::open(config);
+    let mut parcel = Parcel::default();
+    for admission in &accepted.events {
+        let admitted = gate.admit(admission);
+        if seen.knows(&admitted.id, now()) {
+            continue;
+        }
+        let outputs = bindings::transform(&admitted.event).map_err(Refused::NotTransformed)?;
+        let documents = gate.render(&admitted.event, &outputs).map_err(Refused::PluginBroken)?;
+        parcel.add(admitted.id, documents);
+    }
+    let status = if parcel.ids.is_empty() { "duplicate" } else { "accepted" };
+    if !parcel.documents.is_empty() {
+        origin::forward(&parcel, config, now()).await?;
+    }
+    seen.note(&parcel.ids, now());
+    let reply = accepted.reply.unwrap_or(Reply { status: 200, headers: Vec::new(), body: Vec::new() });
+    Ok((status, reply))
+}
+
+/// Milliseconds since the epoch.
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}

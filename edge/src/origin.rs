@@ -1,0 +1,70 @@
+//! Forwarding: CloudEvents in JSON, signed as Standard Webhooks say.
+
+use spin_sdk::wasip3::http::types::{Method, Response};
+
+use crate::{
+    bindings::gate::{self, Outgoing},
+    config::Config,
+    http,
+    refused::Refused,
+    timed::within,
+};
+
+/// When the origin does not say.
+const RETRY_AFTER_SECONDS: u64 = 10;
+/// The longest that a provider is asked to wait, whatever the origin says.
+const RETRY_AFTER_SECONDS_MAX: u64 = 3600;
+
+/// What one delivery brings.
+#[derive(Default)]
+pub struct Parcel {
+    /// Of events that the origin has not had.
+    pub ids: Vec<String>,
+    /// CloudEvents made of them.
+    pub documents: Vec<String>,
+}
+
+impl Parcel {
+    /// Adds an event.
+    pub fn add(&mut self, id: String, documents: Vec<String>) {
+        self.ids.push(id);
+        self.documents.extend(documents);
+    }
+}
+
+/// Has the origin take them, all or none.
+pub async fn forward(parcel: &Parcel, config: &Config, now: u64) -> Result<(), Refused> {
+    let outgoing = gate::pack(&config.origin_secret, &parcel.ids, &parcel.documents, now / 1000);
+    let Outgoing { headers, body } = outgoing.map_err(|why| Refused::Misconfigured(format!("origin_secret: {why}")))?;
+    let headers = headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
+    let sending = http::send(Method::Post, &config.origin, &headers, body);
+    let response = match within(config.origin_timeout, sending).await {
+        None => return Err(failed(format!("it did not answer within {} seconds", config.origin_timeout.as_secs()))),
+        Some(Err(why)) => return Err(failed(why)),
+        Some(Ok(response)) => response,
+    };
+    match response.get_status_code() {
+        200..=299 => Ok(()),
+        status => Err(Refused::OriginFailed(refusal(status), retry_after(&response))),
+    }
+}
+
+fn refusal(status: u16) -> String {
+    let hint = match status {
+        401 => ": is origin_secret the one that the origin's source has?",
+        404 => ": is origin the URL of the origin's source?",
+        413 => ": the origin takes less than body_limit",
+        _ => "",
+    };
+    format!("the origin answered {status}{hint}")
+}
+
+fn failed(why: String) -> Refused {
+    Refused::OriginFailed(format!("the origin cannot be reached: {why}"), RETRY_AFTER_SECONDS)
+}
+
+fn retry_after(response: &Response) -> u64 {
+    let value = response.get_headers().get("retry-after").into_iter().next();
+    let seconds = value.and_then(|value| String::from_utf8(value).ok()?.trim().parse().ok());
+    seconds.map_or(RETRY_AFTER_SECONDS, |seconds: u64| seconds.clamp(1, RETRY_AFTER_SECONDS_MAX))
+}

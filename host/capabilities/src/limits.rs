@@ -1,0 +1,32 @@
+//! How much a plugin may say: the numbers of `wit/provider.wit`.
+
+/// Events in one delivery.
+pub const PLUGIN_EVENTS_MAX: usize = 1_000;
+/// Cloud events made of one event.
+pub const PLUGIN_OUTPUTS_MAX: usize = 100;
+/// What is kept of a refusal's text, in bytes.
+pub const PLUGIN_TEXT_BYTES_MAX: usize = 512;
+/// A reply's body.
+pub const PLUGIN_REPLY_BYTES_MAX: usize = 64 * 1024;
+/// A reply's headers.
+pub const PLUGIN_REPLY_HEADERS_MAX: usize = 32;
+/// A provider's id of an event.
+pub const EVENT_ID_BYTES_MAX: usize = 512;
+/// A provider's word for what happened.
+pub const EVENT_KIND_BYTES_MAX: usize = 256;
+/// An ordering key.
+pub const ORDERING_KEY_BYTES_MAX: usize = 512;
+/// Attributes (or extensions) of an event.
+pub const EVENT_ATTRIBUTES_MAX: usize = 32;
+/// All attributes of an event together.
+pub const EVENT_ATTRIBUTES_BYTES_MAX: usize = 8 * 1024;
+/// One attribute of a cloud event.
+pub const CLOUD_EVENT_ATTRIBUTE_BYTES_MAX: usize = 8 * 1024;
+/// A secret that is handed over in a handshake; Asana's have 32 characters.
+pub const HANDED_OVER_BYTES_MAX: usize = 1024;
+/// The URL of a document with keys, or of a confirmation.
+pub const FETCHED_URL_BYTES_MAX: usize = 2048;
+/// Patterns of URLs that a plugin names, of each kind.
+pub const PLUGIN_URLS_MAX: usize = 16;
+/// Times that one delivery is judged anew because keys had to be fetched for it.
+pub const KEY_ROUNDS_MAX: usize = 4;
