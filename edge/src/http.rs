@@ -77,6 +77,12 @@ pub fn scheme_of(scheme: Scheme) -> String {
     }
 }
 
+/// A request's headers. A platform may keep names as they were sent; the plugins' contract has them in lower case.
+pub fn headers_of(request: &Request) -> Headers {
+    let all = request.get_headers().copy_all();
+    all.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
+}
+
 /// All of a request's body.
 pub async fn body_of_request(request: Request, limit: usize) -> Result<Vec<u8>, BodyError> {
     let (_, processed) = wit_future::new(|| Ok(()));

@@ -64,7 +64,7 @@ async fn take(request: Request) -> Result<Taken, Refused> {
     let head = gate::Request {
         method: http::name_of(request.get_method()),
         url: config.url_of(&request, &path),
-        headers: request.get_headers().copy_all(),
+        headers: http::headers_of(&request),
         received_at,
         body: Vec::new(),
     };

@@ -34,7 +34,7 @@ mod secret;
 mod secret_text;
 #[cfg(feature = "public-keys")]
 mod signature;
-#[cfg(feature = "signing")]
+#[cfg(feature = "public-keys")]
 mod signing;
 mod types;
 mod url_pattern;

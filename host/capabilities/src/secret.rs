@@ -259,12 +259,12 @@ impl Secret {
     }
 }
 
-#[cfg(feature = "signing")]
+#[cfg(feature = "public-keys")]
 use crate::signing::sign;
 
-#[cfg(not(feature = "signing"))]
+#[cfg(not(feature = "public-keys"))]
 fn sign(_: &[u8], _: Scheme, _: &[u8]) -> Result<Vec<u8>, String> {
-    Err("private keys are not for this host: it receives and never sends as a provider".to_owned())
+    Err("this host knows no public-key signatures".to_owned())
 }
 
 fn kept<R>(answer: Result<R, CapabilityError>) -> R {

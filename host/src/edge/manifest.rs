@@ -43,7 +43,7 @@ description = "Takes webhooks, verifies them, and forwards them to a gateway"
 [variables]
 # The gateway, or another receiver of CloudEvents, as scheme://host or scheme://host:port. A source NAME goes to its /in/NAME.
 origin = { required = true }
-# What the gateway knows the edge by: whsec_ and base64, as `hookgate secrets new` makes one.
+# What the gateway knows the edge by: `echo whsec_$(openssl rand -base64 24)` makes one.
 origin_secret = { required = true, secret = true }
 # What the providers call this application, as scheme://host; for those that sign the URL.
 public_url = { default = "" }
