@@ -122,16 +122,26 @@ async fn what_is_forged_stale_or_too_large_never_reaches_the_origin() {
     let origin = Receiver::start().await;
     let stripe = Stripe::with(&origin.url(), &[("body_limit", "2000"), ("body_timeout", "1")]).await;
     let url = stripe.serve().await;
+    let secrets = format!("secrets.signing = {{ value = \"{SECRET}\" }}\nlimits = {{ body = \"2000B\" }}");
+    let gateway = Gateway::start(Config::new().source("stripe", "stripe", &secrets)).await;
     let forged = sign::stripe_event(SECRET, "evt_1").tampered("1099", "1");
-    assert_eq!(send(&url, &forged).await.refused(401)["type"], "urn:hookgate:unauthenticated");
     let stale = sign::stripe(SECRET, now() - 600, sign::stripe_body("evt_1", now() - 600));
-    assert_eq!(send(&url, &stale).await.refused(401)["type"], "urn:hookgate:stale");
     let large = sign::stripe(SECRET, now(), vec![b'x'; 2001]);
-    assert_eq!(send(&url, &large).await.refused(413)["type"], "urn:hookgate:too-large");
-    assert_eq!(
-        send(&url.replace("/in/stripe", "/in/other"), &forged).await.refused(404)["type"],
-        "urn:hookgate:unknown-source"
-    );
+    let unreadable = sign::stripe(SECRET, now(), "no JSON");
+    for (source, delivery, status, cause) in [
+        ("stripe", &forged, 401, "unauthenticated"),
+        ("stripe", &stale, 401, "stale"),
+        ("stripe", &large, 413, "too-large"),
+        ("stripe", &unreadable, 400, "malformed"),
+        ("other", &forged, 404, "unknown-source"),
+    ] {
+        let told = send(&url.replace("/in/stripe", &format!("/in/{source}")), delivery).await.refused(status);
+        assert_eq!(told["type"], format!("urn:hookgate:{cause}"));
+        // The gateway says the same, and under which trace.
+        let mut by_gateway = send(&gateway.url(source), delivery).await.refused(status);
+        by_gateway.as_object_mut().unwrap().remove("trace");
+        assert_eq!(told, by_gateway);
+    }
 
     // Chunked, too, and one that never ends.
     let endless = futures_util::stream::repeat_with(|| {

@@ -228,10 +228,7 @@ fn classify(raw: &str) -> Result<JsonValue, String> {
         Some(b'n') => JsonValue::Null,
         Some(b't') => JsonValue::Boolean(true),
         Some(b'f') => JsonValue::Boolean(false),
-        Some(b'"') => {
-            let text = serde_json::Deserializer::from_str(raw).deserialize_any(Unescaped);
-            JsonValue::Text(text.map_err(|error| format!("not JSON: {error}"))?)
-        }
+        Some(b'"') => JsonValue::Text(serde_json::from_str(raw).map_err(|error| format!("not JSON: {error}"))?),
         Some(b'{' | b'[') => JsonValue::Composite(raw.to_owned()),
         _ => JsonValue::Number(raw.to_owned()),
     };
@@ -354,49 +351,5 @@ impl<'w> Visitor<'_> for Key<'w> {
 
     fn visit_str<E>(self, key: &str) -> Result<Self::Value, E> {
         Ok(self.0.below.get(key))
-    }
-}
-
-/// A string with its escapes undone. It is called for strings only; as it takes everything, nothing is needed that says what
-/// would be wrong, which is more code than all of the rest here.
-struct Unescaped;
-
-impl<'de> Visitor<'de> for Unescaped {
-    type Value = String;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a string")
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<String, E> {
-        Ok(text.to_owned())
-    }
-
-    fn visit_unit<E>(self) -> Result<String, E> {
-        Ok(String::new())
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<String, E> {
-        Ok(String::new())
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<String, E> {
-        Ok(String::new())
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<String, E> {
-        Ok(String::new())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<String, E> {
-        Ok(String::new())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, _: A) -> Result<String, A::Error> {
-        Ok(String::new())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<String, A::Error> {
-        Ok(String::new())
     }
 }

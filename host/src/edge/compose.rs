@@ -29,8 +29,6 @@ pub struct Composed {
     pub component: Vec<u8>,
     /// What it imports, by name.
     pub imports: Vec<String>,
-    /// Whether it checks public-key signatures.
-    pub public_keys: bool,
 }
 
 /// Why a plugin cannot go to the edge.
@@ -63,9 +61,8 @@ pub enum ComposeError {
 /// # Errors
 /// The plugin does not fit, or imports what the platform does not offer.
 pub fn compose(plugin: &[u8], platform: Platform) -> Result<Composed, ComposeError> {
-    let public_keys = imports_public_keys(plugin)?;
     let mut graph = CompositionGraph::new();
-    let capabilities = if public_keys { CAPABILITIES_WITH_PUBLIC_KEYS } else { CAPABILITIES };
+    let capabilities = if imports_public_keys(plugin)? { CAPABILITIES_WITH_PUBLIC_KEYS } else { CAPABILITIES };
     let [capabilities, edge, plugin] = [("capabilities", capabilities), ("edge", EDGE), ("plugin", plugin)]
         .map(|(name, bytes)| add(&mut graph, name, &without_notes(bytes)?));
     let (capabilities, edge, plugin) = (capabilities?, edge?, plugin?);
@@ -98,7 +95,7 @@ pub fn compose(plugin: &[u8], platform: Platform) -> Result<Composed, ComposeErr
         return Err(ComposeError::NotOffered { platform, import: import.clone() });
     }
     let component = graph.encode(EncodeOptions::default()).map_err(unfit)?;
-    Ok(Composed { component, imports, public_keys })
+    Ok(Composed { component, imports })
 }
 
 fn add(graph: &mut CompositionGraph, name: &str, bytes: &[u8]) -> Result<PackageId, ComposeError> {
@@ -176,6 +173,9 @@ fn length(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
+/// What a plugin calls that has to do with public keys, by the ends of their names.
+const OF_PUBLIC_KEYS: [&str; 3] = ["verify-signature", "fetched-keys", "secret.sign"];
+
 /// Whether a plugin may ask for a public-key signature. A component names the functions that it uses in the modules inside.
 fn imports_public_keys(plugin: &[u8]) -> Result<bool, ComposeError> {
     let broken = |error: wasmparser::BinaryReaderError| ComposeError::NoComponent(error.to_string());
@@ -183,7 +183,7 @@ fn imports_public_keys(plugin: &[u8]) -> Result<bool, ComposeError> {
         if let Payload::ImportSection(section) = payload.map_err(broken)? {
             for import in section.into_imports() {
                 let name = import.map_err(broken)?.name;
-                if name.ends_with("verify-signature") || name.ends_with("fetched-keys") {
+                if OF_PUBLIC_KEYS.iter().any(|end| name.ends_with(end)) {
                     return Ok(true);
                 }
             }
