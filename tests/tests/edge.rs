@@ -266,21 +266,32 @@ async fn the_same_plugin_runs_where_wasi_has_other_names() {
     assert_eq!(origin.wait_for(1).await.len(), 1);
 }
 
-/// Below the size that platforms' first requests are still quick with; those that check public-key signatures carry the code
-/// for it.
+/// Below the size that platforms' first requests are still quick with. Those above it carry the code for public-key signatures,
+/// or read documents of their own beside the delivery.
 #[test]
 fn every_bundled_plugin_goes_to_the_edge_and_stays_small() {
+    const LARGER: [&str; 9] = [
+        "adyen",
+        "aws-sns",
+        "discord",
+        "google-pubsub",
+        "hmac",
+        "microsoft-graph",
+        "plaid",
+        "standard-webhooks",
+        "twilio",
+    ];
     let listed: Value = serde_json::from_str(&hookgate(&["plugin", "list", "--json"]).ok()).unwrap();
     let names: Vec<&str> = listed.as_array().unwrap().iter().map(|plugin| plugin["name"].as_str().unwrap()).collect();
     let arguments: Vec<&str> = names.iter().flat_map(|name| ["--plugin", name]).collect();
     let (_out, report) = components(&arguments);
-    let size = |name: &str| {
-        let of_name = report.as_array().unwrap().iter().find(|one| one["plugin"] == name);
-        of_name.unwrap()["size_bytes"].as_u64().unwrap()
-    };
-    assert!(size("stripe") < 600 << 10, "{}", size("stripe"));
-    let large: Vec<_> = names.iter().filter(|name| size(name) > 920_000).collect();
-    assert!(large.is_empty(), "{large:?}");
+    let built = report.as_array().unwrap();
+    assert_eq!(built.len(), names.len());
+    for one in built {
+        let (name, size) = (one["plugin"].as_str().unwrap(), one["size_bytes"].as_u64().unwrap());
+        let limit = if LARGER.contains(&name) { 880 } else { 600 };
+        assert!(size < limit << 10, "{name}: {size}");
+    }
 }
 
 #[test]
