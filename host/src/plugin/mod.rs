@@ -40,7 +40,7 @@ use hookgate_capabilities::{
 use sha2::{Digest, Sha256};
 use wasmtime::{
     Engine, Store, Trap, UpdateDeadline,
-    component::{Component, ComponentExportIndex, Linker, Resource},
+    component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Linker, Lower, Resource},
 };
 
 pub use hookgate_capabilities::rules::tame;
@@ -96,7 +96,7 @@ struct Loaded {
     bundled: bool,
     signed_by: Vec<signature::KeyId>,
     provider: ProviderPre<Call>,
-    sign: Option<ComponentExportIndex>,
+    exported: Exported,
     needs_wasi: bool,
     share: Share,
 }
@@ -172,6 +172,29 @@ impl Broken {
 
 const SENDER: &str = "hookgate:provider/sender@0.1.0";
 
+/// Where the functions of a component are. Each call looks at its own one only: the generated bindings look up and check the
+/// types of all of them, each time (docs/benchmarks.md).
+struct Exported {
+    verify: ComponentExportIndex,
+    transform: ComponentExportIndex,
+    sign: Option<ComponentExportIndex>,
+}
+
+impl Exported {
+    fn by(component: &Component) -> wasmtime::Result<Self> {
+        let function = |name: &str| {
+            let index = component.get_export_index(None, name);
+            index.ok_or_else(|| wasmtime::format_err!("it exports no function {name}"))
+        };
+        let sender = component.get_export_index(None, SENDER);
+        Ok(Exported {
+            verify: function("verify")?,
+            transform: function("transform")?,
+            sign: sender.and_then(|sender| component.get_export_index(Some(&sender), "sign")),
+        })
+    }
+}
+
 impl Sandbox {
     /// Sets up the engine and opens the directory of compiled artifacts.
     pub fn new(limits: SandboxLimits, artifacts: &Path) -> Result<Arc<Self>, SandboxError> {
@@ -227,9 +250,7 @@ impl Sandbox {
             bundled: is_bundled(bytes),
             signed_by: signature::claimed_keys(bytes),
             provider,
-            sign: component
-                .get_export_index(None, SENDER)
-                .and_then(|sender| component.get_export_index(Some(&sender), "sign")),
+            exported: Exported::by(&component).map_err(world)?,
         };
         loaded.descriptor = loaded.describe().await?;
         loaded.metrics = PluginMetrics::new(&loaded.descriptor.name);
@@ -316,7 +337,7 @@ impl Plugin {
 
     /// Whether it can sign (exports `sender`).
     pub fn can_sign(&self) -> bool {
-        self.0.sign.is_some()
+        self.0.exported.sign.is_some()
     }
 
     /// Judges a delivery.
@@ -329,8 +350,7 @@ impl Plugin {
         let answer = self
             .0
             .call(delivery, None, async |loaded, store| {
-                let plugin = loaded.provider.instantiate_async(&mut *store).await?;
-                plugin.call_verify(store, Resource::<DeliveryHandle>::new_borrow(0)).await
+                loaded.run(store, &loaded.exported.verify, Resource::<DeliveryHandle>::new_borrow(0)).await
             })
             .await;
         if self.1 == Counting::Counted {
@@ -352,11 +372,10 @@ impl Plugin {
     /// [`Broken`] when the call did not end by the rules.
     pub async fn transform(&self, event: Event) -> Result<Result<Vec<CloudEvent>, String>, Broken> {
         let began = Instant::now();
-        let answer = self
+        let answer: Result<Result<Vec<bindings::CloudEvent>, String>, Broken> = self
             .0
             .call(event.delivery(), Some(event), async |loaded, store| {
-                let plugin = loaded.provider.instantiate_async(&mut *store).await?;
-                plugin.call_transform(store, Resource::<EventHandle>::new_borrow(0)).await
+                loaded.run(store, &loaded.exported.transform, Resource::<EventHandle>::new_borrow(0)).await
             })
             .await;
         if self.1 == Counting::Counted {
@@ -384,18 +403,11 @@ impl Plugin {
     /// # Errors
     /// [`Broken`] when the call did not end by the rules, or the plugin cannot sign.
     pub async fn sign(&self, delivery: Delivery) -> Result<Result<Outgoing, String>, Broken> {
-        let sign = self.0.sign.ok_or(Broken::NoSender)?;
-        let answer = self
+        let sign = self.0.exported.sign.as_ref().ok_or(Broken::NoSender)?;
+        let answer: Result<bindings::Outgoing, String> = self
             .0
             .call(delivery, None, async |loaded, store| {
-                let instance = loaded.provider.instance_pre().instantiate_async(&mut *store).await?;
-                let sign = instance
-                    .get_typed_func::<(Resource<DeliveryHandle>,), (Result<bindings::Outgoing, String>,)>(
-                        &mut *store,
-                        &sign,
-                    )?;
-                let (answer,) = sign.call_async(store, (Resource::new_borrow(0),)).await?;
-                Ok(answer)
+                loaded.run(store, sign, Resource::<DeliveryHandle>::new_borrow(0)).await
             })
             .await?;
         Ok(answer.map(convert::outgoing).map_err(|why| tame(&why)))
@@ -421,6 +433,23 @@ impl Loaded {
         let descriptor = convert::descriptor(answer);
         rules::descriptor(&descriptor).map_err(broken_rule)?;
         Ok(descriptor)
+    }
+
+    /// Calls a function that takes one handle, in a fresh instance.
+    async fn run<H: 'static, R>(
+        &self,
+        store: &mut Store<Call>,
+        function: &ComponentExportIndex,
+        handle: Resource<H>,
+    ) -> wasmtime::Result<R>
+    where
+        (Resource<H>,): ComponentNamedList + Lower + Send + Sync,
+        (R,): ComponentNamedList + Lift + Send + Sync + 'static,
+    {
+        let instance = self.provider.instance_pre().instantiate_async(&mut *store).await?;
+        let function = instance.get_typed_func::<(Resource<H>,), (R,)>(&mut *store, function)?;
+        let (answer,) = function.call_async(store, (handle,)).await?;
+        Ok(answer)
     }
 
     /// Runs one call in a store of its own and puts a name to what went wrong.
