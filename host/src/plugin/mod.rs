@@ -424,6 +424,7 @@ impl Loaded {
             body: bytes::Bytes::new(),
         };
         let nothing = Delivery::without_secrets(Arc::new(request), Default::default());
+        // Through the generated bindings: they check the types of all functions, once for all calls.
         let answer = self
             .call(nothing, None, async |loaded, store| {
                 let plugin = loaded.provider.instantiate_async(&mut *store).await?;
