@@ -22,7 +22,10 @@ const PLUGINS: usize = 50;
 /// Prints all of it.
 pub fn run(directory: &Path, hookgate: &Path, rounds: usize) -> Result<()> {
     let plugins = write_plugins(&directory.join("plugins"))?;
-    deliveries(directory, &plugins, hookgate, rounds)?;
+    // First what the sources themselves cost, then the plugins.
+    for of in [1, PLUGINS] {
+        deliveries(directory, &plugins, of, hookgate, rounds)?;
+    }
     memory(directory, &plugins, hookgate)
 }
 
@@ -50,12 +53,12 @@ pub async fn loading(directory: &Path, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// One source beside a thousand of fifty plugins, in turn.
-fn deliveries(directory: &Path, plugins: &Path, hookgate: &Path, rounds: usize) -> Result<()> {
+/// One source beside a thousand of so many plugins, in turn.
+fn deliveries(directory: &Path, plugins: &Path, of: usize, hookgate: &Path, rounds: usize) -> Result<()> {
     const COUNT: usize = 20_000;
-    println!("\n## 1 KiB deliveries, 64 connections: (a) one source, (b) {SOURCES} sources over {PLUGINS} plugins\n");
-    let one = start(directory, "one-source", hookgate, &sources(plugins, 1, 1))?;
-    let all = start(directory, "all-sources", hookgate, &sources(plugins, SOURCES, PLUGINS))?;
+    println!("\n## 1 KiB deliveries, 64 connections: (a) one source, (b) {SOURCES} sources, plugins: {of}\n");
+    let one = start(directory, &format!("one-source-{of}"), hookgate, &sources(plugins, 1, 1))?;
+    let all = start(directory, &format!("all-sources-{of}"), hookgate, &sources(plugins, SOURCES, of))?;
     let mut both = Both::default();
     let mut first = 0;
     for round in 0..=rounds {
