@@ -110,7 +110,10 @@ fn secrets(plugin: &Descriptor) -> Result<Vec<gate::SecretText>, Refused> {
         match versions.is_empty() {
             true if spec.required => return Err(misconfigured(&name, "the plugin needs it and it is not set")),
             true => {}
-            false => secrets.push(gate::SecretText { name: spec.name.clone(), versions }),
+            false => {
+                let (name, prefixes) = (spec.name.clone(), spec.prefixes.clone());
+                secrets.push(gate::SecretText { name, versions, prefixes });
+            }
         }
     }
     Ok(secrets)

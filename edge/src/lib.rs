@@ -16,7 +16,10 @@ mod refused;
 mod seen;
 mod timed;
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::{
+    hash::{BuildHasher, Hasher, RandomState},
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 
@@ -67,6 +70,7 @@ async fn take(request: Request) -> Result<Taken, Refused> {
         headers: http::headers_of(&request),
         received_at,
         body: Vec::new(),
+        nonce: nonce(),
     };
     let body = within(config.body_timeout, http::body_of_request(request, config.body_limit)).await;
     let body = body.ok_or(Refused::TooSlow)?.map_err(|error| match error {
@@ -127,6 +131,11 @@ async fn admit(gate: &Gate, accepted: Accepted, config: &Config) -> Result<Taken
     seen.note(&parcel.ids, now());
     let reply = accepted.reply.unwrap_or(Reply { status: 200, headers: Vec::new(), body: Vec::new() });
     Ok((status, reply))
+}
+
+/// A random number: the keys of a new hasher are.
+fn nonce() -> u64 {
+    RandomState::new().build_hasher().finish()
 }
 
 /// Milliseconds since the epoch.

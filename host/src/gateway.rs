@@ -16,8 +16,9 @@ use std::{
 
 use bytes::Bytes;
 use hookgate_capabilities::{
-    Accepted, Admission, Body, ByteRange, CapabilityError, Confirmation, Delivery, Enrollment, Payload, Proofs,
-    Refusal, Reply, Request, Verdict, known_by,
+    Accepted, Admission, Body, ByteRange, CapabilityError, Confirmation, Delivery, Enrollment, KnownBy, Payload,
+    Proofs, Refusal, Reply, Request, Verdict,
+    known_by::{self, Occurrences},
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use http_body_util::Full;
@@ -36,7 +37,7 @@ use crate::{
         BodyBounds, BodyRoom, ClientCertificate, Refused, WholeBody, client_address, counted, discard_of_stranger,
         read_body,
     },
-    journal::{self, Admitted, Claim, Commit, EventId, IdempotencyKey, Journal, JournalError, KeptDelivery, Sender},
+    journal::{self, Admitted, Claim, Commit, EventId, EventKey, Journal, JournalError, KeptDelivery, Sender},
     keys::KeysError,
     limits,
     live::Current,
@@ -86,7 +87,7 @@ struct Verified {
 }
 
 /// An event with what it is known by.
-type Keyed = (Admission, Option<IdempotencyKey>);
+type Keyed = (Admission, Option<EventKey>);
 
 /// Parts of a large body that are events' own, with their digests.
 type Ranges = Vec<(ByteRange, [u8; 32])>;
@@ -299,7 +300,6 @@ impl Gateway {
                 claim,
             },
             events,
-            ttl: inbound.source.idempotency.ttl,
             signatures: replay::signatures(&inbound.source, proofs.as_ref()),
             ordering: inbound.source.ordering.clone(),
         };
@@ -474,8 +474,9 @@ async fn known_by(source: &Arc<Source>, events: Vec<Admission>, body: Body) -> R
 }
 
 fn with_keys(source: &Source, events: Vec<Admission>, body: &Body) -> Result<Vec<Keyed>, Refused> {
-    let keyed = |event: Admission| idempotency_key(source, &event, body).map(|key| (event, key));
-    events.into_iter().map(keyed).collect()
+    let mut occurrences = Occurrences::default();
+    let mut keyed = |event: Admission| event_key(source, &event, body, &mut occurrences).map(|key| (event, key));
+    events.into_iter().map(&mut keyed).collect()
 }
 
 fn digests_of_parts(events: &[Admission], body: &Body) -> Result<Ranges, Refused> {
@@ -503,18 +504,33 @@ fn unreadable(error: CapabilityError) -> Refused {
     Refused::ClaimFailed(error.to_string())
 }
 
-/// A hash over the source and the provider's id of the event, or over its exact bytes, as the source says.
-fn idempotency_key(source: &Source, event: &Admission, body: &Body) -> Result<Option<IdempotencyKey>, Refused> {
-    let Idempotency { key, fallback, .. } = &source.idempotency;
-    match (&event.identity.id, key, fallback) {
-        (Some(id), KeyOf::Id, _) => Ok(Some(known_by::by_id(&source.name, id))),
-        (None, KeyOf::Id, Fallback::None) => Ok(None),
-        (_, KeyOf::Payload, _) | (None, KeyOf::Id, Fallback::Payload) => {
-            // The range was checked against the body when the plugin gave it.
-            let payload = event.payload.within(body).map_err(unreadable)?;
-            known_by::by_payload(&source.name, &payload).map(Some).map_err(unreadable)
+/// The key of an event and how long it is remembered, by what the plugin declares and what the source says of that. None
+/// for an event that is new whatever came before.
+fn event_key(
+    source: &Source,
+    event: &Admission,
+    body: &Body,
+    occurrences: &mut Occurrences,
+) -> Result<Option<EventKey>, Refused> {
+    let Idempotency { ttl, key, fallback, fallback_window } = &source.idempotency;
+    // The range was checked against the body when the plugin gave it.
+    let payload = || event.payload.within(body).map_err(unreadable);
+    let by_payload = || known_by::by_payload(&source.name, &payload()?).map_err(unreadable);
+    let known = match (&event.identity.known_by, key) {
+        (_, KeyOf::Payload) | (KnownBy::Payload, KeyOf::Id) => (by_payload()?, *ttl),
+        (KnownBy::Id(id), KeyOf::Id) => (known_by::by_id(&source.name, id), *ttl),
+        (KnownBy::Delivery(None), KeyOf::Id) => return Ok(None),
+        (KnownBy::Delivery(Some(fresh)), KeyOf::Id) => {
+            let hash = known_by::by_delivery(&source.name, fresh.as_bytes(), &payload()?).map_err(unreadable)?;
+            (occurrences.distinct(hash), *ttl)
         }
-    }
+        (KnownBy::Undeclared, KeyOf::Id) => match fallback {
+            Fallback::Payload => (occurrences.distinct(by_payload()?), *fallback_window),
+            Fallback::None => return Ok(None),
+        },
+    };
+    let (hash, lasts) = known;
+    Ok(Some(EventKey { hash, lasts }))
 }
 
 impl Outcome {

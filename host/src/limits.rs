@@ -266,6 +266,8 @@ pub const STORE_HEADROOM_BYTES: Range = Range::new(GIB, MIB, 1_024 * GIB);
 pub const STORE_CACHE_BYTES: Range = Range::new(64 * MIB, MIB, 64 * GIB);
 /// How long an idempotency key is remembered. Providers that retry do so for up to three days (Stripe).
 pub const IDEMPOTENCY_TTL_MS: Range = Range::new(72 * HOUR_MS, SECOND_MS, 90 * DAY_MS);
+/// How long equal bytes count as the same event where nothing declares what identifies one.
+pub const IDEMPOTENCY_FALLBACK_WINDOW_MS: Range = Range::new(10 * MINUTE_MS, SECOND_MS, 90 * DAY_MS);
 
 /// How long a signature is remembered, where `replay` is on.
 pub const REPLAY_WINDOW_MS: Range = Range::new(DAY_MS, SECOND_MS, 90 * DAY_MS);

@@ -2,7 +2,11 @@
 
 use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
 
-use hookgate_capabilities::{self as own, KeyRequest, SecretText, Secrets, UrlPattern, known_by, rules};
+use hookgate_capabilities::{
+    self as own, KeyRequest, Prefixes, SecretText, Secrets, UrlPattern,
+    known_by::{self, Occurrences},
+    rules,
+};
 
 use crate::{
     Capabilities,
@@ -18,12 +22,19 @@ use crate::{
     lent, pack, render,
 };
 
+/// The gateway's default of `idempotency.fallback-window`.
+const UNDECLARED_WINDOW_MS: u64 = 600_000;
+
 /// One request.
 pub struct Gate {
     source: Source,
     settings: Arc<BTreeMap<String, String>>,
     request: Arc<own::Request>,
     secrets: Arc<Secrets>,
+    prefixes: Arc<Prefixes>,
+    nonce: u64,
+    /// Events so far that are known by their bytes.
+    occurrences: RefCell<Occurrences>,
     given: Arc<Given>,
     asked: Rc<Asked>,
     /// What the last need was about.
@@ -41,11 +52,12 @@ impl Guest for Capabilities {
 
 impl GuestGate for Gate {
     fn new(source: Source, request: Request) -> Self {
-        let Request { method, url, headers, received_at, body } = request;
+        let Request { method, url, headers, received_at, body, nonce } = request;
         // One by one: collecting into a map brings a sort along, some 15 KiB of the component.
-        let (mut texts, mut settings) = (BTreeMap::new(), BTreeMap::new());
-        for Text { name, versions } in &source.secrets {
+        let (mut texts, mut settings, mut prefixes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        for Text { name, versions, prefixes: listed } in &source.secrets {
             texts.insert(name.clone(), versions.iter().map(|text| SecretText::new(text.clone())).collect());
+            prefixes.insert(name.clone(), listed.clone());
         }
         for (name, value) in &source.settings {
             settings.insert(name.clone(), value.clone());
@@ -54,6 +66,9 @@ impl GuestGate for Gate {
             settings: Arc::new(settings),
             request: Arc::new(own::Request { method, url, headers, received_at, body: body.into() }),
             secrets: Arc::new(Secrets::new(texts)),
+            prefixes: Arc::new(prefixes.into()),
+            nonce,
+            occurrences: RefCell::default(),
             given: Arc::new(Given::new(&source.key_urls)),
             asked: Rc::default(),
             needed: RefCell::default(),
@@ -63,7 +78,8 @@ impl GuestGate for Gate {
 
     fn delivery(&self) -> Delivery {
         let delivery = own::Delivery::new(self.request.clone(), self.settings.clone(), self.secrets.clone())
-            .with_keys(self.given.clone());
+            .with_keys(self.given.clone())
+            .with_prefixes(self.prefixes.clone());
         Delivery::new(lent::Delivery { delivery, asked: self.asked.clone() })
     }
 
@@ -93,11 +109,7 @@ impl GuestGate for Gate {
     fn admit(&self, admission: Admission) -> Admitted {
         let own::Admission { identity, payload } = convert::admission(admission);
         let payload_bytes = kept(payload.within(&own::Body::Memory(self.request.body.clone())));
-        let key = match &identity.id {
-            Some(id) => known_by::by_id(&self.source.name, id),
-            None => kept(known_by::by_payload(&self.source.name, &payload_bytes)),
-        };
-        let id = hex::encode(key);
+        let id = hex::encode(self.key_of(&identity.known_by, &payload_bytes));
         let event = own::Event {
             event_id: id.clone(),
             source_name: self.source.name.clone(),
@@ -112,6 +124,28 @@ impl GuestGate for Gate {
         let event = &event.get::<lent::Event>().0;
         let outputs: Vec<_> = outputs.into_iter().map(convert::cloud_event).collect();
         render::render(event, &outputs)
+    }
+}
+
+impl Gate {
+    /// What the event is known by here and at the origin. Where nothing identifies it for good, time does: equal bytes are
+    /// one event within [`UNDECLARED_WINDOW_MS`] of the clock.
+    fn key_of(&self, known_by: &own::KnownBy, payload: &own::Body) -> known_by::IdempotencyKey {
+        let source = &self.source.name;
+        let by_delivery = |fresh: &[u8]| {
+            let key = kept(known_by::by_delivery(source, fresh, payload));
+            self.occurrences.borrow_mut().distinct(key)
+        };
+        match known_by {
+            own::KnownBy::Id(id) => known_by::by_id(source, id),
+            own::KnownBy::Payload => kept(known_by::by_payload(source, payload)),
+            own::KnownBy::Delivery(Some(fresh)) => by_delivery(fresh.as_bytes()),
+            own::KnownBy::Delivery(None) => {
+                let moment = [self.request.received_at.to_be_bytes(), self.nonce.to_be_bytes()];
+                by_delivery(moment.as_flattened())
+            }
+            own::KnownBy::Undeclared => by_delivery(&(self.request.received_at / UNDECLARED_WINDOW_MS).to_be_bytes()),
+        }
     }
 }
 

@@ -101,7 +101,7 @@ impl GuestDelivery for Delivery {
         encoding: Encoding,
         strip_prefix: Option<String>,
     ) -> Result<lent::Secret, SecretError> {
-        let secret = self.delivery.secret(&name, convert::encoding(encoding), strip_prefix.as_deref());
+        let secret = kept(self.delivery.try_secret(&name, convert::encoding(encoding), strip_prefix.as_deref()));
         secret.map(handle).map_err(convert::secret_error)
     }
 

@@ -63,9 +63,9 @@ struct Place<'a> {
 
 /// Of several outputs of one event each is an event of its own at the origin.
 fn identity(event: &Event, number: Option<usize>) -> Result<String, String> {
-    let Identity { id, kind, occurred_at, ordering, attributes: _ } = &event.admitted_as;
-    let id = id.as_ref().unwrap_or(&event.event_id);
-    let id = number.map_or_else(|| id.clone(), |number| format!("{id} {number}"));
+    let Identity { known_by, kind, occurred_at, ordering, attributes: _ } = &event.admitted_as;
+    let id = known_by.id().unwrap_or(&event.event_id);
+    let id = number.map_or_else(|| id.to_owned(), |number| format!("{id} {number}"));
     let said = Said {
         id: &id,
         kind: kind.as_deref(),

@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use hookgate_plugin_sdk::{Identity, Ordering, Position, Refusal, answer, form, time};
+use hookgate_plugin_sdk::{Identity, KnownBy, Ordering, Position, Refusal, answer, form, time};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -165,7 +165,7 @@ impl<'a> Item<'a> {
             ("live", if live { "true" } else { "false" }),
         ];
         Identity {
-            id: answer::id((!reference.is_empty()).then(id)),
+            known_by: answer::id_or((!reference.is_empty()).then(id), KnownBy::Undeclared),
             kind: answer::kind(Some(self.event_code.0.to_string())),
             occurred_at,
             ordering: answer::id(Some(payment.to_owned())).map(|key| Ordering { key, position }),
@@ -244,7 +244,7 @@ mod tests {
             "eventDate":"2017-01-25T18:08:19+01:00"}"#;
         let raw = RawValue::from_string(item.to_owned()).unwrap();
         let identity = Item::read(&raw).unwrap().identity(false);
-        assert_eq!(identity.id.as_deref(), Some("CAP:CAPTURE:true"));
+        assert_eq!(identity.known_by.id(), Some("CAP:CAPTURE:true"));
         let ordering = identity.ordering.unwrap();
         assert_eq!((ordering.key.as_str(), ordering.position), ("PAY", Position::Timestamp(1_485_364_099_000)));
     }

@@ -8,7 +8,8 @@ mod item;
 
 use hookgate_plugin_sdk::{
     Accepted, Admission, CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, EventData, ExtensionValue,
-    Identity, Ordering, Outgoing, Part, Payload, Position, Provider, Refusal, Reply, Secret, SecretError, Verdict,
+    Identity, KnownBy, Ordering, Outgoing, Part, Payload, Position, Provider, Refusal, Reply, Secret, SecretError,
+    Verdict,
     answer::{self, attribute, cloud_event, forged},
     encoding::{from_base64, to_base64},
     export, fields, form, header, json_text, setting, time,
@@ -77,7 +78,7 @@ impl Provider for Adyen {
             time: identity.occurred_at,
             data: data(event)?,
             extensions: live.into_iter().chain(success).chain(reference).collect(),
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 
@@ -179,7 +180,7 @@ fn of_platform(delivery: &Delivery) -> Result<Identity, Refusal> {
     let live = environment.text().map(|environment| (environment == "live").to_string());
     let attributes = [("account", account.id().or(merchant.id())), ("subject", object.clone()), ("live", live)];
     Ok(Identity {
-        id: None,
+        known_by: KnownBy::Undeclared,
         kind: kind.kind(),
         occurred_at,
         ordering: object.map(|key| Ordering { key, position }),

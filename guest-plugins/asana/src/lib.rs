@@ -2,7 +2,7 @@
 //! <https://developers.asana.com/docs/webhooks-guide>
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Enrollment, Event, Identity, Ordering, Outgoing, Part,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Enrollment, Event, Identity, KnownBy, Ordering, Outgoing, Part,
     Position, Provider, Refusal, Verdict,
     answer::{self, attribute, cloud_event, forged},
     batch,
@@ -120,7 +120,7 @@ fn identity(item: &Item<'_>) -> Result<Identity, Refusal> {
     };
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Ok(Identity {
-        id: None,
+        known_by: KnownBy::Undeclared,
         kind: answer::kind(kind),
         occurred_at,
         ordering: resource.clone().map(|key| Ordering { key, position }),

@@ -4,7 +4,7 @@
 mod envelope;
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Confirmation, Delivery, Descriptor, Event, EventData, Identity, KeyError, KeyFormat, Ordering,
+    CloudEvent, Confirmation, Delivery, Descriptor, Event, EventData, Identity, KeyError, KeyFormat, KnownBy, Ordering,
     Position, Provider, Refusal, Reply, Verdict,
     answer::{self, attribute, cloud_event, forged},
     export, jwt, setting,
@@ -91,7 +91,11 @@ impl Provider for AwsSns {
             time: identity.occurred_at,
             data_content_type: Some(media.to_owned()),
             data,
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), topic, format!("com.amazonaws.sns.{kind}"))
+            ..cloud_event(
+                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
+                topic,
+                format!("com.amazonaws.sns.{kind}"),
+            )
         }])
     }
 }
@@ -139,7 +143,7 @@ fn authenticate(delivery: &Delivery, envelope: &Envelope) -> Result<(), Refusal>
 
 fn identity(envelope: &Envelope, sent_at: u64) -> Identity {
     Identity {
-        id: answer::id(Some(envelope.message_id.clone())),
+        known_by: answer::id_or(Some(envelope.message_id.clone()), KnownBy::Undeclared),
         kind: Some(envelope.kind.name().to_owned()),
         occurred_at: Some(sent_at),
         // Topics that number their messages (FIFO) do not deliver over HTTP.

@@ -4,8 +4,8 @@
 //! <https://learn.microsoft.com/azure/event-grid/end-point-validation-cloud-events-schema>
 
 use hookgate_plugin_sdk::{
-    Admission, CloudEvent, Delivery, Descriptor, Encoding, Event, EventData, Identity, Ordering, Payload, Position,
-    Provider, Refusal, SecretError, Verdict,
+    Admission, CloudEvent, Delivery, Descriptor, Encoding, Event, EventData, Identity, KnownBy, Ordering, Payload,
+    Position, Provider, Refusal, SecretError, Verdict,
     answer::{self, attribute, cloud_event, forged},
     batch, challenge,
     cloudevents::{self, Mode},
@@ -158,7 +158,7 @@ fn identity(item: &Item<'_>) -> Result<Identity, Refusal> {
     let (subject, occurred_at) = (subject.id(), at.time());
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Ok(Identity {
-        id: id.id(),
+        known_by: answer::id_or(id.id(), KnownBy::Undeclared),
         kind: kind.kind(),
         occurred_at,
         ordering: subject.clone().map(|key| Ordering { key, position }),
@@ -178,6 +178,6 @@ fn of_grid_event(event: &Event) -> Result<CloudEvent, String> {
         subject: attribute(&identity, "subject"),
         time: identity.occurred_at,
         data: data.map_or(EventData::None, |(_, data)| EventData::Json(data.to_owned())),
-        ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+        ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
     })
 }

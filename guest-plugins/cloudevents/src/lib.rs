@@ -8,7 +8,7 @@ use hookgate_plugin_sdk::{
     Accepted, Admission, CloudEvent, Delivery, Descriptor, Event, Outgoing, Payload, Provider, Refusal, Reply, Verdict,
     answer, batch,
     cloudevents::{self, Mode},
-    export, fields, json_text,
+    export, fields, json_text, standard_webhooks,
 };
 
 /// The plugin.
@@ -21,10 +21,10 @@ impl Provider for CloudEvents {
         let setting = answer::setting;
         Descriptor {
             secrets: vec![
-                answer::optional_secret(
+                standard_webhooks::spec(answer::optional_secret(
                     "signing",
                     "where the sender signs as Standard Webhooks say: whsec_ and base64, as in a destination's secret",
-                ),
+                )),
                 answer::optional_secret(
                     "token",
                     "where the sender has a token: in authorization behind Bearer, or in the query as access_token",

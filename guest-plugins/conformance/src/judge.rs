@@ -121,7 +121,8 @@ fn output(expected: &ExpectedOutput, reply: Option<&Reply>) -> Vec<Difference> {
 fn admission(expected: &ExpectedEvent, event: &Admission, body: &bytes::Bytes) -> Vec<Difference> {
     let identity = &event.identity;
     let ordering = identity.ordering.as_ref();
-    let mut differences = differs("id", expected.id.as_ref(), &identity.id);
+    let mut differences = differs("id", expected.id.as_ref(), identity.known_by.id());
+    differences.extend(differs("known_by", expected.known_by.as_deref(), identity.known_by.name()));
     differences.extend(differs("kind", expected.kind.as_ref(), &identity.kind));
     differences.extend(differs("occurred_at", expected.occurred_at, identity.occurred_at));
     let key = ordering.map(|ordering| &ordering.key);

@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc};
 
-use hookgate_capabilities::{CloudEvent, Delivery, Event, FetchedKeys, Refusal, Request, SecretText, Secrets, Verdict};
+use hookgate_capabilities::{
+    CloudEvent, Delivery, Event, FetchedKeys, Prefixes, Refusal, Request, SecretText, Secrets, Verdict,
+};
 use hookgate_plugin_sdk::Provider;
 
 use crate::{Difference, Vector, compare, compare_cloud_events, parse, side_by_side};
@@ -98,7 +100,7 @@ impl Source {
 
     /// The plugin's verdict.
     pub fn verify<P: Provider>(&self, request: &Request) -> Result<Verdict, Refusal> {
-        P::verify(&self.delivery(request))
+        P::verify(&self.delivery(request).with_prefixes(prefixes::<P>()))
     }
 
     /// The request, signed by the plugin.
@@ -106,7 +108,7 @@ impl Source {
     /// # Errors
     /// The plugin's.
     pub fn sign<P: Provider>(&self, request: &Request) -> Result<Request, String> {
-        let outgoing = P::sign(&self.delivery(request))?;
+        let outgoing = P::sign(&self.delivery(request).with_prefixes(prefixes::<P>()))?;
         let mut signed = request.clone();
         for (name, value) in outgoing.headers {
             signed.headers.retain(|(n, _)| !n.eq_ignore_ascii_case(&name));
@@ -168,4 +170,8 @@ pub fn request(body: &str) -> Request {
         received_at: 1_700_000_000_123,
         body: body.as_bytes().to_vec().into(),
     }
+}
+
+fn prefixes<P: Provider>() -> Arc<Prefixes> {
+    Arc::new(Prefixes::of(&P::describe().secrets))
 }

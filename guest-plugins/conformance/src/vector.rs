@@ -118,6 +118,8 @@ pub struct ExpectedEvent {
     /// The provider's id.
     #[serde(default, deserialize_with = "said")]
     pub id: Option<Option<String>>,
+    /// What tells the event apart: `id`, `payload`, `delivery` or `undeclared`.
+    pub known_by: Option<String>,
     /// The kind.
     #[serde(default, deserialize_with = "said")]
     pub kind: Option<Option<String>>,

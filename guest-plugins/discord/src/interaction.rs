@@ -2,7 +2,7 @@
 //! <https://docs.discord.com/developers/interactions/receiving-and-responding>
 
 use hookgate_plugin_sdk::{
-    Accepted, Admission, Delivery, Identity, Ordering, Payload, Position, Refusal, Reply, Verdict,
+    Accepted, Admission, Delivery, Identity, KnownBy, Ordering, Payload, Position, Refusal, Reply, Verdict,
     answer::{self, answer},
     fields,
 };
@@ -76,7 +76,7 @@ fn identity(delivery: &Delivery, kind: &str) -> Result<Identity, Refusal> {
         ("user", user.clone()),
     ];
     Ok(Identity {
-        id,
+        known_by: answer::id_or(id, KnownBy::Undeclared),
         kind: Some(format!("interaction.{kind}")),
         occurred_at,
         ordering: user.or(channel).map(|key| Ordering { key, position }),

@@ -5,8 +5,8 @@
 mod interaction;
 
 use hookgate_plugin_sdk::{
-    Accepted, Admission, CloudEvent, Delivery, Descriptor, Encoding, Event, ExtensionValue, Identity, Ordering,
-    Outgoing, Part, Payload, Position, Provider, Refusal, Reply, Scheme, Secret, Verdict,
+    Accepted, Admission, CloudEvent, Delivery, Descriptor, Encoding, Event, ExtensionValue, Identity, KnownBy,
+    Ordering, Outgoing, Part, Payload, Position, Provider, Refusal, Reply, Scheme, Secret, Verdict,
     answer::{self, attribute, cloud_event, forged},
     encoding::{from_hex, part, to_hex},
     export,
@@ -83,7 +83,7 @@ impl Provider for Discord {
             subject: attribute(&identity, "subject"),
             time: identity.occurred_at,
             extensions: ["guild", "channel", "user"].into_iter().filter_map(named).collect(),
-            ..cloud_event(identity.id.clone().unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 
@@ -182,7 +182,7 @@ fn identity<const N: usize>(
     let occurred_at = timestamp.text().and_then(|text| time::iso8601(&text));
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Identity {
-        id,
+        known_by: answer::id_or(id, KnownBy::Undeclared),
         kind,
         occurred_at,
         ordering: key.map(|key| Ordering { key, position }),

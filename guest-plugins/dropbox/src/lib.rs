@@ -2,7 +2,8 @@
 //! <https://www.dropbox.com/developers/reference/webhooks>
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Outgoing, Part, Provider, Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Outgoing, Part, Provider, Refusal,
+    Verdict,
     answer::{self, cloud_event, forged},
     challenge,
     encoding::{from_hex, to_hex},
@@ -41,7 +42,7 @@ impl Provider for Dropbox {
         authenticate(delivery)?;
         let [accounts] = fields::of(delivery, ["/list_folder/accounts"])?;
         Ok(answer::admit(Identity {
-            id: Some(id(delivery)),
+            known_by: answer::id_or(Some(id(delivery)), KnownBy::Undeclared),
             kind: accounts.composite().map(|_| "list_folder".to_owned()),
             occurred_at: Some(delivery.received_at()),
             ..answer::identity()
@@ -53,7 +54,11 @@ impl Provider for Dropbox {
         let kind = format!("com.dropbox.{}", identity.kind.as_deref().unwrap_or("notification"));
         Ok(vec![CloudEvent {
             time: identity.occurred_at,
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), "https://www.dropbox.com".to_owned(), kind)
+            ..cloud_event(
+                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
+                "https://www.dropbox.com".to_owned(),
+                kind,
+            )
         }])
     }
 

@@ -1,7 +1,7 @@
 //! Who an event is, as the edge tells in an extension: JSON in a text, all numbers as texts.
 
 use hookgate_plugin_sdk::{
-    CloudEvent, ExtensionValue, Identity, Ordering, Position, Refusal, answer, cloudevents, json_text,
+    CloudEvent, ExtensionValue, Identity, KnownBy, Ordering, Position, Refusal, answer, cloudevents, json_text,
 };
 
 /// The extension.
@@ -35,7 +35,7 @@ fn read(text: &str) -> Option<Identity> {
         (None, None) => Position::Arrival,
     };
     Some(Identity {
-        id: answer::id(Some(id?)),
+        known_by: answer::id_or(Some(id?), KnownBy::Undeclared),
         kind: answer::kind(kind),
         occurred_at: number(occurred)?,
         ordering: key.map(|key| Ordering { key, position }),
@@ -54,8 +54,8 @@ mod tests {
 
     fn ordered(id: &str, position: Position) -> Identity {
         let ordering = Some(Ordering { key: "acct_1".to_owned(), position });
-        let (id, kind) = (Some(id.to_owned()), Some("invoice.paid".to_owned()));
-        Identity { id, kind, occurred_at: Some(7), ordering, attributes: Vec::new() }
+        let (known_by, kind) = (KnownBy::Id(id.to_owned()), Some("invoice.paid".to_owned()));
+        Identity { known_by, kind, occurred_at: Some(7), ordering, attributes: Vec::new() }
     }
 
     #[test]

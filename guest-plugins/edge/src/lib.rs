@@ -24,7 +24,10 @@ impl Provider for Edge {
     fn describe() -> Descriptor {
         let headers: Vec<&str> = ["content-type"].into_iter().chain(standard_webhooks::HEADERS).collect();
         Descriptor {
-            secrets: vec![answer::secret("signing", "the edge's origin_secret: whsec_ and base64")],
+            secrets: vec![standard_webhooks::spec(answer::secret(
+                "signing",
+                "the edge's origin_secret: whsec_ and base64",
+            ))],
             settings: vec![answer::setting("tolerance", Some("300"), "seconds that a signature lives; 0: for ever")],
             headers: answer::headers(&headers),
             ..answer::descriptor(

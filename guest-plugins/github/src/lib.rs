@@ -4,8 +4,8 @@
 mod events;
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Ordering, Outgoing, Part, Position, Provider,
-    Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
+    Provider, Refusal, Verdict,
     answer::{self, cloud_event, forged},
     encoding::{from_hex, to_hex},
     export, fields, form, header, json_text,
@@ -57,7 +57,8 @@ impl Provider for GitHub {
         }
         let id = answer::id(header::optional(delivery, DELIVERY)?);
         let json = json_of_form(delivery)?;
-        let identity = Identity { id, ..identity(delivery, json.as_deref(), name)? };
+        let identity =
+            Identity { known_by: answer::id_or(id, KnownBy::Undeclared), ..identity(delivery, json.as_deref(), name)? };
         Ok(match json {
             Some(json) => answer::admit_bytes(identity, json.into_bytes()),
             None => answer::admit(identity),
@@ -66,7 +67,7 @@ impl Provider for GitHub {
 
     fn transform(event: &Event) -> Result<Vec<CloudEvent>, String> {
         let identity = event.identity();
-        let kind = identity.kind.unwrap_or_else(|| "event".to_owned());
+        let kind = identity.kind.clone().unwrap_or_else(|| "event".to_owned());
         let row = events::row(kind.split('.').next().unwrap_or_default());
         let [source, detail, organization, sender, subject, first, second] = fields::of_event(
             event,
@@ -89,7 +90,11 @@ impl Provider for GitHub {
         Ok(vec![CloudEvent {
             subject: subject.text_or_number().filter(|text| !text.is_empty()),
             time: Some(time),
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, format!("com.github.{kind}"))
+            ..cloud_event(
+                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
+                source,
+                format!("com.github.{kind}"),
+            )
         }])
     }
 

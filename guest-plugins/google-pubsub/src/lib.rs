@@ -3,8 +3,8 @@
 //! <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Event, EventData, Identity, JsonValue, KeyFormat, Ordering, Position, Provider,
-    Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Event, EventData, Identity, JsonValue, KeyFormat, KnownBy, Ordering, Position,
+    Provider, Refusal, Verdict,
     answer::{self, attribute, cloud_event, forged},
     encoding::from_base64,
     export, fields, header,
@@ -91,7 +91,7 @@ impl Provider for GooglePubsub {
             data_content_type: (!is_empty).then(|| media.to_owned()),
             data: if is_empty { EventData::None } else { EventData::Payload },
             ..cloud_event(
-                identity.id.unwrap_or_else(|| event.id()),
+                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
                 format!("//pubsub.googleapis.com/{subscription}"),
                 KIND.to_owned(),
             )
@@ -163,7 +163,7 @@ fn identity(id: String, publish_time: Option<String>, key: Option<String>, subsc
     let occurred_at = publish_time.and_then(|time| time::rfc3339(&time));
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Identity {
-        id: Some(id),
+        known_by: answer::id_or(Some(id), KnownBy::Undeclared),
         kind: Some("messagePublished".to_owned()),
         occurred_at,
         ordering: key.map(|key| Ordering { key, position }),

@@ -1,6 +1,6 @@
 //! Who an event is: the values at the paths that the settings name.
 
-use hookgate_plugin_sdk::{Identity, Ordering, Position, Refusal, answer, form, header};
+use hookgate_plugin_sdk::{Identity, KnownBy, Ordering, Position, Refusal, answer, form, header};
 
 use crate::{
     moment,
@@ -62,7 +62,7 @@ pub fn of(settings: &Settings<'_>, reader: &Reader<'_>) -> Result<Identity, Refu
         (None, None) => Position::Arrival,
     };
     Ok(Identity {
-        id: answer::id(id),
+        known_by: answer::id_or(id, KnownBy::Undeclared),
         kind: answer::kind(kind),
         occurred_at,
         ordering: answer::id(key).map(|key| Ordering { key, position }),

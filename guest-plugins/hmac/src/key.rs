@@ -2,7 +2,7 @@
 
 use hookgate_plugin_sdk::{Delivery, Digest, Encoding, Refusal, Secret, SecretError};
 
-use crate::digest;
+use crate::{digest, providers};
 
 /// The ways from the text to the key; a signature under any of them will do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +40,15 @@ impl KeyForm {
     pub fn open(&self, delivery: &Delivery) -> Result<Vec<Secret>, Refusal> {
         let mut keys = Vec::new();
         let mut problem = SecretError::Missing;
+        let listed = providers::prefixes();
         for way in &self.0 {
+            if let Some(prefix) = way.strip.as_deref().filter(|prefix| !listed.contains(prefix)) {
+                return Err(Refusal::Misconfigured(format!(
+                    "settings.key: the prefix {prefix:?} is not one of {}; take it off in the configuration instead: \
+                     secrets.{SECRET} = {{ env = \"NAME\", strip-prefix = {prefix:?} }}",
+                    listed.join(" ")
+                )));
+            }
             if let Some(prefix) = way.strip.as_deref().filter(|prefix| way.is_cut_short(delivery, prefix)) {
                 return Err(Refusal::Misconfigured(format!(
                     "secrets.{SECRET} begins with {prefix}, but no key follows"

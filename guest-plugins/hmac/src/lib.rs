@@ -45,9 +45,12 @@ impl Provider for Hmac {
     fn describe() -> Descriptor {
         Descriptor {
             secrets: vec![
-                answer::secret(
-                    key::SECRET,
-                    "the secret as the provider shows it; user:password for scheme = \"basic\"",
+                answer::with_prefixes(
+                    answer::secret(
+                        key::SECRET,
+                        "the secret as the provider shows it; user:password for scheme = \"basic\"",
+                    ),
+                    &providers::prefixes(),
                 ),
                 answer::optional_secret(challenge::TOKEN_SECRET, "the token that the provider repeats in a handshake"),
             ],
@@ -95,7 +98,7 @@ impl Provider for Hmac {
             subject: attribute(&identity, "subject"),
             time: identity.occurred_at,
             data_content_type: Some(header::first(&delivery, "content-type").unwrap_or_else(|| guessed(event))),
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 
@@ -171,7 +174,7 @@ fn settings_described() -> Vec<SettingSpec> {
         setting(
             "key",
             Some("utf8"),
-            "from secret to key: strip:PREFIX, then utf8, hex, base64 or base64url, then digests \
+            "from secret to key: strip:PREFIX with a prefix that `plugin inspect hmac` lists, then utf8, hex, base64 or base64url, then digests \
                                       or suffix:TEXT; alternatives between |",
         ),
         setting(

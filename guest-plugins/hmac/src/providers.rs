@@ -46,6 +46,16 @@ pub fn headers() -> Vec<String> {
     names
 }
 
+/// The prefixes that their secrets may have, as `strip:PREFIX` says.
+pub fn prefixes() -> Vec<&'static str> {
+    let forms = all().flat_map(|(_, settings)| settings).filter(|(name, _)| *name == "key").map(|(_, form)| *form);
+    let words = forms.flat_map(str::split_whitespace);
+    let mut prefixes: Vec<&str> = words.filter_map(|word| word.strip_prefix("strip:")).collect();
+    prefixes.sort_unstable();
+    prefixes.dedup();
+    prefixes
+}
+
 /// All of them: those of Standard Webhooks, those who sign the body alone, those who sign a timestamp with it.
 #[rustfmt::skip]
 pub const PROVIDERS: &[Known] = &[

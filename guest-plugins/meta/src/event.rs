@@ -1,7 +1,7 @@
 //! The events of a delivery: one for each change or message.
 
 use hookgate_plugin_sdk::{
-    Admission, Identity, Ordering, Payload, Position, Refusal,
+    Admission, Identity, KnownBy, Ordering, Payload, Position, Refusal,
     answer::{self, identity},
     batch::EVENTS_MAX,
     fields::Field,
@@ -120,7 +120,7 @@ impl<'b> Entry<'b> {
             (id, sender) => id.clone().or(sender.clone()),
         };
         Identity {
-            id: answer::id(told.id),
+            known_by: answer::id_or(told.id, KnownBy::Undeclared),
             kind: answer::kind(kind),
             occurred_at,
             ordering: answer::id(key).map(|key| Ordering { key, position }),

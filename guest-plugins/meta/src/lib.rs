@@ -68,7 +68,7 @@ impl Provider for Meta {
         Ok(vec![CloudEvent {
             subject: attribute(&identity, "subject"),
             time: Some(identity.occurred_at.unwrap_or_else(|| event.delivery().received_at())),
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 

@@ -7,8 +7,8 @@
 mod tokens;
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Ordering, Position, Provider, Refusal, Secret,
-    Verdict,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Position, Provider,
+    Refusal, Secret, Verdict,
     answer::{self, attribute, cloud_event, forged},
     batch, challenge,
     encoding::to_hex,
@@ -83,7 +83,7 @@ impl Provider for MicrosoftGraph {
         Ok(vec![CloudEvent {
             subject: attribute(&identity, "resource"),
             time: Some(event.delivery().received_at()),
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 }
@@ -124,7 +124,7 @@ fn identity(item: &Item<'_>, secret: &Secret, arrival: &str) -> Result<Identity,
     };
     let key = subscription.as_ref().zip(resource.as_ref()).map(|(one, other)| format!("{one}/{other}"));
     Ok(Identity {
-        id,
+        known_by: answer::id_or(id, KnownBy::Undeclared),
         kind: change.kind().or(answer::kind(lifecycle.text().map(|event| format!("lifecycle.{event}")))),
         occurred_at: None,
         ordering: answer::id(key).map(|key| Ordering { key, position: Position::Arrival }),

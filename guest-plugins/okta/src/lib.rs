@@ -2,7 +2,8 @@
 //! <https://developer.okta.com/docs/concepts/event-hooks/>
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Encoding, Event, Identity, Ordering, Position, Provider, Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Encoding, Event, Identity, KnownBy, Ordering, Position, Provider, Refusal,
+    Verdict,
     answer::{self, attribute, cloud_event, forged},
     batch, challenge, export, fields, header,
     json_text::{self, Item},
@@ -65,7 +66,7 @@ impl Provider for Okta {
         Ok(vec![CloudEvent {
             subject: attribute(&identity, "target"),
             time: identity.occurred_at,
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 }
@@ -98,7 +99,7 @@ fn identity(item: &Item<'_>, origin: &Option<String>) -> Result<Identity, Refusa
     let occurred_at = published.time();
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Ok(Identity {
-        id: uuid.id(),
+        known_by: answer::id_or(uuid.id(), KnownBy::Undeclared),
         kind: kind.kind(),
         occurred_at,
         ordering: actor.id().map(|key| Ordering { key, position }),

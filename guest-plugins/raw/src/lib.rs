@@ -4,7 +4,8 @@
 mod place;
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Event, Identity, Ordering, Position, Provider, Refusal, SettingSpec, Verdict,
+    CloudEvent, Delivery, Descriptor, Event, Identity, KnownBy, Ordering, Position, Provider, Refusal, SettingSpec,
+    Verdict,
     answer::{self, attribute, cloud_event, setting},
     export, header, time,
 };
@@ -39,7 +40,7 @@ impl Provider for Raw {
             (None, None) => Position::Arrival,
         };
         Ok(answer::admit(Identity {
-            id: answer::id(id),
+            known_by: answer::id_or(id, KnownBy::Undeclared),
             kind: answer::kind(kind),
             occurred_at,
             ordering: answer::id(key).map(|key| Ordering { key, position }),
@@ -58,7 +59,7 @@ impl Provider for Raw {
             time: identity.occurred_at,
             data_content_type: Some(header::first(&delivery, "content-type").unwrap_or_else(guessed)),
             ..cloud_event(
-                identity.id.unwrap_or_else(|| event.id()),
+                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
                 source,
                 format!("{prefix}.{}", identity.kind.as_deref().unwrap_or("event")),
             )

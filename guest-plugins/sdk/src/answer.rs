@@ -1,8 +1,8 @@
 //! What a plugin answers, in short.
 
 use crate::{
-    Accepted, Admission, CloudEvent, Descriptor, EventData, Identity, Payload, Refusal, Reply, SecretSpec, SettingSpec,
-    Verdict, fields,
+    Accepted, Admission, CloudEvent, Descriptor, EventData, Identity, KnownBy, Payload, Refusal, Reply, SecretSpec,
+    SettingSpec, Verdict, fields,
 };
 
 /// Admits the whole body as one event.
@@ -48,7 +48,21 @@ pub fn forged(why: &str) -> Refusal {
 
 /// An event without anything known of it.
 pub fn identity() -> Identity {
-    Identity { id: None, kind: None, occurred_at: None, ordering: None, attributes: Vec::new() }
+    let known_by = KnownBy::Undeclared;
+    Identity { known_by, kind: None, occurred_at: None, ordering: None, attributes: Vec::new() }
+}
+
+/// The provider's own id where it can be one; else what tells events apart without it.
+pub fn id_or(text: Option<String>, otherwise: KnownBy) -> KnownBy {
+    id(text).map_or(otherwise, KnownBy::Id)
+}
+
+/// The provider's own id of an event, if it has one.
+pub fn provider_id(identity: &Identity) -> Option<String> {
+    match &identity.known_by {
+        KnownBy::Id(id) => Some(id.clone()),
+        _ => None,
+    }
 }
 
 /// A header's value that can be an id: not empty, and not longer than the host takes.
@@ -116,12 +130,23 @@ pub fn descriptor(name: &str, version: &str, summary: &str, documentation: &[&st
 
 /// A secret that the source must have.
 pub fn secret(name: &str, description: &str) -> SecretSpec {
-    SecretSpec { name: name.to_owned(), required: true, handed_over: false, description: description.to_owned() }
+    SecretSpec {
+        name: name.to_owned(),
+        required: true,
+        handed_over: false,
+        prefixes: Vec::new(),
+        description: description.to_owned(),
+    }
 }
 
 /// A secret that the source may have.
 pub fn optional_secret(name: &str, description: &str) -> SecretSpec {
     SecretSpec { required: false, ..secret(name, description) }
+}
+
+/// The same secret, in whose text one of these may stand in front of the key.
+pub fn with_prefixes(spec: SecretSpec, prefixes: &[&str]) -> SecretSpec {
+    SecretSpec { prefixes: prefixes.iter().map(|prefix| (*prefix).to_owned()).collect(), ..spec }
 }
 
 /// A secret that the source must have, and that the provider hands over.

@@ -6,8 +6,8 @@
 //! (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md>).
 
 use crate::{
-    CloudEvent, Delivery, Event, EventData, ExtensionValue, Identity, JsonValue, Ordering, Position, Refusal, Reply,
-    answer, encoding, fields, header,
+    CloudEvent, Delivery, Event, EventData, ExtensionValue, Identity, JsonValue, KnownBy, Ordering, Position, Refusal,
+    Reply, answer, encoding, fields, header,
     json_text::{self, Item},
     setting, time,
 };
@@ -268,7 +268,7 @@ fn percent_decoded(value: &str) -> Result<String, String> {
 /// Who an event is: source and id together name it.
 pub fn identity(event: &CloudEvent) -> Identity {
     Identity {
-        id: answer::id(Some(format!("{} {}", event.source, event.id))),
+        known_by: answer::id_or(Some(format!("{} {}", event.source, event.id)), KnownBy::Undeclared),
         kind: answer::kind(Some(event.type_.clone())),
         occurred_at: event.time,
         ordering: ordering(event),

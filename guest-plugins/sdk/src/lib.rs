@@ -45,9 +45,9 @@ mod words {
 mod words {
     pub use hookgate_capabilities::{
         Accepted, Admission, ByteRange, CloudEvent, Confirmation, Delivery, Descriptor, Digest, Encoding, Enrollment,
-        Event, EventData, ExtensionValue, Identity, JsonValue, KeyError, KeyField, KeyFormat, KeySet, Ordering,
-        Outgoing, Part, Payload, Position, Refusal, Reply, Scheme, Secret, SecretError, SecretSpec, SettingSpec,
-        Verdict,
+        Event, EventData, ExtensionValue, Identity, JsonValue, KeyError, KeyField, KeyFormat, KeySet, KnownBy,
+        Ordering, Outgoing, Part, Payload, Position, Refusal, Reply, Scheme, Secret, SecretError, SecretSpec,
+        SettingSpec, Verdict,
     };
 }
 

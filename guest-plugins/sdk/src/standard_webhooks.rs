@@ -2,8 +2,8 @@
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 
 use crate::{
-    Delivery, Digest, Encoding, Outgoing, Part, Refusal, Secret, SecretError,
-    answer::forged,
+    Delivery, Digest, Encoding, Outgoing, Part, Refusal, Secret, SecretError, SecretSpec,
+    answer::{self, forged},
     encoding::{from_base64, part, to_base64},
     header,
     sending::{self, Body},
@@ -18,12 +18,20 @@ const SIGNATURE: &str = "webhook-signature";
 /// The headers that [`verify`] reads.
 pub const HEADERS: [&str; 3] = [ID, TIMESTAMP, SIGNATURE];
 
-/// A secret of the source: a key in base64, with `whsec_` before it or not.
+/// What stands in front of the key in a secret's text.
+const PREFIX: &str = "whsec_";
+
+/// The description of a secret that [`secret`] opens.
+pub fn spec(spec: SecretSpec) -> SecretSpec {
+    answer::with_prefixes(spec, &[PREFIX])
+}
+
+/// A secret of the source: a key in base64, with `whsec_` before it or not. Its description is [`spec`]'s.
 ///
 /// # Errors
-/// There is none, or it is no base64.
+/// There is none, or it is not base64.
 pub fn secret(delivery: &Delivery, name: &str) -> Result<Secret, SecretError> {
-    delivery.secret(name, Encoding::Base64, Some("whsec_"))
+    delivery.secret(name, Encoding::Base64, Some(PREFIX))
 }
 
 /// Checks the signature, and its age against `settings.tolerance` (300 seconds where it is not set).

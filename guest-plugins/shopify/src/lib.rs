@@ -3,8 +3,8 @@
 //! <https://shopify.dev/docs/apps/build/events/verify-deliveries>
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Ordering, Outgoing, Part, Position, Provider,
-    Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
+    Provider, Refusal, Verdict,
     answer::{self, attribute, cloud_event, forged},
     encoding::{from_base64, to_base64},
     export, fields, header,
@@ -65,7 +65,7 @@ impl Provider for Shopify {
             (topic, _) => topic,
         };
         Ok(answer::admit(Identity {
-            id,
+            known_by: answer::id_or(id, KnownBy::Undeclared),
             kind: answer::kind(kind),
             occurred_at: triggered_at,
             ordering: ordering(&shop, &resource, updated_at.time().or(triggered_at)),
@@ -86,7 +86,11 @@ impl Provider for Shopify {
             subject: attribute(&identity, "resource"),
             time: Some(identity.occurred_at.unwrap_or_else(|| delivery.received_at())),
             data_content_type: Some(media),
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, format!("com.shopify.{kind}"))
+            ..cloud_event(
+                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
+                source,
+                format!("com.shopify.{kind}"),
+            )
         }])
     }
 

@@ -2,8 +2,8 @@
 //! <https://docs.slack.dev/authentication/verifying-requests-from-slack>
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, EventData, Identity, Ordering, Outgoing, Part, Position,
-    Provider, Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, EventData, Identity, KnownBy, Ordering, Outgoing, Part,
+    Position, Provider, Refusal, Verdict,
     answer::{self, attribute, cloud_event, forged},
     encoding::{from_hex, part, to_hex},
     export, fields, form, header, json_text,
@@ -72,7 +72,11 @@ impl Provider for Slack {
             subject,
             time: Some(identity.occurred_at.unwrap_or_else(|| event.delivery().received_at())),
             data,
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, format!("com.slack.{kind}"))
+            ..cloud_event(
+                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
+                source,
+                format!("com.slack.{kind}"),
+            )
         }])
     }
 
@@ -144,7 +148,7 @@ fn admit_json(delivery: &Delivery) -> Result<Verdict, Refusal> {
     let precise = precise.text().and_then(|text| time::unix_decimal(&text));
     let occurred_at = precise.or(time.time()).or(limited.time());
     Ok(answer::admit(Identity {
-        id: id.id(),
+        known_by: answer::id_or(id.id(), KnownBy::Undeclared),
         kind: kind.kind().or(outer),
         occurred_at,
         ordering: ordering(&team, &channel, occurred_at),
@@ -168,7 +172,7 @@ fn admit_interaction(json: String) -> Result<Verdict, Refusal> {
         return Err(Refusal::Malformed("the field payload is no JSON object with a type".to_owned()));
     };
     let identity = Identity {
-        id: answer::id(trigger),
+        known_by: answer::id_or(trigger, KnownBy::Undeclared),
         kind: Some(kind),
         occurred_at: action_ts.and_then(|text| time::unix_decimal(&text)),
         ..answer::identity()
@@ -187,7 +191,7 @@ fn admit_command(text: &str) -> Result<Verdict, Refusal> {
         return Err(Refusal::Unsupported("a form with neither payload nor command".to_owned()));
     }
     Ok(answer::admit(Identity {
-        id: trigger,
+        known_by: answer::id_or(trigger, KnownBy::Undeclared),
         kind: Some(COMMAND.to_owned()),
         occurred_at: None,
         ordering: ordering(&team, &channel, None),

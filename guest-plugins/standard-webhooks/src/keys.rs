@@ -7,7 +7,7 @@ use hookgate_plugin_sdk::{
 };
 
 /// What a secret may begin with. Supabase shows the second.
-const PREFIXES: [&str; 2] = ["whsec_", "v1,whsec_"];
+pub(crate) const PREFIXES: [&str; 2] = ["whsec_", "v1,whsec_"];
 
 /// What a source can check signatures with.
 pub(crate) struct Keys<'d> {

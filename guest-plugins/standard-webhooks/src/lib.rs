@@ -8,7 +8,8 @@ mod keys;
 mod names;
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Event, Identity, Ordering, Outgoing, Part, Position, Provider, Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position, Provider, Refusal,
+    Verdict,
     answer::{self, attribute, cloud_event, forged, setting as spec},
     encoding::part,
     export, fields, header,
@@ -27,12 +28,20 @@ export!(StandardWebhooks);
 impl Provider for StandardWebhooks {
     fn describe() -> Descriptor {
         let secrets = [
-            ("signing", "the endpoint's secret, whsec_… as a rule; needed unless there is a public key"),
-            ("public-key", "the provider's Ed25519 public key, whpk_…, where it signs with v1a"),
-            ("private-key", "an Ed25519 secret key, whsk_…; only `hookgate send` uses it"),
+            (
+                "signing",
+                "the endpoint's secret, whsec_… as a rule; needed unless there is a public key",
+                &keys::PREFIXES[..],
+            ),
+            ("public-key", "the provider's Ed25519 public key, whpk_…, where it signs with v1a", &["whpk_"]),
+            ("private-key", "an Ed25519 secret key, whsk_…; only `hookgate send` uses it", &["whsk_"]),
         ];
         Descriptor {
-            secrets: secrets.map(|(name, description)| answer::optional_secret(name, description)).into(),
+            secrets: secrets
+                .map(|(name, description, prefixes)| {
+                    answer::with_prefixes(answer::optional_secret(name, description), prefixes)
+                })
+                .into(),
             settings: vec![
                 spec("tolerance", Some("300"), "seconds that a signature may be old or ahead; 0: for ever"),
                 spec("header-prefix", None, "what the three headers begin with; webhook- and svix- are known"),
@@ -81,7 +90,7 @@ impl Provider for StandardWebhooks {
         let (occurred_at, subject) = (time.time(), subject.id());
         let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
         Ok(answer::admit(Identity {
-            id: answer::id(Some(id)),
+            known_by: answer::id_or(Some(id), KnownBy::Undeclared),
             kind: answer::kind(kind),
             occurred_at,
             ordering: subject.clone().map(|key| Ordering { key, position }),
@@ -100,7 +109,7 @@ impl Provider for StandardWebhooks {
             subject: attribute(&identity, "subject"),
             time: Some(identity.occurred_at.unwrap_or_else(|| delivery.received_at())),
             data_content_type: Some(media),
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 

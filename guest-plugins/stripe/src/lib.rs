@@ -2,8 +2,8 @@
 //! <https://docs.stripe.com/webhooks#verify-manually>; the tolerance and what it bounds as in stripe-node.
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Ordering, Outgoing, Part, Position, Provider,
-    Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
+    Provider, Refusal, Verdict,
     answer::{self, attribute, cloud_event, forged},
     encoding::{from_hex, part, to_hex},
     export, fields, header,
@@ -46,7 +46,7 @@ impl Provider for Stripe {
         let ordering =
             object.clone().zip(occurred_at).map(|(key, at)| Ordering { key, position: Position::Timestamp(at) });
         Ok(answer::admit(Identity {
-            id: id.id(),
+            known_by: answer::id_or(id.id(), KnownBy::Undeclared),
             kind: kind.kind(),
             occurred_at,
             ordering,
@@ -64,7 +64,7 @@ impl Provider for Stripe {
         Ok(vec![CloudEvent {
             subject: attribute(&identity, "object"),
             time: identity.occurred_at,
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 

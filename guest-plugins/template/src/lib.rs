@@ -2,7 +2,7 @@
 //! `parcelbird-signature: t=...,v1=...`.
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Ordering, Outgoing, Part,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part,
     Position, Provider, Refusal, Verdict,
     answer::{self, attribute, cloud_event, forged},
     encoding::{from_hex, part, to_hex},
@@ -76,7 +76,7 @@ impl Provider for Plugin {
         let position = step.whole().map_or(Position::Arrival, Position::Sequence);
         Ok(answer::admit(Identity {
             // The same on every retry: duplicates are known by it.
-            id: id.id(),
+            known_by: answer::id_or(id.id(), KnownBy::Undeclared),
             kind,
             occurred_at: time.time(),
             // The steps of a parcel are in order among themselves.
@@ -94,7 +94,7 @@ impl Provider for Plugin {
             subject: attribute(&identity, "parcel"),
             time: identity.occurred_at,
             ..cloud_event(
-                identity.id.unwrap_or_else(|| event.id()),
+                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
                 SOURCE.to_owned(),
                 kind,
             )

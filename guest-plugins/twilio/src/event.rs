@@ -3,7 +3,7 @@
 //! Twilio has no common envelope. Each product names its resource and its state in fields of its own
 //! (<https://www.twilio.com/docs/usage/webhooks>); the table below is where they are told apart.
 
-use hookgate_plugin_sdk::{Identity, Ordering, Position, answer, time};
+use hookgate_plugin_sdk::{Identity, KnownBy, Ordering, Position, answer, time};
 
 use crate::form::Form;
 
@@ -52,7 +52,10 @@ pub fn identity(form: &Form<'_>, token: Option<String>) -> Identity {
     let sequence = form.get("SequenceNumber").and_then(|number| number.parse().ok());
     let attributes = [("account", form.get("AccountSid")), ("subject", sid)];
     Identity {
-        id: product.zip(sid).zip(state).and_then(|((product, sid), state)| id(product, sid, state, sequence)).or(token),
+        known_by: answer::id_or(
+            product.zip(sid).zip(state).and_then(|((product, sid), state)| id(product, sid, state, sequence)).or(token),
+            KnownBy::Undeclared,
+        ),
         kind: answer::kind(product.zip(state).map(|(product, state)| kind(product.noun, state))),
         occurred_at,
         ordering: answer::id(sid.map(str::to_owned))
@@ -107,14 +110,14 @@ mod tests {
         ] {
             let identity = of(form);
             assert_eq!(identity.kind.as_deref(), Some(kind), "{form}");
-            assert_eq!(identity.id.as_deref(), id, "{form}");
+            assert_eq!(identity.known_by.id(), id, "{form}");
             assert_eq!(identity.ordering.unwrap().key, subject, "{form}");
         }
     }
 
     #[test]
     fn the_token_which_is_not_signed_comes_last() {
-        let id = |form| identity(&Form::parse(form).unwrap(), Some("tok".into())).id.unwrap();
+        let id = |form| identity(&Form::parse(form).unwrap(), Some("tok".into())).known_by.id().unwrap().to_owned();
         assert_eq!(id("MessageSid=SM1&SmsStatus=received"), "SM1:received");
         assert_eq!(id("CallSid=CA1&CallStatus=completed&SequenceNumber=3"), "CA1:completed:3");
         assert_eq!(id("CallSid=CA1&CallStatus=ringing"), "tok");

@@ -102,7 +102,7 @@ impl Provider for Twilio {
                 false => EventData::Json(form_as_json(payload)?),
             },
             extensions: account.into_iter().collect(),
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 

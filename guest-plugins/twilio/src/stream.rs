@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use hookgate_plugin_sdk::{Admission, ByteRange, Identity, Ordering, Payload, Position, Refusal, answer};
+use hookgate_plugin_sdk::{Admission, ByteRange, Identity, KnownBy, Ordering, Payload, Position, Refusal, answer};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -35,7 +35,7 @@ pub fn events(body: &[u8], token: Option<String>) -> Result<Vec<Admission>, Refu
     let malformed = |error: serde_json::Error| Refusal::Malformed(format!("the body is no JSON: {error}"));
     let whole: &RawValue = serde_json::from_slice(body).map_err(malformed)?;
     if !whole.get().starts_with('[') {
-        let identity = Identity { id: token, ..identity(whole)? };
+        let identity = Identity { known_by: answer::id_or(token, KnownBy::Undeclared), ..identity(whole)? };
         return Ok(vec![Admission { identity, payload: Payload::Body }]);
     }
     let items: Vec<&RawValue> = serde_json::from_str(whole.get()).map_err(malformed)?;
@@ -56,7 +56,7 @@ fn identity(item: &RawValue) -> Result<Identity, Refusal> {
     let source = answer::id(text(envelope.source));
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Ok(Identity {
-        id: answer::id(text(envelope.id)),
+        known_by: answer::id_or(text(envelope.id), KnownBy::Undeclared),
         kind: answer::kind(text(envelope.kind)),
         occurred_at,
         ordering: source.clone().map(|key| Ordering { key, position }),
@@ -81,7 +81,7 @@ mod tests {
         let body = br#" [ {"specversion":"1.0","id":"EZ1","type":"com.twilio.x","source":"/s","time":"2024-01-01T00:00:00.000Z"},{"id":"EZ2"}]"#;
         let events = events(body, None).unwrap();
         let [first, second] = &events[..] else { panic!("{events:?}") };
-        assert_eq!(first.identity.id.as_deref(), Some("EZ1"));
+        assert_eq!(first.identity.known_by.id(), Some("EZ1"));
         assert_eq!(first.identity.kind.as_deref(), Some("com.twilio.x"));
         assert_eq!(first.identity.occurred_at, Some(1_704_067_200_000));
         assert_eq!(second.identity, answer::identity(), "no CloudEvent");
@@ -94,7 +94,7 @@ mod tests {
     fn one_document_is_one_event() {
         let events = events(br#"{"a":1}"#, Some("tok".into())).unwrap();
         assert_eq!(events.len(), 1);
-        assert_eq!(events[0].identity.id.as_deref(), Some("tok"));
+        assert_eq!(events[0].identity.known_by.id(), Some("tok"));
         assert_eq!(events[0].payload, Payload::Body);
     }
 

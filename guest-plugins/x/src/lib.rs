@@ -2,8 +2,8 @@
 //! <https://docs.x.com/x-api/webhooks/quickstart>
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Ordering, Outgoing, Part, Position, Provider,
-    Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
+    Provider, Refusal, Verdict,
     answer::{self, attribute, cloud_event, forged},
     challenge,
     encoding::{from_base64, part, to_base64},
@@ -50,7 +50,7 @@ impl Provider for X {
         let (kind, id) = described(delivery)?;
         let user = user.id();
         Ok(answer::admit(Identity {
-            id,
+            known_by: answer::id_or(id, KnownBy::Undeclared),
             kind,
             occurred_at: None,
             ordering: user.clone().map(|key| Ordering { key, position: Position::Arrival }),
@@ -66,7 +66,11 @@ impl Provider for X {
             subject: attribute(&identity, "user"),
             time: Some(delivery.received_at()),
             data_content_type: header::first(&delivery, "content-type"),
-            ..cloud_event(identity.id.unwrap_or_else(|| event.id()), "https://x.com".to_owned(), kind)
+            ..cloud_event(
+                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
+                "https://x.com".to_owned(),
+                kind,
+            )
         }])
     }
 

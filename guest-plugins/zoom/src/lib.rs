@@ -2,8 +2,8 @@
 //! <https://developers.zoom.us/docs/api/webhooks/>
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, Ordering, Outgoing, Part, Position, Provider,
-    Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
+    Provider, Refusal, Verdict,
     answer::{self, attribute, cloud_event, forged},
     challenge,
     encoding::{from_hex, part, to_hex},
@@ -63,7 +63,7 @@ impl Provider for Zoom {
         let (account, object) = (account.id(), object_id.id().or(object_uuid.id()));
         let occurred_at = at.whole();
         Ok(answer::admit(Identity {
-            id: None,
+            known_by: KnownBy::Undeclared,
             kind,
             occurred_at,
             ordering: ordering(&account, &object, occurred_at),

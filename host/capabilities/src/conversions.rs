@@ -39,7 +39,13 @@ macro_rules! conversions {
         }
 
         pub fn admission(admission: wit::Admission) -> own::Admission {
-            let wit::Identity { id, kind, occurred_at, ordering, attributes } = admission.identity;
+            let wit::Identity { known_by, kind, occurred_at, ordering, attributes } = admission.identity;
+            let known_by = match known_by {
+                wit::KnownBy::Id(id) => own::KnownBy::Id(id),
+                wit::KnownBy::Payload => own::KnownBy::Payload,
+                wit::KnownBy::Delivery(fresh) => own::KnownBy::Delivery(fresh),
+                wit::KnownBy::Undeclared => own::KnownBy::Undeclared,
+            };
             let ordering = ordering.map(|ordering| own::Ordering {
                 key: ordering.key,
                 position: match ordering.position {
@@ -49,7 +55,7 @@ macro_rules! conversions {
                 },
             });
             own::Admission {
-                identity: own::Identity { id, kind, occurred_at, ordering, attributes },
+                identity: own::Identity { known_by, kind, occurred_at, ordering, attributes },
                 payload: match admission.payload {
                     wit::Payload::Body => own::Payload::Body,
                     wit::Payload::BodyRange(wit::ByteRange { offset, length }) => {
@@ -118,6 +124,7 @@ macro_rules! conversions {
                         name: spec.name,
                         required: spec.required,
                         handed_over: spec.handed_over,
+                        prefixes: spec.prefixes,
                         description: spec.description,
                     })
                     .collect(),
@@ -136,9 +143,14 @@ macro_rules! conversions {
         }
 
         pub fn identity(identity: &own::Identity) -> lent::Identity {
-            let own::Identity { id, kind, occurred_at, ordering, attributes } = identity.clone();
+            let own::Identity { known_by, kind, occurred_at, ordering, attributes } = identity.clone();
             lent::Identity {
-                id,
+                known_by: match known_by {
+                    own::KnownBy::Id(id) => wit::KnownBy::Id(id),
+                    own::KnownBy::Payload => wit::KnownBy::Payload,
+                    own::KnownBy::Delivery(fresh) => wit::KnownBy::Delivery(fresh),
+                    own::KnownBy::Undeclared => wit::KnownBy::Undeclared,
+                },
                 kind,
                 occurred_at,
                 ordering: ordering.map(|ordering| wit::Ordering {

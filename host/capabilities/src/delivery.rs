@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use crate::{
     Body, CapabilityError, Digest, Encoding, FetchedKeys, JsonValue, KeyError, KeyField, KeyFormat, KeyRequest, KeySet,
-    Proofs, Request, Secret, SecretError, Secrets,
+    Proofs, Request, Secret, SecretError, SecretSpec, Secrets,
     json::{self, JsonAnswer},
     message::Message,
 };
@@ -20,6 +20,29 @@ pub struct Delivery {
     proofs: Option<Proofs>,
     keys: Keys,
     authenticated_by: Arc<[String]>,
+    prefixes: Arc<Prefixes>,
+}
+
+/// The prefixes that a plugin may have taken off, by the name of the secret. What is not listed could be chosen at run time,
+/// and the secret be found out piece by piece.
+#[derive(Debug, Default)]
+pub struct Prefixes(BTreeMap<String, Vec<String>>);
+
+impl From<BTreeMap<String, Vec<String>>> for Prefixes {
+    fn from(listed: BTreeMap<String, Vec<String>>) -> Self {
+        Prefixes(listed)
+    }
+}
+
+impl Prefixes {
+    /// Those that the plugin's descriptor lists.
+    pub fn of(secrets: &[SecretSpec]) -> Self {
+        Prefixes(secrets.iter().map(|spec| (spec.name.clone(), spec.prefixes.clone())).collect())
+    }
+
+    fn list(&self, secret: &str, prefix: &str) -> bool {
+        self.0.get(secret).is_some_and(|listed| listed.iter().any(|known| known == prefix))
+    }
 }
 
 /// What the host has fetched; none where it fetches nothing.
@@ -53,6 +76,7 @@ impl Delivery {
             proofs: None,
             keys: Keys::default(),
             authenticated_by: Arc::default(),
+            prefixes: Arc::default(),
         }
     }
 
@@ -75,6 +99,11 @@ impl Delivery {
     /// The same from a sender whom the source's `auth` knows, in these ways.
     pub fn from_known_sender(self, authenticated_by: Arc<[String]>) -> Self {
         Delivery { authenticated_by, ..self }
+    }
+
+    /// The same for a plugin that may have these prefixes taken off its secrets.
+    pub fn with_prefixes(self, prefixes: Arc<Prefixes>) -> Self {
+        Delivery { prefixes, ..self }
     }
 
     /// The request itself; for the host, plugins have the other methods.
@@ -182,10 +211,26 @@ impl Delivery {
     ///
     /// # Errors
     /// There is none of this name, or no version of it is in this encoding (or each has no bytes at all).
+    ///
+    /// # Panics
+    /// Where its `try_` twin errs: the descriptor does not list the prefix.
     pub fn secret(&self, name: &str, encoding: Encoding, strip_prefix: Option<&str>) -> Result<Secret, SecretError> {
-        let secrets = self.secrets.as_ref().ok_or(SecretError::Missing)?;
-        let keys = secrets.open(name, encoding, strip_prefix)?;
-        Ok(Secret::new(keys, self.body.clone(), self.proofs.clone()))
+        kept(self.try_secret(name, encoding, strip_prefix))
+    }
+
+    /// As [`Delivery::secret`], for the host: the outer error ends the plugin's call.
+    pub fn try_secret(
+        &self,
+        name: &str,
+        encoding: Encoding,
+        strip_prefix: Option<&str>,
+    ) -> Result<Result<Secret, SecretError>, CapabilityError> {
+        if strip_prefix.is_some_and(|prefix| !self.prefixes.list(name, prefix)) {
+            return Err(CapabilityError::UnlistedPrefix(name.to_owned()));
+        }
+        let Some(secrets) = &self.secrets else { return Ok(Err(SecretError::Missing)) };
+        let keys = secrets.open(name, encoding, strip_prefix);
+        Ok(keys.map(|keys| Secret::new(keys, self.body.clone(), self.proofs.clone())))
     }
 
     /// Keys that the host fetches, if it may, from a URL: by GET, or by POST of a JSON object of `fields` where there are

@@ -23,6 +23,12 @@ pub enum CapabilityError {
     /// A derived key outgrows every use.
     #[error("a key of {0} bytes is too long: at most 64 KiB")]
     KeyTooLong(usize),
+    /// A prefix that the descriptor does not list for the secret. The message leaves the prefix out: a plugin that guesses
+    /// may be right.
+    #[error(
+        "the descriptor lists no such prefix for the secret {0:?}; every prefix to be taken off must be listed there"
+    )]
+    UnlistedPrefix(String),
     /// Too many JSON pointers in one call.
     #[error("{0} JSON pointers are too many: at most 256 in one call")]
     TooManyPointers(usize),

@@ -1,4 +1,6 @@
-//! What an event is known by, on every retry the same and for every other event another.
+//! The idempotency key of an event: the same on every retry, and another one for every other event.
+
+use std::collections::BTreeMap;
 
 use sha2::{Digest as _, Sha256};
 
@@ -24,6 +26,41 @@ pub fn by_payload(source: &str, payload: &Body) -> Result<IdempotencyKey, Capabi
     hash.update([2]);
     payload.feed(|piece| hash.update(piece))?;
     Ok(half(hash))
+}
+
+/// By the event's own bytes and what the provider makes anew for each delivery.
+///
+/// # Errors
+/// The bytes are kept outside memory and cannot be read.
+pub fn by_delivery(source: &str, fresh: &[u8], payload: &Body) -> Result<IdempotencyKey, CapabilityError> {
+    let mut hash = of_source(source);
+    hash.update([3]);
+    hash.update((fresh.len() as u64).to_be_bytes());
+    hash.update(fresh);
+    payload.feed(|piece| hash.update(piece))?;
+    Ok(half(hash))
+}
+
+/// The keys of one delivery. Events of one delivery that have equal bytes and no id are several events, so the second and
+/// every further one gets a key of its own. The keys do not depend on the order of the events that differ.
+#[derive(Debug, Default)]
+pub struct Occurrences(BTreeMap<IdempotencyKey, u64>);
+
+impl Occurrences {
+    /// The key of the next event whose key by itself would be `key`.
+    pub fn distinct(&mut self, key: IdempotencyKey) -> IdempotencyKey {
+        let before = self.0.entry(key).or_default();
+        *before += 1;
+        match *before {
+            1 => key,
+            number => {
+                let mut hash = Sha256::new();
+                hash.update(key);
+                hash.update(number.to_be_bytes());
+                half(hash)
+            }
+        }
+    }
 }
 
 fn of_source(source: &str) -> Sha256 {

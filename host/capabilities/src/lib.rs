@@ -40,7 +40,7 @@ mod types;
 mod url_pattern;
 
 pub use body::{Body, ReadBytes};
-pub use delivery::{Delivery, Event};
+pub use delivery::{Delivery, Event, Prefixes};
 pub use digest::Digest;
 pub use encoding::Encoding;
 pub use error::CapabilityError;

@@ -24,6 +24,10 @@ pub const EVENT_ATTRIBUTES_BYTES_MAX: usize = 8 * 1024;
 pub const CLOUD_EVENT_ATTRIBUTE_BYTES_MAX: usize = 8 * 1024;
 /// A secret that is handed over in a handshake; Asana's have 32 characters.
 pub const HANDED_OVER_BYTES_MAX: usize = 1024;
+/// Prefixes that a plugin lists for one secret. The plugin for all plain schemes lists those of every provider it knows.
+pub const SECRET_PREFIXES_MAX: usize = 16;
+/// One of them.
+pub const SECRET_PREFIX_BYTES_MAX: usize = 64;
 /// The URL of a document with keys, or of a confirmation.
 pub const FETCHED_URL_BYTES_MAX: usize = 2048;
 /// Patterns of URLs that a plugin names, of each kind.

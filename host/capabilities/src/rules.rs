@@ -2,8 +2,8 @@
 //! for cloud events are in `cloudevents`.
 
 use crate::{
-    Accepted, Admission, Confirmation, Descriptor, Enrollment, Identity, Payload, Refusal, Reply, UrlPattern, Verdict,
-    limits,
+    Accepted, Admission, Confirmation, Descriptor, Enrollment, Identity, KnownBy, Payload, Refusal, Reply, SecretSpec,
+    UrlPattern, Verdict, limits,
 };
 
 /// The rule that an answer breaks, in words for the plugin's author.
@@ -55,7 +55,7 @@ pub fn descriptor(descriptor: &Descriptor) -> Result<(), Broken> {
     at_most("secrets", descriptor.secrets.len(), 64)?;
     at_most("settings", descriptor.settings.len(), 256)?;
     at_most("headers", descriptor.headers.len(), 256)?;
-    descriptor.secrets.iter().try_for_each(|spec| name("the name of a secret", &spec.name))?;
+    descriptor.secrets.iter().try_for_each(secret_spec)?;
     descriptor.settings.iter().try_for_each(|spec| name("the name of a setting", &spec.name))?;
     at_most("key-urls", descriptor.key_urls.len(), limits::PLUGIN_URLS_MAX)?;
     at_most("confirm-urls", descriptor.confirm_urls.len(), limits::PLUGIN_URLS_MAX)?;
@@ -69,6 +69,19 @@ pub fn descriptor(descriptor: &Descriptor) -> Result<(), Broken> {
     }
 }
 
+fn secret_spec(spec: &SecretSpec) -> Result<(), Broken> {
+    name("the name of a secret", &spec.name)?;
+    at_most("prefixes of a secret", spec.prefixes.len(), limits::SECRET_PREFIXES_MAX)?;
+    let fits = |prefix: &String| (1..=limits::SECRET_PREFIX_BYTES_MAX).contains(&prefix.len());
+    match spec.prefixes.iter().find(|prefix| !fits(prefix)) {
+        Some(prefix) => {
+            let max = limits::SECRET_PREFIX_BYTES_MAX;
+            Err(format!("a prefix of the secret {:?} must have 1 to {max} bytes, not {}", spec.name, prefix.len()))
+        }
+        None => Ok(()),
+    }
+}
+
 fn name(what: &str, name: &str) -> Result<(), Broken> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     match name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
@@ -78,22 +91,32 @@ fn name(what: &str, name: &str) -> Result<(), Broken> {
 }
 
 fn admission(admission: &Admission, body_length: u64) -> Result<(), Broken> {
-    let Identity { id, kind, ordering, attributes, occurred_at: _ } = &admission.identity;
-    at_most("bytes of an event's id", id.as_ref().map_or(0, String::len), limits::EVENT_ID_BYTES_MAX)?;
+    let Identity { known_by, kind, ordering, attributes, occurred_at: _ } = &admission.identity;
+    recognition(known_by)?;
     at_most("bytes of an event's kind", kind.as_ref().map_or(0, String::len), limits::EVENT_KIND_BYTES_MAX)?;
     let key = ordering.as_ref().map_or(0, |ordering| ordering.key.len());
     at_most("bytes of an ordering key", key, limits::ORDERING_KEY_BYTES_MAX)?;
     at_most("attributes of an event", attributes.len(), limits::EVENT_ATTRIBUTES_MAX)?;
     let attribute_bytes = attributes.iter().map(|(name, value)| name.len() + value.len()).sum();
     at_most("bytes of an event's attributes", attribute_bytes, limits::EVENT_ATTRIBUTES_BYTES_MAX)?;
-    if id.as_ref().is_some_and(String::is_empty) {
-        return Err("an event's id must not be empty; leave it out where the provider has none".into());
-    }
     match &admission.payload {
         Payload::BodyRange(range) if range.offset.checked_add(range.length).is_none_or(|end| end > body_length) => Err(
             format!("the payload range {}+{} lies outside the body of {body_length} bytes", range.offset, range.length),
         ),
         _ => Ok(()),
+    }
+}
+
+fn recognition(known_by: &KnownBy) -> Result<(), Broken> {
+    match known_by {
+        KnownBy::Id(id) if id.is_empty() => {
+            Err("an event's id must not be empty; where the provider has none, use another case of known-by".into())
+        }
+        KnownBy::Id(id) => at_most("bytes of an event's id", id.len(), limits::EVENT_ID_BYTES_MAX),
+        KnownBy::Delivery(Some(fresh)) => {
+            at_most("bytes of what each delivery has anew", fresh.len(), limits::EVENT_ID_BYTES_MAX)
+        }
+        KnownBy::Payload | KnownBy::Delivery(None) | KnownBy::Undeclared => Ok(()),
     }
 }
 
@@ -189,6 +212,7 @@ mod tests {
     /// Of its secrets the first can be handed over.
     fn plugin() -> Descriptor {
         let secret = |name: &str, handed_over| SecretSpec {
+            prefixes: Vec::new(),
             name: name.to_owned(),
             required: true,
             handed_over,
@@ -209,7 +233,7 @@ mod tests {
 
     #[test]
     fn an_ordinary_verdict_passes() {
-        let identity = Identity { id: Some("evt_1".into()), ..Identity::default() };
+        let identity = Identity { known_by: KnownBy::Id("evt_1".into()), ..Identity::default() };
         let range = Payload::BodyRange(ByteRange { offset: 2, length: 8 });
         for payload in [Payload::Body, range, Payload::Bytes(vec![1])] {
             assert_eq!(verdict(&event(identity.clone(), payload), 10, &plugin()), Ok(()));
@@ -221,7 +245,7 @@ mod tests {
 
     #[test]
     fn nonsense_is_named() {
-        let id = |id: String| Identity { id: Some(id), ..Identity::default() };
+        let id = |id: String| Identity { known_by: KnownBy::Id(id), ..Identity::default() };
         let key = Ordering { key: "k".repeat(513), position: Position::Arrival };
         let none = Verdict::Admit(Accepted { events: Vec::new(), reply: None });
         let redirect = Reply { status: 302, headers: Vec::new(), body: Vec::new() };

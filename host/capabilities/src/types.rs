@@ -36,11 +36,45 @@ pub struct Ordering {
     pub position: Position,
 }
 
+/// What tells an event from every other event of its source.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum KnownBy {
+    /// The provider's own id of the event.
+    Id(String),
+    /// The bytes of the payload.
+    Payload,
+    /// Nothing: every delivery is a new event. What the provider makes anew for each delivery, if there is such a thing.
+    Delivery(Option<String>),
+    /// The provider does not say.
+    #[default]
+    Undeclared,
+}
+
+impl KnownBy {
+    /// The provider's own id, where it has one.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            KnownBy::Id(id) => Some(id),
+            KnownBy::Payload | KnownBy::Delivery(_) | KnownBy::Undeclared => None,
+        }
+    }
+
+    /// What it is called in vectors, logs and the admin API.
+    pub fn name(&self) -> &'static str {
+        match self {
+            KnownBy::Id(_) => "id",
+            KnownBy::Payload => "payload",
+            KnownBy::Delivery(_) => "delivery",
+            KnownBy::Undeclared => "undeclared",
+        }
+    }
+}
+
 /// Who an event is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// The provider's own id of the event.
-    pub id: Option<String>,
+    /// What tells it from every other event.
+    pub known_by: KnownBy,
     /// What happened, in the provider's words.
     pub kind: Option<String>,
     /// When it happened, in milliseconds since the epoch.
@@ -204,6 +238,8 @@ pub struct SecretSpec {
     pub required: bool,
     /// Whether the provider can hand it over in a handshake.
     pub handed_over: bool,
+    /// What may stand in front of the key in the operator's text.
+    pub prefixes: Vec<String>,
     /// One line.
     pub description: String,
 }

@@ -167,6 +167,7 @@ pub async fn plugin(
         name: spec.name.clone(),
         required: spec.required,
         handed_over: spec.handed_over,
+        prefixes: spec.prefixes.clone(),
         description: spec.description.clone(),
     };
     let setting = |spec: &hookgate_capabilities::SettingSpec| SettingSpec {

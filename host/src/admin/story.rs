@@ -164,7 +164,8 @@ fn held(stage: Stage) -> Option<Held> {
 fn identity(identity: &hookgate_capabilities::Identity) -> Identity {
     let position = identity.ordering.as_ref().map(|ordering| ordering.position);
     Identity {
-        id: identity.id.clone(),
+        id: identity.known_by.id().map(str::to_owned),
+        known_by: identity.known_by.name().to_owned(),
         kind: identity.kind.clone(),
         occurred_at: identity.occurred_at.map(Time),
         ordering_key: identity.ordering.as_ref().map(|ordering| ordering.key.clone()),

@@ -340,13 +340,21 @@ const IDEMPOTENCY: &[Key] = &[
     key(
         "key",
         Kind::Choice(&["id", "payload"]),
-        "What an event is known by: the provider's id of it, or always a hash of the exact payload. Where ids are not \
-         signed (GitHub, Shopify), only the hash also stops a captured delivery that is sent again under another id.",
+        "What an event is known by: what the plugin declares (as a rule the provider's id of it), or always a hash of the \
+         exact payload. Where ids are not signed (GitHub, Shopify), only the hash also stops a captured delivery that is \
+         sent again under another id.",
     ),
     key(
         "fallback",
         Kind::Choice(&["payload", "none"]),
-        "Where the provider gives no id: a hash of the exact payload stands in, or every delivery is a new event.",
+        "What an event is known by where the plugin does not declare it: a hash of the exact payload, for \
+         `fallback-window`; or nothing, so that every delivery is a new event.",
+    ),
+    key(
+        "fallback-window",
+        Kind::Duration(&limits::IDEMPOTENCY_FALLBACK_WINDOW_MS),
+        "How long an equal payload counts as the same event where the plugin does not declare what identifies one: long \
+         enough for a retry whose reply was lost, and short enough not to take tomorrow's event for today's.",
     ),
 ];
 

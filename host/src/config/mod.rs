@@ -311,7 +311,7 @@ impl Source {
             settings: BTreeMap::new(),
             auth: Auth::default(),
             limits: SourceLimits { rate: None, body: 1 << 20, failures: once },
-            idempotency: Idempotency { ttl, key: KeyOf::Id, fallback: Fallback::None },
+            idempotency: Idempotency { ttl, key: KeyOf::Id, fallback: Fallback::None, fallback_window: ttl },
             claim_check: None,
             replay: None,
             ordering: None,
@@ -419,8 +419,10 @@ pub struct Idempotency {
     pub ttl: Duration,
     /// What an event is known by.
     pub key: KeyOf,
-    /// What stands in for the id where the plugin reports none.
+    /// What an event is known by where the plugin does not declare it.
     pub fallback: Fallback,
+    /// How long an event is known again where the plugin does not declare by what.
+    pub fallback_window: Duration,
 }
 
 /// How a signature is known again that was seen before.

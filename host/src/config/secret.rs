@@ -148,8 +148,8 @@ pub(super) fn referred(context: &Context<'_>, path: &str, key: &Key, found: &Val
         let kind = found.get_ref().type_str();
         return wrong(format!("`{path}` takes a reference to a secret, and this is of type {kind}"));
     };
-    let mut entries = entries.iter();
-    let (Some((way, value)), None) = (entries.next(), entries.next()) else {
+    let (prefix, mut ways): (Vec<_>, Vec<_>) = entries.iter().partition(|(way, _)| way.get_ref() == "strip-prefix");
+    let (Some((way, value)), true) = (ways.pop(), ways.is_empty()) else {
         return wrong(format!("`{path}` takes exactly one of env, file and value"));
     };
     if !WAYS.contains(&way.get_ref().as_ref()) {
@@ -169,6 +169,10 @@ pub(super) fn referred(context: &Context<'_>, path: &str, key: &Key, found: &Val
             SecretText::new(text.to_string())
         }
     };
+    let secret = match prefix.first() {
+        Some((_, prefix)) => without_prefix(context, path, &secret, prefix)?,
+        None => secret,
+    };
     if secret.expose().is_empty() {
         problems.error(
             at,
@@ -177,7 +181,43 @@ pub(super) fn referred(context: &Context<'_>, path: &str, key: &Key, found: &Val
         );
         return None;
     }
+    if secret.expose().trim() != secret.expose() {
+        let what = format!(
+            "`{path}`: the secret in {} begins or ends with a blank or line break",
+            place_of(way.get_ref(), text)
+        );
+        problems.warning(at, what, "take it away where the secret is set; providers' secrets have none");
+    }
     Some(secret)
+}
+
+/// Where a secret comes from, as the configuration says; what is written into it is not repeated.
+fn place_of(way: &str, text: &str) -> String {
+    match way {
+        "env" => format!("the environment variable {}", quoted(text)),
+        "file" => format!("the file {}", quoted(text)),
+        _ => "the configuration".to_owned(),
+    }
+}
+
+/// The secret without what the operator says stands in front of it.
+fn without_prefix(context: &Context<'_>, path: &str, secret: &SecretText, prefix: &Value<'_>) -> Option<SecretText> {
+    let (problems, at) = (context.problems, prefix.span().start);
+    let DeValue::String(prefix) = prefix.get_ref() else {
+        let kind = prefix.get_ref().type_str();
+        problems.error(
+            at,
+            format!("`{path}.strip-prefix` takes a text, and this is of type {kind}"),
+            "write \"whsec_\"",
+        );
+        return None;
+    };
+    let rest = secret.expose().strip_prefix(prefix.as_ref());
+    if rest.is_none() {
+        let what = format!("`{path}`: the secret does not begin with its strip-prefix");
+        problems.error(at, what, "leave strip-prefix out, or look at the secret: a part of it may be missing");
+    }
+    rest.map(|rest| SecretText::new(rest.to_owned()))
 }
 
 fn from_variable(context: &Context<'_>, path: &str, at: usize, name: &str) -> Option<SecretText> {

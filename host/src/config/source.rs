@@ -307,6 +307,7 @@ fn read_idempotency(table: &Table<'_>) -> Idempotency {
             "none" => Fallback::None,
             _ => Fallback::Payload,
         },
+        fallback_window: table.duration("fallback-window"),
     }
 }
 

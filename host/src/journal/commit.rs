@@ -1,6 +1,6 @@
 //! Admission: idempotency keys and signatures checked and events made durable, in one draft.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::{
     ids,
     keys::{self, ClaimEntry},
     record::{self, EncodedDelivery, Known},
-    types::{Admitted, Commit, EventId, IdempotencyKey, JournalError, Marks, Replays},
+    types::{Admitted, Commit, EventId, EventKey, IdempotencyKey, JournalError, Marks, Replays},
 };
 use crate::config::SourceOrdering;
 
@@ -20,8 +20,7 @@ use crate::config::SourceOrdering;
 #[derive(Debug)]
 pub(super) struct Prepared {
     delivery: EncodedDelivery,
-    keys: Vec<Option<IdempotencyKey>>,
-    ttl_ms: u64,
+    keys: Vec<Option<EventKey>>,
     signatures: Vec<IdempotencyKey>,
     window_ms: u64,
     ordering: Option<SourceOrdering>,
@@ -55,9 +54,8 @@ impl Prepared {
             delivery: EncodedDelivery::new(&commit.delivery, commit.events.iter().map(|(event, _)| event))?,
             keys: commit.events.iter().map(|(_, key)| *key).collect(),
             object: commit.delivery.claim.as_ref().map(|claim| claim.object),
-            ttl_ms: u64::try_from(commit.ttl.as_millis()).unwrap_or(u64::MAX),
             signatures: commit.signatures.keys,
-            window_ms: u64::try_from(commit.signatures.window.as_millis()).unwrap_or(u64::MAX),
+            window_ms: millis(commit.signatures.window),
         })
     }
 
@@ -67,18 +65,18 @@ impl Prepared {
             return self.admit_nothing(draft, first);
         }
         let delivery = ids::next(draft.last_delivery(), draft.now, rand::random());
-        let expires = draft.now.saturating_add(self.ttl_ms);
         let mut admitted = Vec::with_capacity(self.keys.len());
         let mut new = Vec::new();
         let mut remembered = Remembered::default();
         for (index, key) in (0..).zip(&self.keys) {
             let event = EventId { delivery, index };
             if let Some(key) = key {
-                if let Some(before) = known_now(draft, key)? {
+                if let Some(before) = known_now(draft, &key.hash)? {
                     admitted.push(Admitted::Duplicate(before.event));
                     continue;
                 }
-                remembered.put(draft, key, Known { expires, event })?;
+                let expires = draft.now.saturating_add(millis(key.lasts));
+                remembered.put(draft, &key.hash, Known { expires, event })?;
             }
             self.put_in_its_place(draft, event)?;
             admitted.push(Admitted::New(event));
@@ -127,9 +125,9 @@ impl Prepared {
 
     /// What became of the events of a delivery whose signatures are known.
     fn admit_nothing(&self, draft: &mut Draft<'_>, first: EventId) -> Result<Vec<Admitted>, JournalError> {
-        let one = |key: &Option<IdempotencyKey>| {
+        let one = |key: &Option<EventKey>| {
             let Some(key) = key else { return Ok(Admitted::Duplicate(first)) };
-            let known = known_now(draft, key)?;
+            let known = known_now(draft, &key.hash)?;
             Ok(known.map_or(Admitted::Replayed(first), |known| Admitted::Duplicate(known.event)))
         };
         let admitted = self.keys.iter().map(one).collect::<Result<Vec<_>, JournalError>>()?;
@@ -205,6 +203,10 @@ fn known_now(draft: &Draft<'_>, key: &IdempotencyKey) -> Result<Option<Known>, J
 pub(super) fn known(draft: &Draft<'_>, key: &IdempotencyKey) -> Result<Option<Known>, JournalError> {
     let bytes = draft.get(Space::Idempotency, key)?;
     bytes.map(|bytes| Known::read(&bytes, &format_args!("{:032x}", u128::from_be_bytes(*key)))).transpose()
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// The first whole second at or after a time in milliseconds; the last one there is for times beyond the year 2106.

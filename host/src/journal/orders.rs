@@ -238,7 +238,7 @@ fn summaries(
                 source: stored.delivery.source.clone(),
                 admitted_at: ids::time_of(delivery),
                 kind: admission.identity.kind,
-                provider_id: admission.identity.id,
+                provider_id: admission.identity.known_by.id().map(str::to_owned),
                 state,
                 handoffs,
             });

@@ -65,19 +65,25 @@ pub struct Claim {
     pub ranges: Vec<(ByteRange, [u8; 32])>,
 }
 
-/// What makes an event known again: a hash over the source's name and the event's id (or payload). `None` in a
-/// [`Commit`] admits the event whatever came before.
+/// What makes an event known again: a hash over the source's name and the event's id (or payload).
 pub type IdempotencyKey = [u8; 16];
+
+/// The key of an event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventKey {
+    /// The key.
+    pub hash: IdempotencyKey,
+    /// How long it is remembered.
+    pub lasts: Duration,
+}
 
 /// A verified delivery, to be made durable.
 #[derive(Debug)]
 pub struct Commit {
     /// The delivery.
     pub delivery: KeptDelivery,
-    /// Its events, each with its key.
-    pub events: Vec<(Admission, Option<IdempotencyKey>)>,
-    /// How long the keys are remembered.
-    pub ttl: Duration,
+    /// Its events, each with its key. An event without one is admitted whatever came before.
+    pub events: Vec<(Admission, Option<EventKey>)>,
     /// The signatures by which it was verified, where they are to be known again.
     pub signatures: Signatures,
     /// How its events are put in order; none: they go on in the order of arrival.

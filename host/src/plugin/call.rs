@@ -173,7 +173,7 @@ impl HostDelivery for Call {
         encoding: Encoding,
         strip_prefix: Option<String>,
     ) -> Result<Result<Resource<SecretHandle>, SecretError>> {
-        match self.delivery.secret(&name, convert::encoding(encoding), strip_prefix.as_deref()) {
+        match self.delivery.try_secret(&name, convert::encoding(encoding), strip_prefix.as_deref())? {
             Ok(secret) => self.lend(secret).map(Ok),
             Err(error) => Ok(Err(convert::secret_error(error))),
         }

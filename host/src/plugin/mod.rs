@@ -35,7 +35,8 @@ use std::{
 };
 
 use hookgate_capabilities::{
-    CapabilityError, CloudEvent, Delivery, Descriptor, Event, KeyNeed, Outgoing, Refusal, Request, Verdict, rules,
+    CapabilityError, CloudEvent, Delivery, Descriptor, Event, KeyNeed, Outgoing, Prefixes, Refusal, Request, Verdict,
+    rules,
 };
 use sha2::{Digest, Sha256};
 use wasmtime::{
@@ -88,6 +89,7 @@ struct Loaded {
     sandbox: Arc<Sandbox>,
     hash: String,
     descriptor: Descriptor,
+    prefixes: Arc<Prefixes>,
     metrics: PluginMetrics,
     imports: Vec<String>,
     exports: Vec<String>,
@@ -240,6 +242,7 @@ impl Sandbox {
                 key_urls: Vec::new(),
                 confirm_urls: Vec::new(),
             },
+            prefixes: Arc::default(),
             metrics: PluginMetrics::new(""),
             share: self.turns.share(),
             needs_wasi: imports.iter().any(|name| name.starts_with("wasi:")),
@@ -253,6 +256,7 @@ impl Sandbox {
             exported: Exported::by(&component).map_err(world)?,
         };
         loaded.descriptor = loaded.describe().await?;
+        loaded.prefixes = Arc::new(Prefixes::of(&loaded.descriptor.secrets));
         loaded.metrics = PluginMetrics::new(&loaded.descriptor.name);
         Ok(Plugin(Arc::new(loaded), Counting::Counted))
     }
@@ -465,6 +469,7 @@ impl Loaded {
         let is_large = delivery.body_length() >= limits::PLUGIN_WORKER_BODY_BYTES_MAX || delivery.is_stored();
         let time = sandbox.limits.time + time_to_read(&delivery);
         let meter = Meter::new();
+        let delivery = delivery.with_prefixes(self.prefixes.clone());
         let mut store = self.store(Call::new(delivery, event, sandbox.limits.memory_bytes), meter.clone(), time);
         let running = meter.of(run(self, &mut store));
         let outcome = match (self.needs_wasi, is_large) {

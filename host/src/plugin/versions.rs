@@ -98,7 +98,7 @@ fn verdict(verdict: wit::Verdict) -> own::Verdict {
         wit::Verdict::Admit(identities) => {
             let events = identities.into_iter().map(|identity| own::Admission {
                 identity: own::Identity {
-                    id: identity.id,
+                    known_by: identity.id.map_or(own::KnownBy::Undeclared, own::KnownBy::Id),
                     kind: identity.kind,
                     occurred_at: identity.occurred_at,
                     ordering: None,
@@ -206,7 +206,7 @@ async fn components_of_two_contracts_answer_side_by_side() {
         panic!("it admits")
     };
     let [admission] = &accepted.events[..] else { panic!("{} events", accepted.events.len()) };
-    assert_eq!(admission.identity.id.as_deref(), Some("e-2"));
+    assert_eq!(admission.identity.known_by.id(), Some("e-2"));
     assert_eq!(admission.identity.occurred_at, Some(RECEIVED_AT));
     assert_eq!(admission.identity.attributes, [("region".to_owned(), "eu".to_owned())]);
 }

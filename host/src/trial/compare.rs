@@ -6,8 +6,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hookgate_capabilities::{
-    Admission, Body, CapabilityError, CloudEvent, EventData, ExtensionValue, Identity, Payload, Position, Refusal,
-    Reply, Verdict,
+    Admission, Body, CapabilityError, CloudEvent, EventData, ExtensionValue, Identity, KnownBy, Payload, Position,
+    Refusal, Reply, Verdict,
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -153,8 +153,8 @@ impl Answer {
     /// It admits these events, of which only the ids and kinds are told.
     pub fn named<'a>(events: impl Iterator<Item = (u16, &'a Admission)>) -> Answer {
         let said = |(place, event): (u16, &Admission)| {
-            let Identity { id, kind, .. } = event.identity.clone();
-            let (identity, ordering) = fields_of(&Identity { id, kind, ..Identity::default() });
+            let Identity { known_by, kind, .. } = event.identity.clone();
+            let (identity, ordering) = fields_of(&Identity { known_by, kind, ..Identity::default() });
             (place, EventSaid { identity, ordering, payload: String::new(), outputs: Outputs::Unknown })
         };
         Answer::kept(events.map(said).collect())
@@ -378,9 +378,14 @@ impl Outputs {
 
 /// Who an event is, and how it is ordered.
 fn fields_of(identity: &Identity) -> (Fields, Fields) {
-    let Identity { id, kind, occurred_at, ordering, attributes } = identity;
+    let Identity { known_by, kind, occurred_at, ordering, attributes } = identity;
     let time = occurred_at.map(|at| Time(at).to_string());
-    let named = [("id", id.clone()), ("kind", kind.clone()), ("occurred-at", time)];
+    let recognised = match known_by {
+        KnownBy::Id(id) => ("id", Some(id.clone())),
+        KnownBy::Delivery(fresh) => ("known by", Some(format!("delivery {}", fresh.as_deref().unwrap_or_default()))),
+        KnownBy::Payload | KnownBy::Undeclared => ("known by", Some(known_by.name().to_owned())),
+    };
+    let named = [recognised, ("kind", kind.clone()), ("occurred-at", time)];
     let mut who: Fields = named.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect();
     for (name, value) in attributes {
         who.entry(format!("attribute {name}")).or_insert_with(|| value.clone());
@@ -467,7 +472,7 @@ mod tests {
 
     fn identity() -> Identity {
         Identity {
-            id: Some("evt_1".to_owned()),
+            known_by: KnownBy::Id("evt_1".to_owned()),
             kind: Some("paid".to_owned()),
             occurred_at: Some(5),
             ordering: Some(Ordering { key: "order-1".to_owned(), position: Position::Sequence(3) }),
@@ -533,7 +538,7 @@ mod tests {
     #[test]
     fn identity_order_payload_and_outputs_are_told_apart() {
         let other = Identity {
-            id: Some("evt_2".to_owned()),
+            known_by: KnownBy::Id("evt_2".to_owned()),
             ordering: Some(Ordering { key: "order-1".to_owned(), position: Position::Arrival }),
             attributes: vec![("a".to_owned(), "1".to_owned()), ("c".to_owned(), "2".to_owned())],
             ..identity()

@@ -96,7 +96,6 @@ impl Bench {
                 claim: None,
             },
             events: accepted.events.into_iter().map(|event| (event, None)).collect(),
-            ttl: Duration::from_secs(60),
             signatures: Signatures::default(),
             ordering: None,
         };

@@ -9,9 +9,9 @@ use anyhow::{Result, bail};
 use bytes::Bytes;
 use hookgate::{
     config::{EngineKind, Store},
-    journal::{Admitted, Commit, Journal, KeptDelivery, Signatures},
+    journal::{Admitted, Commit, EventKey, Journal, KeptDelivery, Signatures},
 };
-use hookgate_capabilities::{Admission, Identity, Payload, Request};
+use hookgate_capabilities::{Admission, Identity, KnownBy, Payload, Request};
 use tokio::task::JoinSet;
 
 use crate::{disk::Disk, sandbox::percentiles};
@@ -37,12 +37,15 @@ impl Bench {
 
     fn commit_of(&mut self, events: u64, bytes: usize) -> Commit {
         let admission = |n: u64| {
-            let identity = Identity { id: Some(format!("evt_{n:024}")), ..Identity::default() };
+            let identity = Identity { known_by: KnownBy::Id(format!("evt_{n:024}")), ..Identity::default() };
             let mut key = [0; 16];
             // Spread as hashes are.
             key[..8].copy_from_slice(&n.wrapping_mul(0x9e37_79b9_7f4a_7c15).to_be_bytes());
             key[8..].copy_from_slice(&n.to_be_bytes());
-            (Admission { identity, payload: Payload::Body }, Some(key))
+            (
+                Admission { identity, payload: Payload::Body },
+                Some(EventKey { hash: key, lasts: Duration::from_secs(72 * 3600) }),
+            )
         };
         let first = self.next;
         self.next += events;
@@ -63,7 +66,6 @@ impl Bench {
                 claim: None,
             },
             events: (first..self.next).map(admission).collect(),
-            ttl: Duration::from_secs(72 * 3600),
             signatures: Signatures::default(),
             ordering: None,
         }

@@ -15,7 +15,7 @@ use hookgate::{
     plugin::{Broken, Catalog, Plugin, Sandbox, SandboxLimits, bundled_component, vectors},
 };
 use hookgate_capabilities::{
-    Admission, Body, CloudEvent, Delivery, Event, Refusal, Request, Secrets, Verdict, known_by,
+    Admission, Body, CloudEvent, Delivery, Event, KnownBy, Refusal, Request, Secrets, Verdict, known_by,
 };
 use hookgate_conformance::Vector;
 use hookgate_edge_host::{Documents, Edge, Options, engine};
@@ -217,12 +217,12 @@ async fn transformed(
     admission: Admission,
 ) -> Vec<(Value, Value)> {
     let payload = admission.payload.within(&Body::Memory(request.body.clone())).unwrap();
-    let key = match &admission.identity.id {
-        Some(id) => known_by::by_id("source", id),
-        None => known_by::by_payload("source", &payload).unwrap(),
+    let key = match &admission.identity.known_by {
+        KnownBy::Id(id) => known_by::by_id("source", id),
+        _ => known_by::by_payload("source", &payload).unwrap(),
     };
     let event_id: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
-    let id = admission.identity.id.clone().unwrap_or_else(|| event_id.clone());
+    let id = admission.identity.known_by.id().map_or_else(|| event_id.clone(), str::to_owned);
     let event = Event {
         event_id,
         source_name: "source".to_owned(),

@@ -10,7 +10,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
 use bytes::Bytes;
-use hookgate_capabilities::{Admission, CloudEvent, Descriptor, EventData, Identity, Payload, SecretSpec};
+use hookgate_capabilities::{Admission, CloudEvent, Descriptor, EventData, Identity, KnownBy, Payload, SecretSpec};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -112,7 +112,8 @@ impl Api {
 
     /// Admits an event of the source.
     async fn admit(&self, source: &str, id: &str) -> EventId {
-        let identity = Identity { id: Some(id.to_owned()), kind: Some("paid".to_owned()), ..Identity::default() };
+        let identity =
+            Identity { known_by: KnownBy::Id(id.to_owned()), kind: Some("paid".to_owned()), ..Identity::default() };
         let commit = Commit {
             delivery: KeptDelivery {
                 source: source.to_owned(),
@@ -123,7 +124,6 @@ impl Api {
                 claim: None,
             },
             events: vec![(Admission { identity, payload: Payload::Body }, None)],
-            ttl: Duration::from_secs(60),
             signatures: Default::default(),
             ordering: None,
         };
@@ -161,6 +161,7 @@ fn descriptor() -> Descriptor {
         name: name.to_owned(),
         required: !handed_over,
         handed_over,
+        prefixes: Vec::new(),
         description: "what it is".to_owned(),
     };
     let setting = hookgate_capabilities::SettingSpec {

@@ -160,6 +160,9 @@ pub struct PluginVersion {
 pub struct Identity {
     /// The provider's own id.
     pub id: Option<String>,
+    /// What tells the event from others, as its plugin declares: `id`, `payload`, `delivery` (every delivery is a new
+    /// event) or `undeclared`.
+    pub known_by: String,
     /// What happened, in the provider's words.
     pub kind: Option<String>,
     /// When it happened.

@@ -67,6 +67,8 @@ pub struct SecretSpec {
     pub required: bool,
     /// Whether the provider can hand it over in a handshake.
     pub handed_over: bool,
+    /// What may stand in front of the key in its text; the gateway takes it off for the plugin.
+    pub prefixes: Vec<String>,
     /// What it is.
     pub description: String,
 }

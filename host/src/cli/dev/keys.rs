@@ -127,7 +127,13 @@ mod tests {
     use crate::{cli::sandbox, plugin::Catalog};
 
     fn spec(name: &str, required: bool, description: &str) -> SecretSpec {
-        SecretSpec { name: name.to_owned(), required, handed_over: false, description: description.to_owned() }
+        SecretSpec {
+            name: name.to_owned(),
+            required,
+            handed_over: false,
+            prefixes: Vec::new(),
+            description: description.to_owned(),
+        }
     }
 
     #[test]

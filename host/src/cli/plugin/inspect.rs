@@ -166,10 +166,11 @@ fn print(inspected: &Inspected<'_>) -> std::io::Result<()> {
         ("confirms at", descriptor.confirm_urls.join(" ")),
     ]))?;
     if !descriptor.secrets.is_empty() {
-        let mut table = Table::new(["SECRET", "REQUIRED", "HANDED OVER", "WHAT IT IS"]);
+        let mut table = Table::new(["SECRET", "REQUIRED", "HANDED OVER", "PREFIXES", "WHAT IT IS"]);
         for spec in &descriptor.secrets {
             let given = yes_no(spec.handed_over);
-            table.row([spec.name.clone(), yes_no(spec.required), given, spec.description.clone()]);
+            let prefixes = spec.prefixes.join(" ");
+            table.row([spec.name.clone(), yes_no(spec.required), given, prefixes, spec.description.clone()]);
         }
         output::line(format_args!("\n{table}"))?;
     }

@@ -109,6 +109,7 @@ mod tests {
 
     fn descriptor(secrets: &[(&str, bool)]) -> Descriptor {
         let spec = |(name, required): &(&str, bool)| SecretSpec {
+            prefixes: Vec::new(),
             name: (*name).to_owned(),
             required: *required,
             handed_over: false,

@@ -56,6 +56,7 @@ fn plugins(_: &Plugins, _: &Store) -> Box<dyn KnownPlugins> {
         name: name.to_owned(),
         required,
         handed_over: name == "given",
+        prefixes: Vec::new(),
         description: description.to_owned(),
     };
     let setting = |name: &str| SettingSpec { name: name.to_owned(), default: None, description: "seconds".to_owned() };

@@ -10,6 +10,8 @@ use std::{
     time::Duration,
 };
 
+use hookgate_capabilities::KnownBy;
+
 use super::support::*;
 use crate::{
     config::{EngineKind, OnFailure},
@@ -115,8 +117,8 @@ pub(super) fn body(key: u64) -> Vec<u8> {
 /// A commit of a key's delivery; the event's id at the provider is the key.
 pub(super) fn commit_of(number: u64) -> Commit {
     let mut commit = commit(&body(number), &[Some(key(number))]);
-    commit.ttl = Duration::from_secs(1_000_000);
-    commit.events[0].0.identity.id = Some(number.to_string());
+    commit.events[0].0.identity.known_by = KnownBy::Id(number.to_string());
+    commit.events[0].1 = Some(EventKey { hash: key(number), lasts: Duration::from_secs(1_000_000) });
     commit
 }
 
@@ -179,7 +181,7 @@ fn check_strands(journal: &Journal) -> Result<(), String> {
 }
 
 fn strand_number(event: &KeptEvent) -> u64 {
-    event.admission.identity.id.as_ref().unwrap().parse::<u64>().unwrap() % STRANDS
+    event.admission.identity.known_by.id().unwrap().parse::<u64>().unwrap() % STRANDS
 }
 
 /// The child's side. Without its environment there is nothing to do.

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use hookgate_capabilities::{Admission, CloudEvent, EventData, Identity, Payload, Request};
+use hookgate_capabilities::{Admission, CloudEvent, EventData, Identity, KnownBy, Payload, Request};
 
 use crate::{
     config::{EngineKind, Store},
@@ -73,8 +73,13 @@ pub(super) fn commit(body: &[u8], keys: &[Option<IdempotencyKey>]) -> Commit {
         senders: Vec::new(),
         claim: None,
     };
-    let events = keys.iter().enumerate().map(|(index, key)| (admission(index), *key)).collect();
-    Commit { delivery, events, ttl: Duration::from_secs(600), signatures: Signatures::default(), ordering: None }
+    let events = keys.iter().enumerate().map(|(index, key)| (admission(index), key.map(remembered))).collect();
+    Commit { delivery, events, signatures: Signatures::default(), ordering: None }
+}
+
+/// A key that is remembered for ten minutes.
+fn remembered(hash: IdempotencyKey) -> EventKey {
+    EventKey { hash, lasts: Duration::from_secs(600) }
 }
 
 /// As [`commit`], verified by signatures that are remembered for so many milliseconds.
@@ -90,7 +95,11 @@ pub(super) fn signed_commit(
 
 /// What a plugin would say of an event.
 pub(super) fn admission(index: usize) -> Admission {
-    let identity = Identity { id: Some(format!("evt_{index}")), kind: Some("paid".to_owned()), ..Identity::default() };
+    let identity = Identity {
+        known_by: KnownBy::Id(format!("evt_{index}")),
+        kind: Some("paid".to_owned()),
+        ..Identity::default()
+    };
     Admission { identity, payload: Payload::Body }
 }
 
