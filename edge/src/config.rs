@@ -49,7 +49,7 @@ impl Config {
         Ok(Config {
             source,
             route: Some(route).filter(|route| route != "*"),
-            origin: Url::parse(&origin).ok_or_else(|| misconfigured("origin", "it is no URL of http or https"))?,
+            origin: origin_url(&origin)?,
             origin_secret: needed("origin_secret")?,
             origin_timeout: seconds("origin_timeout", ORIGIN_TIMEOUT)?,
             body_limit: number("body_limit")?.map_or(BODY_BYTES, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
@@ -66,6 +66,11 @@ impl Config {
     pub fn takes(&self, path: &str) -> bool {
         let path = path.split('?').next().unwrap_or_default();
         self.route.as_ref().is_none_or(|route| route == path || path.strip_suffix('/') == Some(route))
+    }
+
+    /// Whether the operator says what the provider calls this application. Otherwise the sender does, in `host`.
+    pub fn has_public_url(&self) -> bool {
+        self.public_url.is_some()
     }
 
     /// The request's URL as the provider saw it. What the platform calls itself may be another name.
@@ -90,6 +95,12 @@ impl Config {
     }
 }
 
+/// The manifest puts `/in/NAME` behind the origin that the operator has set, with a slash at its end or without.
+fn origin_url(text: &str) -> Result<Url, Refused> {
+    let url = Url::parse(text).ok_or_else(|| misconfigured("origin", "it is not a URL of http or https"))?;
+    Ok(url.without_empty_segments())
+}
+
 fn settings(plugin: &Descriptor) -> Result<Vec<(String, String)>, Refused> {
     let mut settings = Vec::new();
     for spec in &plugin.settings {
@@ -107,14 +118,11 @@ fn secrets(plugin: &Descriptor) -> Result<Vec<gate::SecretText>, Refused> {
         let name = format!("secret_{}", in_variables(&spec.name));
         let versions = [variable(&name)?, variable(&format!("{name}_previous"))?];
         let versions: Vec<String> = versions.into_iter().flatten().collect();
-        match versions.is_empty() {
-            true if spec.required => return Err(misconfigured(&name, "the plugin needs it and it is not set")),
-            true => {}
-            false => {
-                let (name, prefixes) = (spec.name.clone(), spec.prefixes.clone());
-                secrets.push(gate::SecretText { name, versions, prefixes });
-            }
+        if spec.required && versions.is_empty() {
+            return Err(misconfigured(&name, "the plugin needs it and it is not set"));
         }
+        // Without a version the secret still says which prefixes the plugin may strip from it.
+        secrets.push(gate::SecretText { name: spec.name.clone(), versions, prefixes: spec.prefixes.clone() });
     }
     Ok(secrets)
 }
@@ -141,7 +149,7 @@ fn number(name: &str) -> Result<Option<u64>, Refused> {
     let Some(text) = variable(name)? else { return Ok(None) };
     match text.trim().parse() {
         Ok(number) if number > 0 => Ok(Some(number)),
-        _ => Err(misconfigured(name, "it is no whole number above 0")),
+        _ => Err(misconfigured(name, "it is not a whole number above 0")),
     }
 }
 

@@ -50,13 +50,13 @@ fn kept(bucket: Option<&Bucket>, key: &str) -> Option<(u64, Vec<u8>)> {
 
 /// Gets a URL, or POSTs JSON to it.
 pub async fn get(url: &str, json: Option<&[u8]>) -> Result<Vec<u8>, String> {
-    let parsed = Url::parse(url).ok_or_else(|| "the plugin asks for a URL that is none".to_owned())?;
+    let parsed = Url::parse(url).ok_or_else(|| "the plugin asks for something that is not a URL".to_owned())?;
     let (method, headers) = match json {
         None => (Method::Get, Vec::new()),
         Some(_) => (Method::Post, vec![("content-type".to_owned(), b"application/json".to_vec())]),
     };
     let answer = within(FETCH_TIME_MAX, async {
-        let response = http::send(method, &parsed, &headers, json.unwrap_or_default().to_vec()).await?;
+        let response = http::send(method, &parsed, headers, json.unwrap_or_default().to_vec()).await?;
         match response.get_status_code() {
             200..=299 => http::body_of_response(response, DOCUMENT_BYTES_MAX).await.map_err(|error| match error {
                 BodyError::TooLarge => format!("it has more than {DOCUMENT_BYTES_MAX} bytes"),

@@ -1,6 +1,11 @@
 //! HTTP of WASI 0.3, without a library of its own types between: headers and paths stay the bytes that they are, and the
 //! component is smaller by a quarter.
 
+use std::{
+    future::{Future, poll_fn},
+    task::Poll,
+};
+
 use spin_sdk::wasip3::{
     http::{
         client,
@@ -49,6 +54,20 @@ impl Url {
         let is_good = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         let fits = !authority.is_empty() && !authority.contains('@') && is_good(authority) && is_good(&path);
         fits.then(|| Url { is_https, authority: authority.to_owned(), path })
+    }
+
+    /// The same with a single slash in its path wherever there are several in a row.
+    pub fn without_empty_segments(mut self) -> Url {
+        let end = self.path.find('?').unwrap_or(self.path.len());
+        let mut path = String::with_capacity(self.path.len());
+        for character in self.path[..end].chars() {
+            if character != '/' || !path.ends_with('/') {
+                path.push(character);
+            }
+        }
+        path.push_str(&self.path[end..]);
+        self.path = path;
+        self
     }
 }
 
@@ -124,18 +143,25 @@ async fn read(
 }
 
 /// A response.
-pub fn response(status: u16, headers: &Headers, body: Vec<u8>) -> Result<Response, ErrorCode> {
-    let (contents, trailers) = contents(body);
-    let (response, _) = Response::new(fields(headers)?, Some(contents), trailers);
+pub async fn response(status: u16, headers: Headers, body: Vec<u8>) -> Result<Response, ErrorCode> {
+    let headers = if may_have_body(status) { with_length(headers, &body) } else { headers };
+    let (contents, trailers) = contents(body).await;
+    let (response, _) = Response::new(fields(&headers)?, contents, trailers);
     response.set_status_code(status).map_err(|()| ErrorCode::HttpProtocolError)?;
     Ok(response)
 }
 
+/// RFC 9110, section 8.6: where there is never a body there is no `content-length`.
+fn may_have_body(status: u16) -> bool {
+    status >= 200 && status != 204 && status != 304
+}
+
 /// Sends a request and waits for the head of its response; redirects are not followed.
-pub async fn send(method: Method, url: &Url, headers: &Headers, body: Vec<u8>) -> Result<Response, String> {
-    let (contents, trailers) = contents(body);
-    let fields = fields(headers).map_err(|_| "the headers cannot be sent".to_owned())?;
-    let (request, _) = Request::new(fields, Some(contents), trailers, None);
+pub async fn send(method: Method, url: &Url, headers: Headers, body: Vec<u8>) -> Result<Response, String> {
+    let headers = if matches!(method, Method::Get) { headers } else { with_length(headers, &body) };
+    let fields = fields(&headers).map_err(|_| "the headers cannot be sent".to_owned())?;
+    let (contents, trailers) = contents(body).await;
+    let (request, _) = Request::new(fields, contents, trailers, None);
     let scheme = if url.is_https { Scheme::Https } else { Scheme::Http };
     let set = request.set_method(&method).is_ok()
         && request.set_scheme(Some(&scheme)).is_ok()
@@ -168,15 +194,36 @@ fn what(error: &ErrorCode) -> &'static str {
     }
 }
 
-/// A body that is there as a whole.
-fn contents(body: Vec<u8>) -> (StreamReader<u8>, FutureReader<Result<Option<Trailers>, ErrorCode>>) {
-    let (mut writer, reader) = wit_stream::new();
+/// With `content-length`, once. Without it a platform sends chunks, which not every receiver takes.
+fn with_length(mut headers: Headers, body: &[u8]) -> Headers {
+    headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-length"));
+    headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
+    headers
+}
+
+/// A body that is there as a whole; no stream for none.
+///
+/// Writing has begun when this returns, so that a platform finds the body when it sends the head, and sends both in one
+/// packet. On a kept-alive connection a second packet waits for the acknowledgement of the first, which peers delay by 40 ms.
+async fn contents(body: Vec<u8>) -> (Option<StreamReader<u8>>, FutureReader<Result<Option<Trailers>, ErrorCode>>) {
     let (ended, trailers) = wit_future::new(|| Ok(None));
-    spawn(async move {
-        // Who does not read it does not want it.
+    if body.is_empty() {
+        spawn(async move {
+            // A peer that does not read it does not want it.
+            _ = ended.write(Ok(None)).await;
+        });
+        return (None, trailers);
+    }
+    let (mut writer, reader) = wit_stream::new();
+    let mut writing = Box::pin(async move {
+        // A peer that does not read it does not want it.
         _ = writer.write_all(body).await;
         drop(writer);
         _ = ended.write(Ok(None)).await;
     });
-    (reader, trailers)
+    let has_ended = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context).is_ready())).await;
+    if !has_ended {
+        spawn(writing);
+    }
+    (Some(reader), trailers)
 }

@@ -11,6 +11,7 @@ mod fetched;
 #[allow(unsafe_code, reason = "the SDK's macro exports the handler")]
 mod handler;
 mod http;
+mod log;
 mod origin;
 mod refused;
 mod seen;
@@ -26,7 +27,7 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 use crate::{
     bindings::{
         Accepted, Confirmation, Descriptor, Reply, Verdict,
-        gate::{self, Gate},
+        gate::{self, Gate, SignedBody},
     },
     config::Config,
     http::BodyError,
@@ -39,18 +40,22 @@ use crate::{
 /// Times that one delivery is judged anew because keys had to be fetched for it.
 const KEY_ROUNDS_MAX: usize = 4;
 
+/// A sender could choose the host of the URL, and with it what the plugin checks.
+const URL_NOT_TRUSTED: &str = "variable public_url: it is not set, and this plugin verifies the URL of a delivery; set it \
+                               to what the provider calls this application, as https://hooks.example.com";
+
 /// Answers a request.
 async fn handle(request: Request) -> Result<Response, ErrorCode> {
     let (status, reply) = match take(request).await {
         Ok((status, reply)) => (Some(status), reply),
         Err(refused) => {
-            eprintln!("{}: {refused}", refused.cause());
+            log::line(refused.cause(), &refused);
             (None, refused.reply())
         }
     };
     let own = status.map(|status| ("hookgate-status".to_owned(), status.as_bytes().to_vec()));
     let headers = reply.headers.into_iter().map(|(name, value)| (name, value.into_bytes())).chain(own).collect();
-    http::response(reply.status, &headers, reply.body)
+    http::response(reply.status, headers, reply.body).await
 }
 
 /// What a delivery is answered, and what came of it in a word.
@@ -67,6 +72,7 @@ async fn take(request: Request) -> Result<Taken, Refused> {
     let head = gate::Request {
         method: http::name_of(request.get_method()),
         url: config.url_of(&request, &path),
+        is_url_trusted: config.has_public_url(),
         headers: http::headers_of(&request),
         received_at,
         body: Vec::new(),
@@ -78,7 +84,8 @@ async fn take(request: Request) -> Result<Taken, Refused> {
         BodyError::Truncated => Refused::Truncated,
     })?;
     let gate = Gate::new(&config.gate_source(&plugin), &gate::Request { body, ..head });
-    let verdict = verify(&gate, &config).await?;
+    let is_coded = gate.decode(config.body_limit as u64)?;
+    let verdict = verify(&gate, is_coded, &config).await?;
     gate.check(&verdict, &plugin).map_err(Refused::PluginBroken)?;
     match verdict {
         Verdict::Answer(reply) => Ok(("answered", reply)),
@@ -88,11 +95,27 @@ async fn take(request: Request) -> Result<Taken, Refused> {
     }
 }
 
-/// The plugin's judgement, with all the keys that it needs.
-async fn verify(gate: &Gate, config: &Config) -> Result<Verdict, Refused> {
+/// The plugin's judgement. A body with a content coding may have been signed before it got the coding or afterwards: where
+/// the body as received does not verify, the decoded one is tried.
+async fn verify(gate: &Gate, is_coded: bool, config: &Config) -> Result<Verdict, Refused> {
+    let as_received = verify_signed(gate, SignedBody::AsReceived, config).await;
+    if !is_coded || !matches!(as_received, Err(Refused::Unauthenticated(_) | Refused::Stale(_))) {
+        return as_received;
+    }
+    match verify_signed(gate, SignedBody::Decoded, config).await {
+        Err(Refused::Unauthenticated(_)) => as_received,
+        decoded => decoded,
+    }
+}
+
+/// The plugin's judgement, with all the keys that it needs, where the signature is one of this body.
+async fn verify_signed(gate: &Gate, signed: SignedBody, config: &Config) -> Result<Verdict, Refused> {
     for _ in 0..KEY_ROUNDS_MAX {
-        let delivery = gate.delivery();
+        let delivery = gate.delivery(signed);
         let judgement = bindings::verify(&delivery);
+        if gate.has_read_untrusted_url() {
+            return Err(Refused::Misconfigured(URL_NOT_TRUSTED.to_owned()));
+        }
         match gate.key_needed().map_err(Refused::Misconfigured)? {
             // What it has said without them is void.
             Some(need) => fetched::give(gate, &need, config).await.map_err(Refused::KeysUnavailable)?,

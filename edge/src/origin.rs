@@ -37,7 +37,7 @@ pub async fn forward(parcel: &Parcel, config: &Config, now: u64) -> Result<(), R
     let outgoing = gate::pack(&config.origin_secret, &parcel.ids, &parcel.documents, now / 1000);
     let Outgoing { headers, body } = outgoing.map_err(|why| Refused::Misconfigured(format!("origin_secret: {why}")))?;
     let headers = headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
-    let sending = http::send(Method::Post, &config.origin, &headers, body);
+    let sending = http::send(Method::Post, &config.origin, headers, body);
     let response = match within(config.origin_timeout, sending).await {
         None => return Err(failed(format!("it did not answer within {} seconds", config.origin_timeout.as_secs()))),
         Some(Err(why)) => return Err(failed(why)),

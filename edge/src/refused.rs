@@ -3,18 +3,24 @@
 
 use std::fmt;
 
-use crate::bindings::{Refusal, Reply};
+use crate::bindings::{Refusal, Reply, gate::CodingError};
 
 /// Why a delivery was turned away.
 pub enum Refused {
     /// No such path.
     UnknownSource,
+    /// A content coding of the body is unknown.
+    UnsupportedCoding(String),
     /// More bytes than that.
     TooLarge(usize),
     /// The body did not come in time.
     TooSlow,
     /// The body ended early.
     Truncated,
+    /// The body is not in the content coding that its header names.
+    Undecodable(String),
+    /// More bytes than allowed once the body is decoded.
+    DecodedTooLarge(String),
     Unauthenticated(String),
     Stale(String),
     Malformed(String),
@@ -44,9 +50,18 @@ impl Refused {
         let cannot_verify = "This source cannot verify deliveries now";
         match self {
             Refused::UnknownSource => ("unknown-source", 404, "There is no source of this name", None),
+            Refused::UnsupportedCoding(_) => {
+                ("unsupported-coding", 415, "The body has a content coding that is not supported", None)
+            }
             Refused::TooLarge(_) => ("too-large", 413, "The body is larger than this source takes", None),
             Refused::TooSlow => ("too-slow", 408, "The body did not arrive in time", None),
             Refused::Truncated => ("truncated", 400, "The body ended before it was complete", None),
+            Refused::Undecodable(_) => {
+                ("undecodable", 400, "The body is not in the content coding that its header names", None)
+            }
+            Refused::DecodedTooLarge(_) => {
+                ("decoded-too-large", 413, "The decoded body is larger than this source takes", None)
+            }
             Refused::Unauthenticated(_) => ("unauthenticated", 401, "The delivery carries no valid signature", None),
             Refused::Stale(_) => ("stale", 401, "The signature is outside its time", None),
             Refused::Malformed(_) => ("malformed", 400, "The delivery cannot be read", None),
@@ -73,7 +88,21 @@ impl Refused {
         let body = format!(r#"{{"type":"urn:hookgate:{cause}","title":"{title}","status":{status}}}"#);
         let content_type = ("content-type".to_owned(), "application/problem+json".to_owned());
         let retry_after = retry_after.map(|seconds| ("retry-after".to_owned(), seconds.to_string()));
-        Reply { status, headers: [content_type].into_iter().chain(retry_after).collect(), body: body.into_bytes() }
+        // RFC 9110, section 15.5.16.
+        let is_coding = matches!(self, Refused::UnsupportedCoding(_));
+        let accepted = is_coding.then(|| ("accept-encoding".to_owned(), "gzip, deflate, br, zstd".to_owned()));
+        let headers = [content_type].into_iter().chain(retry_after).chain(accepted).collect();
+        Reply { status, headers, body: body.into_bytes() }
+    }
+}
+
+impl From<CodingError> for Refused {
+    fn from(error: CodingError) -> Refused {
+        match error {
+            CodingError::Unknown(text) => Refused::UnsupportedCoding(text),
+            CodingError::Undecodable(text) => Refused::Undecodable(text),
+            CodingError::TooLarge(text) => Refused::DecodedTooLarge(text),
+        }
     }
 }
 
@@ -89,11 +118,14 @@ impl From<Refusal> for Refused {
     }
 }
 
-/// For the operator's log; what a plugin has said is cut and on one line.
+/// For the operator's log: cut, and on one line, whatever a plugin or a sender has put into it.
 impl fmt::Display for Refused {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = match self {
-            Refused::Unauthenticated(text)
+            Refused::UnsupportedCoding(text)
+            | Refused::Undecodable(text)
+            | Refused::DecodedTooLarge(text)
+            | Refused::Unauthenticated(text)
             | Refused::Stale(text)
             | Refused::Malformed(text)
             | Refused::Unsupported(text)

@@ -9,6 +9,7 @@
 use crate::{
     bindings::keyvalue::store::{self, Bucket, Error},
     config::Config,
+    log,
 };
 
 /// An entry: the event's id, and when it was noted, in milliseconds since the epoch, in big-endian.
@@ -80,6 +81,7 @@ fn told<T>(what: &str, answer: Result<T, Error>) -> Option<T> {
         Err(Error::AccessDenied) => "the component may not use this store".to_owned(),
         Err(Error::Other(why)) => why,
     };
-    eprintln!("store-failed: {what}: {why}; the delivery goes on, and the origin finds duplicates by their ids");
+    let means = "the delivery goes on, and the origin finds duplicates by their ids";
+    log::line("store-failed", format_args!("{what}: {why}; {means}"));
     None
 }

@@ -13,6 +13,9 @@
 //! on: nothing is lost by waiting. What an event has broken of the plugin counts on: after its last try it is a dead letter,
 //! so that a run of events on which a plugin breaks does not keep those behind it for ever.
 //!
+//! An event that was being transformed when a process died is transformed alone, and not any more when that has happened
+//! [`limits::TRANSFORM_DEATHS_MAX`] times: it is a dead letter then, so that no event can keep the gateway from starting.
+//!
 //! Of one strand a single result is on its way into the journal at a time. A store that fails takes some results and
 //! refuses others; the next event of an ordering key must not get in while the one before it is tried again.
 
@@ -29,7 +32,7 @@ use std::{
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use hookgate_capabilities::CloudEvent;
 use tokio::{
-    sync::watch,
+    sync::{RwLock, watch},
     task::{JoinError, JoinSet},
     time::{Instant, sleep, sleep_until},
 };
@@ -63,7 +66,22 @@ const GONE: &str = "the event is not kept any more";
 #[async_trait::async_trait]
 pub trait Transform: Send + Sync {
     /// The outputs of an event: none to leave it out.
-    async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError>;
+    async fn transform(&self, event: &KeptEvent) -> Result<Transformed, TransformError>;
+}
+
+/// What the plugin has made of an event.
+#[derive(Clone, Debug, Default)]
+pub struct Transformed {
+    /// Its outputs, not checked yet.
+    pub outputs: Vec<CloudEvent>,
+    /// Part of the event's JSON counted as absent while the plugin read it.
+    pub is_incomplete: bool,
+}
+
+impl From<Vec<CloudEvent>> for Transformed {
+    fn from(outputs: Vec<CloudEvent>) -> Self {
+        Transformed { outputs, is_incomplete: false }
+    }
 }
 
 /// Why an event has no outputs.
@@ -75,6 +93,12 @@ pub enum TransformError {
     /// The plugin trapped or went over its limits, or is not there; worth some more tries.
     #[error("the plugin broke: {0}")]
     Broken(String),
+    /// So many processes have died while they transformed the event: it is not tried again.
+    #[error(
+        "the gateway's process ended {0} times while this event was being transformed, so it is not tried again; correct \
+         the plugin, then redrive it"
+    )]
+    Deadly(u8),
     /// The plugin has broken too often to be asked now; again after so long.
     #[error("the plugin is out")]
     Out(Duration),
@@ -148,6 +172,8 @@ struct Shared {
     routes: Arc<Routes>,
     ordered: Arc<Ordered>,
     transform: Arc<dyn Transform>,
+    /// Held by every call of a plugin, and by a suspect's alone.
+    calls: RwLock<()>,
 }
 
 impl Fanout {
@@ -160,7 +186,7 @@ impl Fanout {
         stop: watch::Receiver<bool>,
     ) -> Fanout {
         Fanout {
-            shared: Arc::new(Shared { journal, routes, ordered, transform }),
+            shared: Arc::new(Shared { journal, routes, ordered, transform, calls: RwLock::default() }),
             stop,
             sources: HashMap::new(),
             held: HashSet::new(),
@@ -262,7 +288,7 @@ impl Fanout {
             match lane.waiting.pop_front() {
                 None => return,
                 Some(Next::Read(event, waiting)) => {
-                    self.held_bytes = self.held_bytes.saturating_sub(event.delivery.request.body.len());
+                    self.held_bytes = self.held_bytes.saturating_sub(event.delivery.body().len());
                     self.start(*event, waiting);
                 }
                 Some(Next::Id(waiting)) => match self.shared.journal.event(waiting.event) {
@@ -317,7 +343,7 @@ impl Fanout {
         if lane.may_start_next() && self.transforming.len() < limits::TRANSFORMS_MAX {
             return self.start(event, waiting);
         }
-        let bytes = event.delivery.request.body.len();
+        let bytes = event.delivery.body().len();
         if self.held_bytes + bytes <= limits::FANOUT_WAITING_BYTES_MAX {
             self.held_bytes += bytes;
             lane.waiting.push_back(Next::Read(Box::new(event), waiting));
@@ -388,15 +414,17 @@ impl Fanout {
         }
     }
 
+    /// Tokio makes a future yield after a number of steps, and one that yields here would come to the journal after the
+    /// next. So these are exempt. Each waits for the store after a few steps.
     fn write(&mut self, id: EventId, done: Done, strand: Option<Strand>) {
         let journal = self.shared.journal.clone();
-        self.applying.push(Box::pin(async move {
+        self.applying.push(Box::pin(tokio::task::unconstrained(async move {
             while let Err(error) = write(&journal, id, done.clone()).await {
                 tracing::warn!(event = %id, %error, "a transformed event waits for the store");
                 sleep(JOURNAL_PAUSE).await;
             }
             (id, strand)
-        }));
+        })));
     }
 
     fn applied(&mut self, id: EventId, strand: Option<Strand>) {
@@ -424,7 +452,10 @@ impl Shared {
         let waiting = &state.waiting;
         let done = match self.transform(event, &mut state.failures).await {
             Err(TransformError::Out(pause)) => return Ended::Out(state, pause),
-            Ok(mut outputs) => cloudevents::check_all(&outputs).map(|()| {
+            Ok(Transformed { mut outputs, is_incomplete }) => cloudevents::check_all(&outputs).map(|()| {
+                if is_incomplete {
+                    cloudevents::say_unread(&mut outputs);
+                }
                 if self.ordered.holds(source) {
                     cloudevents::say_order(&mut outputs, event, waiting);
                 }
@@ -452,7 +483,7 @@ impl Shared {
     }
 
     /// Asks the plugin, again after a pause where it broke. `failures` are those of this event so far.
-    async fn transform(&self, event: &KeptEvent, failures: &mut usize) -> Result<Vec<CloudEvent>, TransformError> {
+    async fn transform(&self, event: &KeptEvent, failures: &mut usize) -> Result<Transformed, TransformError> {
         loop {
             let outcome = self.transform_once_there(event).await;
             let Err(TransformError::Broken(reason)) = outcome else { return outcome };
@@ -466,9 +497,9 @@ impl Shared {
 
     /// Asks the plugin, for as long as the event's body cannot be read. Behind it the source's later events wait, as they
     /// do behind every transformation.
-    async fn transform_once_there(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
+    async fn transform_once_there(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
         loop {
-            match self.transform.transform(event).await {
+            match self.transform_marked(event).await {
                 Err(TransformError::Away(reason)) => {
                     let (source, trace) = (&event.delivery.source, &event.delivery.trace);
                     tracing::warn!(trace, event = %event.id, source, reason, "an event waits for the object store");
@@ -477,6 +508,19 @@ impl Shared {
                 decided => return decided,
             }
         }
+    }
+
+    /// Asks the plugin, with the event marked meanwhile. One that was being transformed when a process died is asked for
+    /// alone: should it end this one, too, no other event is accused.
+    async fn transform_marked(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
+        let deaths = self.journal.transform_deaths(event.id);
+        if deaths >= limits::TRANSFORM_DEATHS_MAX {
+            return Err(TransformError::Deadly(deaths));
+        }
+        let _alone = if deaths > 0 { Some(self.calls.write().await) } else { None };
+        let _beside_others = if deaths == 0 { Some(self.calls.read().await) } else { None };
+        let _mark = self.journal.mark_transform(event.id);
+        self.transform.transform(event).await
     }
 
     /// Each output's destinations: a handoff for each pair.

@@ -8,11 +8,7 @@
 //!
 //! What comes after the reply (transform, routes, destinations) starts from the journal: `fanout` and `dispatch`.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookgate_capabilities::{
@@ -32,15 +28,18 @@ use crate::{
     claims::{AnswerBody, Arrival, Claims, claimed_event},
     clock::now_ms,
     config::{Fallback, Idempotency, KeyOf, Replay, ReplayAnswer, Server, Source},
+    diagnosis::{self, Subject},
+    duplicates,
     handed_over::{HandedOver, NotTaken},
     ingress::{
-        BodyBounds, BodyRoom, ClientCertificate, Refused, WholeBody, client_address, counted, discard_of_stranger,
-        read_body,
+        BodyBounds, BodyRoom, Client, ClientCertificate, Decoder, Failures, Refused, Share, WholeBody, content_codings,
+        discard_of_stranger, read_body,
     },
-    journal::{self, Admitted, Claim, Commit, EventId, EventKey, Journal, JournalError, KeptDelivery, Sender},
+    journal::{self, Admitted, Claim, Commit, EventId, EventKey, Journal, JournalError, KeptDelivery, KeyKind, Sender},
     keys::KeysError,
     limits,
-    live::Current,
+    live::{Current, Live},
+    mask,
     plugin::{Broken, Function, Provider},
     replay,
     serve::Lasting,
@@ -57,21 +56,34 @@ pub struct Gateway {
     handed_over: HandedOver,
     trials: Trials,
     public_url: String,
-    trusted_proxies: Vec<IpNet>,
     body_timeout: Duration,
     room: BodyRoom,
+    decoder: Decoder,
+    /// Refusals of each client, for the log.
+    refusals: Failures,
     metrics: ServerMetrics,
 }
 
 /// Whose a delivery is, and the version of its plugin that it began with.
 #[derive(Clone, Copy)]
 struct With<'a> {
+    live: &'a Arc<Live>,
     inbound: &'a Inbound,
     provider: &'a Provider,
     /// Another version that sees it too.
     beside: Option<&'a Beside>,
-    client: IpAddr,
+    client: Client,
     trace: &'a TraceId,
+}
+
+/// A body that is whole.
+struct Taken {
+    /// As received; empty where it goes to the object store.
+    received: Bytes,
+    /// As plugins read it.
+    body: Body,
+    arrival: Option<Box<Arrival>>,
+    held: Share,
 }
 
 /// A delivery that its plugin has judged and found authentic. Only [`verify`] makes one, so that what is not verified
@@ -82,6 +94,8 @@ struct Verified {
     accepted: Accepted,
     /// By which signatures, where they are remembered.
     proofs: Option<Proofs>,
+    /// Part of its JSON counted as absent.
+    is_incomplete: bool,
     /// The body's way into the object store, if it goes there.
     arrival: Option<Box<Arrival>>,
 }
@@ -102,7 +116,8 @@ enum Outcome {
 
 impl Gateway {
     /// Takes deliveries for the sources that are in force. `public_url` is what providers see, without a slash at its end.
-    pub fn new(current: Current, lasting: &Lasting, server: &Server, public_url: String) -> Self {
+    /// Addresses in `exempt` may have all of the memory for bodies.
+    pub fn new(current: Current, lasting: &Lasting, server: &Server, exempt: Vec<IpNet>, public_url: String) -> Self {
         Gateway {
             current,
             journal: lasting.journal.clone(),
@@ -110,19 +125,19 @@ impl Gateway {
             handed_over: lasting.handed_over.clone(),
             trials: lasting.trials.clone(),
             public_url,
-            trusted_proxies: server.trusted_proxies.clone(),
             body_timeout: server.body_timeout,
-            room: BodyRoom::new(server.body_memory),
+            room: BodyRoom::new(server.body_memory, exempt),
+            decoder: Decoder::default(),
+            refusals: Failures::for_log(),
             metrics: ServerMetrics::new(),
         }
     }
 
     /// Answers one request.
-    pub async fn receive(&self, request: http::Request<Incoming>, peer: SocketAddr) -> Response<AnswerBody> {
+    pub async fn receive(&self, request: http::Request<Incoming>, client: Client) -> Response<AnswerBody> {
         let received_at = now_ms();
         let (head, body) = request.into_parts();
         let trace = TraceId::of(&head.headers);
-        let client = client_address(peer.ip(), &head.headers, &self.trusted_proxies);
         let mut response = match claimed_event(head.uri.path()) {
             Some(_) => self.show_claim(&head, client, &trace).await,
             None => self.take_in(head, body, received_at, client, &trace).await.map(AnswerBody::from),
@@ -134,11 +149,11 @@ impl Gateway {
     }
 
     /// Answers a request for a claim.
-    async fn show_claim(&self, head: &Parts, client: IpAddr, trace: &TraceId) -> Response<AnswerBody> {
-        let served = self.claims.serve(&self.journal, &head.method, &head.uri, &head.headers).await;
+    async fn show_claim(&self, head: &Parts, client: Client, trace: &TraceId) -> Response<AnswerBody> {
+        let served = self.claims.serve(&self.journal, client, &head.method, &head.uri, &head.headers).await;
         served.unwrap_or_else(|refused| {
             self.metrics.refusals.count(refused.row().cause);
-            report(&refused, None, client, trace);
+            self.report(&refused, None, client, trace);
             refused.response(&trace.to_string()).map(AnswerBody::from)
         })
     }
@@ -149,7 +164,7 @@ impl Gateway {
         head: Parts,
         body: Incoming,
         received_at: u64,
-        client: IpAddr,
+        client: Client,
         trace: &TraceId,
     ) -> Response<Full<Bytes>> {
         let name = source_name(head.uri.path()).map(str::to_owned);
@@ -165,7 +180,7 @@ impl Gateway {
                 let running = inbound.plugin.get();
                 let provider = running.chosen(rand::random_range(0..100), &inbound.breakers);
                 let beside = Beside::new(&running);
-                let with = With { inbound, provider, beside: beside.as_ref(), client, trace };
+                let with = With { live: &live, inbound, provider, beside: beside.as_ref(), client, trace };
                 let outcome = self.deliver(with, head, body, received_at).await;
                 if let Some(beside) = beside {
                     self.trials.compare(beside, trace.to_string(), events_of(&outcome));
@@ -182,7 +197,7 @@ impl Gateway {
                 response
             }
             Err(refused) => {
-                report(&refused, name.as_deref(), client, trace);
+                self.report(&refused, inbound, client, trace);
                 refused.response(&trace.to_string())
             }
         }
@@ -203,6 +218,23 @@ impl Gateway {
         }
     }
 
+    /// Tells of a refusal in the log. Of a client that is refused all the time only some are told, with the number of those
+    /// before it that were not.
+    fn report(&self, refused: &Refused, inbound: Option<&Inbound>, client: Client, trace: &TraceId) {
+        let untold = match refused {
+            Refused::TooManyFailures(exceeded) => exceeded.untold,
+            _ => self.refusals.untold(client),
+        };
+        let Some(untold) = untold else { return };
+        let (cause, inside) = (refused.row().cause, refused.inside());
+        let (source, untold) = (inbound.map(|inbound| inbound.source.name.as_str()), (untold > 0).then_some(untold));
+        if refused.is_ours() {
+            tracing::error!(source, cause, %client, %trace, inside, untold, "a delivery could not be taken");
+        } else {
+            tracing::info!(source, cause, %client, %trace, inside, untold, "a delivery was refused");
+        }
+    }
+
     async fn deliver(
         &self,
         with: With<'_>,
@@ -215,25 +247,25 @@ impl Gateway {
         let senders = match authenticate(inbound, &head, client, received_at).await {
             Ok(senders) => senders,
             Err(refused) => {
+                diagnosis::note_unjudged(&inbound.refusals, &refused, client, with.trace);
                 discard_of_stranger(body, &head.headers).await;
                 return Err(count_failure(inbound, client, refused));
             }
         };
         take_credentials_out(&mut head, with);
-        // `_held` keeps the body's place until the reply is known.
-        let bounds = BodyBounds {
-            max: inbound.source.limits.body,
-            time: self.body_timeout,
-            room: &self.room,
-            claims: inbound.source.claim_check.map(|above| (above, &self.claims)),
-        };
-        let (whole, _held) = read_body(body, bounds).await?;
-        let (in_memory, body, arrival) = match whole {
-            WholeBody::Memory(bytes) => (bytes.clone(), Body::Memory(bytes), None),
-            WholeBody::Arrived(mut arrival) => (Bytes::new(), arrival.whole().await?.body(), Some(arrival)),
-        };
-        let request = Arc::new(self.request(head, in_memory, received_at));
-        let verified = match verify(with, request, body, arrival, &senders).await {
+        // Its place in memory is held until the reply is known.
+        let taken = self.take_body(with, &head.headers, body).await?;
+        let Taken { received, body, arrival, held: _held } = taken;
+        let request = Arc::new(self.request(head, received, received_at));
+        let judged = verify(with, request.clone(), body.clone(), arrival, &senders).await;
+        match &judged {
+            Ok(_) => inbound.refusals.authentic_from(client),
+            Err(refused) => {
+                let subject = Subject { request, body, senders: senders.clone() };
+                diagnosis::note(with.live, &inbound.source.name, refused, client, with.trace, subject);
+            }
+        }
+        let verified = match judged {
             Ok(Judged::Admit(verified)) => verified,
             Ok(Judged::Answer(reply)) => {
                 inbound.rates.spend_answered().map_err(Refused::RateLimited)?;
@@ -255,6 +287,38 @@ impl Gateway {
         committed.map_err(|refused| count_failure(inbound, client, refused))
     }
 
+    /// Reads the body, and undoes its content codings.
+    async fn take_body(&self, with: With<'_>, headers: &HeaderMap, body: Incoming) -> Result<Taken, Refused> {
+        let With { inbound, client, .. } = with;
+        let codings = match content_codings(headers) {
+            Ok(codings) => codings,
+            Err(refused) => {
+                discard_of_stranger(body, headers).await;
+                return Err(refused);
+            }
+        };
+        let (limit, claim_check) = (inbound.source.limits.body, inbound.source.claim_check);
+        // A body is decoded in memory, so one with a content coding is never a claim.
+        let (max, claim_check) = match codings.is_empty() {
+            true => (limit, claim_check),
+            false => (limit.min(limits::BODY_IN_MEMORY_BYTES_MAX), None),
+        };
+        let claims = claim_check.map(|above| (above, &self.claims));
+        let place = self.room.place(client, &inbound.source.name);
+        let bounds = BodyBounds { max, time: self.body_timeout, place, claims };
+        let (whole, mut held) = read_body(body, bounds).await?;
+        match whole {
+            WholeBody::Memory(received) => {
+                let read = self.decoder.decode(codings, received.clone(), max, &mut held).await?;
+                Ok(Taken { received, body: Body::Memory(read), arrival: None, held })
+            }
+            WholeBody::Arrived(mut arrival) => {
+                let body = arrival.whole().await?.body();
+                Ok(Taken { received: Bytes::new(), body, arrival: Some(arrival), held })
+            }
+        }
+    }
+
     /// The request as plugins see it.
     fn request(&self, head: Parts, body: Bytes, received_at: u64) -> Request {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
@@ -273,17 +337,24 @@ impl Gateway {
 
     /// Keeps a secret that the provider hands over. The reply that repeats it is sent when it is durable.
     async fn take_over(&self, inbound: &Inbound, handed_over: Enrollment) -> Result<Outcome, Refused> {
-        match self.handed_over.take(&inbound.source, handed_over).await {
-            Ok(reply) => Ok(Outcome::Answered(reply)),
-            Err(NotTaken::Closed(why)) => Err(Refused::HandoverClosed(why)),
-            Err(NotTaken::Store(error)) => Err(refused_by_store(error)),
+        // Such a reply says that the request has arrived, and nothing about the secret: the provider can send it again.
+        let harmless = (!handed_over.is_repeated()).then(|| handed_over.reply.clone());
+        match (self.handed_over.take(&inbound.source, handed_over).await, harmless) {
+            (Ok(reply), _) => Ok(Outcome::Answered(reply)),
+            (Err(NotTaken::Closed(why)), Some(reply)) => {
+                inbound.rates.spend_answered().map_err(Refused::RateLimited)?;
+                tracing::info!(source = inbound.source.name, "answered and not kept: {why}");
+                Ok(Outcome::Answered(reply))
+            }
+            (Err(NotTaken::Closed(why)), None) => Err(Refused::HandoverClosed(why)),
+            (Err(NotTaken::Store(error)), _) => Err(refused_by_store(error)),
         }
     }
 
     /// Makes the events durable. No reply is a success before this has ended.
     async fn commit(&self, with: With<'_>, verified: Verified, senders: Vec<Sender>) -> Result<Outcome, Refused> {
         let With { inbound, provider, trace, .. } = with;
-        let Verified { request, body, accepted, proofs, mut arrival } = verified;
+        let Verified { request, body, accepted, proofs, is_incomplete, mut arrival } = verified;
         let request = without_credentials(Arc::unwrap_or_clone(request), with);
         let (events, ranges) = known_by(&inbound.source, accepted.events, body).await?;
         let claim = match &mut arrival {
@@ -298,15 +369,19 @@ impl Gateway {
                 request,
                 senders,
                 claim,
+                is_incomplete,
+                decoded: None,
             },
             events,
             signatures: replay::signatures(&inbound.source, proofs.as_ref()),
             ordering: inbound.source.ordering.clone(),
         };
-        let admitted = self.journal.commit(commit).await.map_err(refused_by_store)?;
+        let journal::Committed { events: admitted, dropped, keeps_object } =
+            self.journal.take_in(commit).await.map_err(refused_by_store)?;
         if let Some(arrival) = arrival {
-            arrival.settle(admitted.iter().any(|event| matches!(event, Admitted::New(_)))).await;
+            arrival.settle(keeps_object).await;
         }
+        duplicates::tell(&inbound.source.name, &inbound.metrics, &dropped, trace);
         if is_replay(inbound, &admitted, trace) {
             return Err(Refused::Replayed);
         }
@@ -340,9 +415,9 @@ enum Judged {
 }
 
 /// Whether the sender is who may send, by what the head and the connection show.
-async fn authenticate(inbound: &Inbound, head: &Parts, address: IpAddr, now: u64) -> Result<Vec<Sender>, Refused> {
+async fn authenticate(inbound: &Inbound, head: &Parts, client: Client, now: u64) -> Result<Vec<Sender>, Refused> {
     let certificate = head.extensions.get::<ClientCertificate>();
-    let shown = Shown { headers: &head.headers, address, certificate, now };
+    let shown = Shown { headers: &head.headers, client, certificate, now };
     inbound.authenticator.authenticate(shown).await.map_err(|denied| match denied {
         Denied::Missing(why, challenges) => Refused::NoCredentials(why, challenges),
         Denied::Wrong(why, challenges) => Refused::WrongCredentials(why, challenges),
@@ -377,16 +452,18 @@ async fn verify(
     if let Some(proofs) = &proofs {
         delivery = delivery.noting(proofs.clone());
     }
-    let judged = judge(with, delivery).await?;
+    let judged = judge(with, delivery.clone()).await?;
+    let is_incomplete = delivery.is_incomplete();
     if let Some(beside) = with.beside {
         beside.saw(inbound, &request, &body, senders, &judged);
     }
     match judged {
         Err(Broken::KeysNeeded(_)) => Err(Refused::KeysUnavailable(KeysError::TooManyRounds.to_string())),
         Err(Broken::Body(text)) => Err(Refused::ClaimFailed(text)),
+        Err(Broken::NoTurn) => Err(Refused::Overloaded),
         Err(broken) => Err(Refused::PluginBroken(broken.cause(), broken.to_string())),
         Ok(Ok(Verdict::Admit(accepted))) => {
-            Ok(Judged::Admit(Box::new(Verified { request, body, accepted, proofs, arrival })))
+            Ok(Judged::Admit(Box::new(Verified { request, body, accepted, proofs, is_incomplete, arrival })))
         }
         Ok(Ok(Verdict::Answer(reply))) => Ok(Judged::Answer(reply)),
         Ok(Ok(Verdict::Confirm(confirmation))) => Ok(Judged::Confirm(confirmation)),
@@ -405,13 +482,18 @@ async fn verify(
 /// from the beginning.
 async fn judge(with: With<'_>, delivery: Delivery) -> Result<Judgement, Refused> {
     let With { inbound, provider, client, .. } = with;
-    let leave = inbound.breakers.ask(provider.hash(), Function::Verify, Some(counted(client)));
+    let leave = inbound.breakers.ask(provider.hash(), Function::Verify, client.counted().address());
     let leave = leave.map_err(Refused::PluginOut)?;
     let mut judgement = provider.verify(delivery.clone()).await;
     for _ in 0..limits::KEY_ROUNDS_MAX {
         let Err(Broken::KeysNeeded(need)) = &judgement else { break };
         // What cannot be fetched is nobody's forgery.
-        inbound.keys.of(provider).fetch(need).await.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
+        inbound
+            .keys
+            .of(provider)
+            .fetch(need, Some(client))
+            .await
+            .map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
         judgement = provider.verify(delivery.clone()).await;
     }
     inbound.breakers.tell(provider.hash(), leave, &judgement);
@@ -430,7 +512,7 @@ async fn confirm(with: With<'_>, confirmation: Confirmation) -> Result<Outcome, 
 /// A failed verification, of the sender or of the delivery, counts against its address, never against the source. An
 /// address over its limit is told so, but what it sends is still verified: behind a shared address a forger must not
 /// silence the provider.
-fn count_failure(inbound: &Inbound, client: IpAddr, refused: Refused) -> Refused {
+fn count_failure(inbound: &Inbound, client: Client, refused: Refused) -> Refused {
     match refused {
         Refused::NoCredentials(..)
         | Refused::WrongCredentials(..)
@@ -440,7 +522,7 @@ fn count_failure(inbound: &Inbound, client: IpAddr, refused: Refused) -> Refused
         | Refused::HandoverClosed(_)
         | Refused::Replayed => match inbound.rates.spend_failure(client) {
             Ok(()) => refused,
-            Err(wait) => Refused::TooManyFailures(wait),
+            Err(exceeded) => Refused::TooManyFailures(exceeded),
         },
         _ => refused,
     }
@@ -456,6 +538,7 @@ fn without_credentials(mut request: Request, with: With<'_>) -> Request {
     let may_stay = |name: &String| !CREDENTIALS.contains(&name.as_str()) || read_by_plugin.contains(name);
     let is_kept = |name: &String| may_stay(name) && !shown.iter().any(|shown| shown == name.as_str());
     request.headers.retain(|(name, _)| is_kept(name));
+    mask::take_out(&mut request, &with.inbound.secrets.by_name());
     request
 }
 
@@ -516,21 +599,20 @@ fn event_key(
     // The range was checked against the body when the plugin gave it.
     let payload = || event.payload.within(body).map_err(unreadable);
     let by_payload = || known_by::by_payload(&source.name, &payload()?).map_err(unreadable);
-    let known = match (&event.identity.known_by, key) {
-        (_, KeyOf::Payload) | (KnownBy::Payload, KeyOf::Id) => (by_payload()?, *ttl),
-        (KnownBy::Id(id), KeyOf::Id) => (known_by::by_id(&source.name, id), *ttl),
+    let (hash, lasts, kind) = match (&event.identity.known_by, key) {
+        (_, KeyOf::Payload) | (KnownBy::Payload, KeyOf::Id) => (by_payload()?, *ttl, KeyKind::Payload),
+        (KnownBy::Id(id), KeyOf::Id) => (known_by::by_id(&source.name, id), *ttl, KeyKind::Id),
         (KnownBy::Delivery(None), KeyOf::Id) => return Ok(None),
         (KnownBy::Delivery(Some(fresh)), KeyOf::Id) => {
             let hash = known_by::by_delivery(&source.name, fresh.as_bytes(), &payload()?).map_err(unreadable)?;
-            (occurrences.distinct(hash), *ttl)
+            (occurrences.distinct(hash), *ttl, KeyKind::Delivery)
         }
         (KnownBy::Undeclared, KeyOf::Id) => match fallback {
-            Fallback::Payload => (occurrences.distinct(by_payload()?), *fallback_window),
+            Fallback::Payload => (occurrences.distinct(by_payload()?), *fallback_window, KeyKind::Undeclared),
             Fallback::None => return Ok(None),
         },
     };
-    let (hash, lasts) = known;
-    Ok(Some(EventKey { hash, lasts }))
+    Ok(Some(EventKey { hash, lasts, kind }))
 }
 
 impl Outcome {
@@ -586,14 +668,6 @@ fn source_name(path: &str) -> Option<&str> {
     let name = path.strip_prefix("/in/")?;
     let name = name.strip_suffix('/').unwrap_or(name);
     (!name.is_empty() && !name.contains('/')).then_some(name)
-}
-
-fn report(refused: &Refused, source: Option<&str>, client: IpAddr, trace: &TraceId) {
-    let (cause, inside) = (refused.row().cause, refused.inside());
-    match refused.is_ours() {
-        true => tracing::error!(source, cause, %client, %trace, inside, "a delivery could not be taken"),
-        false => tracing::info!(source, cause, %client, %trace, inside, "a delivery was refused"),
-    }
 }
 
 /// Counts a request for as long as it is worked on, also when its sender goes away.

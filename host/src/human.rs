@@ -1,8 +1,23 @@
 //! Figures and texts for people.
 
+use crate::limits::NAME_BYTES_MAX;
+
 /// What comes from strangers must not steer the terminal.
 pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// `, did you mean "x"?` where one of the names is near.
+pub fn did_you_mean<'n>(text: &str, names: impl IntoIterator<Item = &'n str>) -> String {
+    // A third of the letters may be wrong; what is longer than any name is near none.
+    let letters = text.chars().count();
+    let near = names
+        .into_iter()
+        .filter(|_| letters <= NAME_BYTES_MAX)
+        .map(|name| (strsim::osa_distance(text, name), name))
+        .filter(|(mistakes, _)| *mistakes <= (letters / 3).max(1))
+        .min();
+    near.map_or_else(String::new, |(_, name)| format!(", did you mean \"{name}\"?"))
 }
 
 /// A span of time as a person says it, in its two largest units: `850ms`, `12s`, `3m 20s`, `2h 5m`, `4d 3h`.
@@ -42,6 +57,18 @@ pub fn bytes(count: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_nearest_name_is_suggested_and_none_that_is_far() {
+        let suggested = |text: &str| did_you_mean(text, ["stripe", "github", "svix"]);
+        for text in ["strpie", "stripee", "Stripe", "strip"] {
+            assert_eq!(suggested(text), ", did you mean \"stripe\"?", "{text}");
+        }
+        assert_eq!(suggested("svx"), ", did you mean \"svix\"?");
+        for text in ["", "paypal", &"stripe".repeat(1000)] {
+            assert_eq!(suggested(text), "", "{text}");
+        }
+    }
 
     #[test]
     fn spans_have_their_two_largest_units() {

@@ -7,9 +7,10 @@ use std::{
     collections::HashMap,
     num::NonZeroU32,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use hookgate_capabilities::{
     FetchedKeys, Found, KeyDocument, KeyError, KeyNeed, KeyRequest, OwnedKeyField, SecretText, UrlPattern,
 };
@@ -20,6 +21,7 @@ use zeroize::Zeroize;
 use crate::{
     config::Source,
     fetch::{Anew, Document, FetchError, Fetcher, Query},
+    ingress::Client,
     limits,
 };
 
@@ -28,10 +30,16 @@ pub struct SourceKeys {
     source: Arc<Source>,
     fetcher: Fetcher,
     granted: Granted,
-    /// What is left of the fetches that deliveries of this source may bring about.
-    budget: DefaultDirectRateLimiter,
+    strangers: Strangers,
     /// Documents that were read, by their queries.
     read: Mutex<HashMap<String, Read>>,
+}
+
+/// What is left of the fetches of documents that have verified nothing yet. Anybody can have those fetched, by making up
+/// key ids; so they are few, and one address has only a part of them.
+struct Strangers {
+    all: DefaultDirectRateLimiter,
+    by_address: DefaultKeyedRateLimiter<Client>,
 }
 
 /// The URLs that the deliveries of a source may have the host ask.
@@ -54,8 +62,11 @@ pub enum KeysError {
     Fetch(#[from] FetchError),
     /// Too many fetches for this source.
     #[error(
-        "deliveries of this source have brought about {max} fetches in a short time; further ones wait",
-        max = limits::KEY_FETCHES_OF_SOURCE.0
+        "deliveries of this source have asked for too many documents that have verified nothing yet: {} in {} s are fetched, \
+         {} for one address",
+        limits::KEY_FETCHES_OF_STRANGERS.0,
+        limits::KEY_FETCHES_OF_STRANGERS.1.as_secs(),
+        limits::KEY_FETCHES_OF_ADDRESS.0
     )]
     TooMany,
     /// Not a URL.
@@ -75,24 +86,27 @@ pub enum KeysError {
 impl SourceKeys {
     /// The keys of a source; nothing is fetched yet.
     pub fn new(source: Arc<Source>, granted: Granted, fetcher: Fetcher) -> SourceKeys {
-        let (count, per) = limits::KEY_FETCHES_OF_SOURCE;
-        let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
-        let quota = Quota::with_period(per / count.get()).unwrap_or(Quota::per_second(count)).allow_burst(count);
-        SourceKeys { source, fetcher, granted, budget: RateLimiter::direct(quota), read: Mutex::default() }
+        SourceKeys { source, fetcher, granted, strangers: Strangers::new(), read: Mutex::default() }
     }
 
-    /// Fetches what a plugin needs, unless it is at hand by now.
+    /// Fetches what a plugin needs for a delivery from an address, unless it is at hand by now. The address is none where
+    /// the delivery was admitted before.
     ///
     /// # Errors
     /// It cannot be had now.
-    pub async fn fetch(&self, need: &KeyNeed) -> Result<(), KeysError> {
+    pub async fn fetch(&self, need: &KeyNeed, sender: Option<Client>) -> Result<(), KeysError> {
         let query = self.query(&need.request)?;
         match self.fetcher.at_hand(&query) {
             Some(Err(error)) => return Err(error.into()),
             Some(Ok(document)) if need.newer_than.is_none_or(|number| document.number > number) => return Ok(()),
             Some(Ok(_)) | None => {}
         }
-        self.budget.check().map_err(|_| KeysError::TooMany)?;
+        let is_proven = self.fetcher.is_proven(&query);
+        if !is_proven && !self.fetcher.is_under_way(&query) {
+            self.strangers.spend(sender)?;
+        }
+        // What is proven does not wait behind what strangers make up.
+        let _room = if is_proven { None } else { Some(self.fetcher.stranger(&query)?) };
         match need.newer_than {
             None => self.fetcher.get(&query).await?,
             Some(number) => self.fetcher.newer(&query, number).await?,
@@ -151,7 +165,7 @@ impl SourceKeys {
         if read.len() >= limits::FETCHED_DOCUMENTS_MAX {
             read.clear();
         }
-        let keys = KeyDocument::read(request.format, &request.at, &document.bytes).map(Arc::new);
+        let keys = KeyDocument::read(&request.format, &request.at, &document.bytes).map(Arc::new);
         read.insert(name, (document.number, keys.clone()));
         keys
     }
@@ -168,6 +182,7 @@ impl FetchedKeys for SourceKeys {
         };
         // A failure of a moment ago is told by whoever is asked to fetch it.
         let Some(Ok(document)) = self.fetcher.at_hand(&query) else { return Found::Needed(None) };
+        self.fetcher.keep_fresh(&query);
         match self.read(request, &document) {
             Ok(keys) => Found::Document(keys, document.number),
             Err(_) if self.fetcher.anew(&query) == Anew::Outdated => Found::Needed(Some(document.number)),
@@ -178,6 +193,40 @@ impl FetchedKeys for SourceKeys {
     fn may_be_outdated(&self, request: &KeyRequest) -> bool {
         self.query(request).is_ok_and(|query| self.fetcher.anew(&query) == Anew::Outdated)
     }
+
+    fn proved(&self, request: &KeyRequest) {
+        if let Ok(query) = self.query(request) {
+            self.fetcher.prove(&query);
+        }
+    }
+}
+
+impl Strangers {
+    fn new() -> Self {
+        Strangers {
+            all: RateLimiter::direct(quota(limits::KEY_FETCHES_OF_STRANGERS)),
+            by_address: RateLimiter::keyed(quota(limits::KEY_FETCHES_OF_ADDRESS)),
+        }
+    }
+
+    /// Spends one fetch. The share of the address is looked at first, so that one address cannot use up what is for all.
+    fn spend(&self, sender: Option<Client>) -> Result<(), KeysError> {
+        if let Some(sender) = sender {
+            let is_known = self.by_address.len() < limits::KEY_FETCHING_ADDRESSES_MAX;
+            if !is_known {
+                self.by_address.retain_recent();
+            }
+            // Beyond so many addresses all further ones share what unknown senders have.
+            let counted = if is_known { sender.counted() } else { Client::Unknown };
+            self.by_address.check_key(&counted).map_err(|_| KeysError::TooMany)?;
+        }
+        self.all.check().map_err(|_| KeysError::TooMany)
+    }
+}
+
+fn quota((count, per): (u32, Duration)) -> Quota {
+    let count = NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN);
+    Quota::with_period(per / count.get()).unwrap_or(Quota::per_second(count)).allow_burst(count)
 }
 
 fn parsed(url: &str) -> Result<Uri, KeysError> {
@@ -201,7 +250,7 @@ fn wipe(json: Value) {
 mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
-    use hookgate_capabilities::KeyFormat;
+    use hookgate_capabilities::OwnedKeyFormat;
 
     use super::*;
     use crate::dispatch::egress::Guard;
@@ -222,7 +271,7 @@ mod tests {
     }
 
     fn request(url: &str, fields: Vec<(String, OwnedKeyField)>) -> KeyRequest {
-        KeyRequest { url: url.to_owned(), format: KeyFormat::Certificate, fields, at: String::new() }
+        KeyRequest { url: url.to_owned(), format: OwnedKeyFormat::Certificate(Vec::new()), fields, at: String::new() }
     }
 
     fn need(url: &str) -> KeyNeed {
@@ -254,19 +303,47 @@ mod tests {
         assert!(matches!(found, Found::Never(KeyError::Unusable(why)) if why.contains("secrets.missing")));
     }
 
-    #[tokio::test]
-    async fn made_up_urls_bring_about_so_many_fetches_and_no_more() {
-        let keys = keys();
-        let mut fetches = 0;
-        // While the clock runs some more come free: fewer than a loop can ask for.
-        let ended = loop {
-            match keys.fetch(&need(&format!("http://127.0.0.1/{fetches}.pem"))).await {
-                Err(KeysError::Fetch(_)) => fetches += 1,
-                other => break other,
+    /// How many made-up documents an address can have asked for before it is told to wait.
+    async fn fetched_for(keys: &SourceKeys, address: Option<Client>, from: u32) -> u32 {
+        for n in 0.. {
+            match keys.fetch(&need(&format!("http://127.0.0.1/{}.pem", from + n)), address).await {
+                Err(KeysError::Fetch(_)) => {}
+                other => {
+                    assert_eq!(other, Err(KeysError::TooMany));
+                    return n;
+                }
             }
-        };
-        assert_eq!(ended, Err(KeysError::TooMany));
-        assert!(fetches >= limits::KEY_FETCHES_OF_SOURCE.0, "{fetches}");
+        }
+        unreachable!("the loop has no end")
+    }
+
+    #[tokio::test]
+    async fn made_up_urls_bring_about_few_fetches_and_one_address_only_its_share_of_them() {
+        let keys = keys();
+        let address = |n: u8| Some(Client::Address([192, 0, 2, n].into()));
+        // While the clock runs some more come free: fewer than a loop can ask for.
+        let (share, all) = (limits::KEY_FETCHES_OF_ADDRESS.0, limits::KEY_FETCHES_OF_STRANGERS.0);
+        let first = fetched_for(&keys, address(1), 0).await;
+        assert!((share..all).contains(&first), "{first}");
+        assert!(fetched_for(&keys, address(2), 1_000).await >= 1, "another address has its own share");
+        let mut total = first;
+        for n in 3..20 {
+            total += fetched_for(&keys, address(n), u32::from(n) * 1_000).await;
+        }
+        assert!(total < 2 * all, "{total}");
+    }
+
+    /// The made-up ones have used up everything; the document that has verified a delivery is fetched again all the same.
+    #[tokio::test(start_paused = true)]
+    async fn a_proven_document_is_not_paid_from_what_strangers_spend() {
+        let keys = keys();
+        let proven = need("http://127.0.0.1/proven.pem");
+        assert!(matches!(keys.fetch(&proven, None).await, Err(KeysError::Fetch(_))), "the guard refuses loopback");
+        keys.proved(&proven.request);
+        fetched_for(&keys, None, 0).await;
+        tokio::time::advance(limits::FETCH_FAILURE_PAUSE).await;
+        assert!(matches!(keys.fetch(&proven, None).await, Err(KeysError::Fetch(_))));
+        assert_eq!(keys.fetch(&need("http://127.0.0.1/unproven.pem"), None).await, Err(KeysError::TooMany));
     }
 
     #[tokio::test]

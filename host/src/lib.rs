@@ -6,8 +6,13 @@ pub mod config;
 pub mod limits;
 
 mod clock;
+mod mask;
+mod private;
+pub mod process;
 
 pub mod auth;
+pub mod diagnosis;
+pub mod duplicates;
 pub mod fetch;
 pub mod gateway;
 pub mod handed_over;

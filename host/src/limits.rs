@@ -3,7 +3,7 @@
 //! What an operator can set is a [`Range`]: the default and the bounds within which a value makes sense. The reader of
 //! the configuration takes both from here, and so does the reference in `docs/operating.md`.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 pub use hookgate_capabilities::limits::*;
 
@@ -38,11 +38,24 @@ const DAY_MS: u64 = 24 * HOUR_MS;
 /// Connections from providers at once. One costs about 30 KiB and a descriptor: where the hard limit of open files is below
 /// what 4,096 and the rest need, fewer are taken (`descriptors`).
 pub const CONNECTIONS: Range = Range::new(4_096, 1, 100_000);
-/// Of a listener's connections, those that one address may have: a half, so that whoever takes its share leaves as much to
-/// all others. Trusted proxies and this machine may have all.
-pub const fn connections_of_address(connections: usize) -> usize {
-    connections.div_ceil(2)
-}
+/// Streams of one HTTP/2 connection at once: requests that are not answered, and answers that are not taken.
+pub const STREAMS_OF_CONNECTION_MAX: u32 = 64;
+/// Bytes of one stream's body that come before they are asked for. Enough for 2.5 MB/s over 100 ms.
+pub const STREAM_WINDOW_BYTES: u32 = 256 * KIB as u32;
+/// The same for all streams of a connection together: what a sender can have waiting in memory, beside the heads.
+pub const CONNECTION_WINDOW_BYTES: u32 = 512 * KIB as u32;
+/// Requests of one listener that are worked on, without their bodies: heads, and [`REQUEST_BYTES`] for each.
+pub const REQUESTS_BYTES_MAX: u64 = 64 * MIB;
+/// What a request takes besides its head.
+pub const REQUEST_BYTES: usize = 4 * KIB as usize;
+/// A request with no more than this is small: an eighth of the room is for those.
+pub const SMALL_REQUEST_BYTES_MAX: u64 = 16 * KIB;
+/// What must be taken of an answer a second, beyond `server.header-timeout`: slower readers are let go.
+pub const ANSWER_BYTES_A_SECOND_MIN: u64 = 64 * KIB;
+/// Bytes of an answer that are given to the protocol at once.
+pub const ANSWER_PIECE_BYTES: usize = 16 * KIB as usize;
+/// When all places are taken, one is made free on which nothing has moved for this long.
+pub const RESTING_TIME_MIN: Duration = Duration::from_secs(1);
 /// Connections to the admin API at once.
 pub const ADMIN_CONNECTIONS: usize = 128;
 /// Descriptors that connections leave to the store, its logs and everything else.
@@ -55,12 +68,17 @@ pub const BODY_TIMEOUT_MS: Range = Range::new(30 * SECOND_MS, 100, 10 * MINUTE_M
 pub const DRAIN_TIMEOUT_MS: Range = Range::new(25 * SECOND_MS, 100, 10 * MINUTE_MS);
 /// The body of a delivery. Nearly all are below 64 KiB; GitHub's reach 25 MiB, which is for its source to allow.
 pub const BODY_BYTES: Range = Range::new(MIB, 1, 64 * GIB);
+/// Bodies with a content coding that are decoded at once. Each takes some milliseconds a MiB, and a window of up to 16 MiB.
+pub const DECODERS_MAX: usize = 4;
 /// The largest body that is taken into memory; larger ones need a claim check.
 pub const BODY_IN_MEMORY_BYTES_MAX: u64 = 64 * MIB;
 
 /// Bodies of all deliveries together that are in memory at once; a delivery that finds no room is answered 503. What comes
 /// on top while a delivery is stored is about twice its body.
 pub const BODY_MEMORY_BYTES: Range = Range::new(256 * MIB, MIB, 64 * GIB);
+
+/// A body with no more than this is small: an eighth of the room for bodies is for those.
+pub const SMALL_BODY_BYTES_MAX: u64 = 64 * KIB;
 
 /// How often the files of `server.tls` are read, to be used once they have changed.
 pub const TLS_FILES_EVERY: Duration = Duration::from_secs(2);
@@ -93,8 +111,43 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Addresses with failed verifications that are remembered at once. When they are more, those with room again are forgotten,
 /// and while that is not enough all failures count together.
 pub const FAILING_ADDRESSES_MAX: usize = 10_000;
+/// How often failures of an address that is over its limit are told in the log; in between they are counted.
+pub const FAILURES_TOLD_EVERY: Duration = Duration::from_secs(60);
+/// Refusals of one address that are told in the log; beyond it they are told as seldom.
+pub const REFUSALS_TOLD_A_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
 /// Event ids in the `hookgate-event` header of a reply.
 pub const REPLY_EVENT_IDS_MAX: usize = 20;
+
+// Diagnosis of refused deliveries.
+
+/// Refused deliveries that are kept of one source; half of them for addresses that have sent authentic deliveries.
+pub const REFUSALS_OF_SOURCE_MAX: usize = 64;
+/// Those of one address.
+pub const REFUSALS_OF_ADDRESS_MAX: usize = 8;
+/// Names and values of headers that are kept of one.
+pub const REFUSED_HEAD_BYTES_MAX: usize = 4 * 1024;
+/// Its URL.
+pub const REFUSED_URL_BYTES_MAX: usize = 1024;
+/// Its method.
+pub const REFUSED_METHOD_BYTES_MAX: usize = 32;
+/// Its body, where `diagnosis.bodies` keeps it.
+pub const REFUSED_BODY_BYTES_MAX: usize = 16 * 1024;
+/// Addresses of one source that are remembered for having sent authentic deliveries.
+pub const KNOWN_SENDERS_OF_SOURCE: usize = 256;
+/// Diagnoses of one source that are made at once after a pause; then one a second.
+pub const DIAGNOSES_BURST: NonZeroU32 = NonZeroU32::new(10).unwrap();
+/// A body that is looked into.
+pub const DIAGNOSED_BODY_BYTES_MAX: usize = MIB as usize;
+/// A body that is written as other programs would write it.
+pub const DIAGNOSED_JSON_BYTES_MAX: usize = 64 * 1024;
+/// The beginning of a body, in which times are looked for.
+pub const DIAGNOSED_TIMES_BODY_BYTES: usize = 4 * 1024;
+/// Times at which a delivery is judged.
+pub const DIAGNOSED_TIMES_MAX: usize = 16;
+/// URLs with which it is judged.
+pub const DIAGNOSED_URLS_MAX: usize = 64;
+/// Other sources at which it is judged.
+pub const DIAGNOSED_SOURCES_MAX: usize = 50;
 
 // Claims.
 
@@ -115,9 +168,15 @@ pub const CLAIM_STORE_TIME_MAX: Duration = Duration::from_secs(30);
 /// Bytes that are fetched from a bucket at once where a plugin reads a claim.
 pub const CLAIM_FETCH_BYTES: usize = 4 * MIB as usize;
 /// Bytes that are read at once where a claim is sent.
-pub const CLAIM_SENT_BLOCK_BYTES: u64 = 256 * KIB;
+pub const CLAIM_SENT_BLOCK_BYTES: u64 = 64 * KIB;
 /// Claims that are sent at once; a block of each is in memory. Further ones are answered 503.
-pub const CLAIM_READERS_MAX: usize = 64;
+pub const CLAIM_READERS_MAX: u64 = 64;
+/// How long a request for a claim waits for a place.
+pub const CLAIM_PLACE_TIME_MAX: Duration = Duration::from_secs(2);
+/// How often it is looked for bodies that were left behind on their way in, beyond the look at the start.
+pub const CLAIM_LEFT_BEHIND_EVERY: Duration = Duration::from_secs(10 * 60);
+/// What has not been written for this long, and is not on its way, was left behind.
+pub const CLAIM_LEFT_BEHIND_AGE: Duration = Duration::from_secs(60 * 60);
 /// Payloads that are parts of one large body, taken together, as a multiple of it: each is hashed.
 pub const CLAIM_PARTS_MAX: u64 = 4;
 /// What a call of a plugin may take longer for each second's worth of a body outside memory: it is read and hashed within
@@ -156,6 +215,8 @@ pub const PLUGIN_HANDLES_MAX: usize = 256;
 pub const PLUGIN_PASSED_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// Of the calls at once, one plugin has at most one in so many: those of one that loops leave room for all others.
 pub const PLUGIN_SHARE_OF_CALLS: u32 = 4;
+/// How long a delivery waits for its plugin's turn; then it is answered 503.
+pub const PLUGIN_TURN_TIME_MAX: Duration = Duration::from_secs(10);
 /// A call that has computed for longer goes on only as one of few (half of the processors): the other half is for those
 /// that take microseconds.
 pub const PLUGIN_SHORT_TIME: Duration = Duration::from_millis(5);
@@ -177,6 +238,24 @@ pub const PLUGIN_FUNCTIONS_MAX: usize = 200_000;
 pub const PLUGIN_CODE_BYTES_MAX: usize = 32 * 1024 * 1024;
 /// Bytes of one of them: the time of compiling grows faster than a function does. Interpreters have loops of about 100 KiB.
 pub const PLUGIN_FUNCTION_BYTES_MAX: usize = 1024 * 1024;
+/// Bytes of the conformance vectors in a component; they are kept for as long as it is loaded.
+pub const PLUGIN_VECTORS_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// Signatures of a component of which the keys are shown.
+pub const PLUGIN_SIGNATURES_MAX: usize = 16;
+/// Exports of a component that are shown; a plugin has four.
+pub const PLUGIN_EXPORTS_MAX: usize = 64;
+/// Local variables of one function.
+pub const PLUGIN_FUNCTION_LOCALS_MAX: usize = 10_000;
+/// The same times its blocks: the compiler follows each variable through each block. The main loop of an interpreter has some
+/// hundreds of variables and some thousands of blocks.
+pub const PLUGIN_FUNCTION_LOCALS_TIMES_BLOCKS_MAX: usize = 20_000_000;
+/// How long a component that is not bundled may take to be compiled and tried in a process of its own. Python takes some
+/// seconds.
+pub const PLUGIN_TRIAL_TIME_MAX: Duration = Duration::from_secs(180);
+/// Memory of that process: what is written to, not what is reserved.
+pub const PLUGIN_TRIAL_MEMORY_BYTES_MAX: u64 = 4 * GIB;
+/// What that process may answer.
+pub const PLUGIN_TRIAL_ANSWER_BYTES_MAX: u64 = 64 * KIB;
 /// Entries of the history of plugins' versions; older ones are dropped.
 pub const PLUGIN_HISTORY_MAX: u64 = 1_000;
 /// Versions of one plugin that are kept; those that nothing uses are removed beyond it, oldest first.
@@ -269,6 +348,15 @@ pub const IDEMPOTENCY_TTL_MS: Range = Range::new(72 * HOUR_MS, SECOND_MS, 90 * D
 /// How long equal bytes count as the same event where nothing declares what identifies one.
 pub const IDEMPOTENCY_FALLBACK_WINDOW_MS: Range = Range::new(10 * MINUTE_MS, SECOND_MS, 90 * DAY_MS);
 
+/// Duplicates of one event that are recorded; further ones are counted.
+pub const DUPLICATES_OF_EVENT_MAX: usize = 16;
+/// Deliveries of one source that are recorded because something of them was dropped; then the oldest ones are forgotten.
+pub const DUPLICATES_OF_SOURCE_MAX: u64 = 10_000;
+/// What these take on disk, their bodies included.
+pub const DUPLICATES_OF_SOURCE_BYTES_MAX: u64 = 256 * MIB;
+/// Duplicates that one order has admitted.
+pub const DUPLICATES_ADMITTED_AT_ONCE: usize = 100;
+
 /// How long a signature is remembered, where `replay` is on.
 pub const REPLAY_WINDOW_MS: Range = Range::new(DAY_MS, SECOND_MS, 90 * DAY_MS);
 
@@ -339,19 +427,41 @@ pub const BREAKER_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The longest that a `Retry-After` keeps everything else from the destination.
 pub const BREAKER_ASKED_PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
 
+/// Process deaths during an event's transformation after which it is a dead letter.
+pub const TRANSFORM_DEATHS_MAX: u8 = 3;
+/// Events whose transformation is noted at once, those among them that a process has not survived included.
+pub const SUSPECTS_MAX: u64 = 1024;
+
+// Clocks.
+
+/// How far the wall clock may move otherwise than the steady one before that counts as a jump. NTP slews a clock by less and
+/// steps it by more than an eighth of a second; nothing is lost by seconds.
+pub const CLOCK_JUMP_MS: u64 = 10 * SECOND_MS;
+/// How long the wall clock must stay where it has jumped to before anything is forgotten by it.
+pub const CLOCK_SETTLE_MS: u64 = HOUR_MS;
+/// How often the time by which work waits is written down while nothing else is written: a crash loses no more of it.
+pub const WAIT_TIME_NOTED_EVERY: Duration = Duration::from_secs(60);
+
 // Documents that the host fetches: key sets, certificates.
 
 /// For one of them, from resolving the name to the last byte. Providers wait 5 to 30 seconds for their answer.
 pub const FETCH_TIME_MAX: Duration = Duration::from_secs(5);
-/// Fetches that the deliveries of one source can bring about; further ones are answered 503. Forgers can make up key ids
-/// and, within a pattern, URLs.
-pub const KEY_FETCHES_OF_SOURCE: (u32, Duration) = (30, Duration::from_secs(60));
+/// Fetches of documents that have verified nothing yet, for one source; further ones are answered 503. Forgers can make up
+/// key ids and, within a pattern, URLs, and each is asked of the provider with the operator's credentials. Documents that
+/// have verified a signature once are fetched again without a bound of this kind.
+pub const KEY_FETCHES_OF_STRANGERS: (u32, Duration) = (15, Duration::from_secs(60));
+/// Of these, the ones of one address.
+pub const KEY_FETCHES_OF_ADDRESS: (u32, Duration) = (5, Duration::from_secs(60));
+/// Addresses whose fetches are counted apart; further ones count together.
+pub const KEY_FETCHING_ADDRESSES_MAX: usize = 1_000;
 /// The size of one. Key sets have some KiB; with chains of certificates in them some tens.
 pub const FETCHED_BYTES_MAX: usize = 128 * 1024;
 /// How many are remembered.
 pub const FETCHED_DOCUMENTS_MAX: usize = 128;
 /// Who waits for documents at once; further ones are answered 503.
 pub const FETCH_WAITS_MAX: usize = 64;
+/// Of these, the ones that wait for a document that has verified nothing yet.
+pub const FETCH_STRANGERS_MAX: usize = 48;
 /// Connections that are kept for each host.
 pub const FETCH_IDLE_CONNECTIONS: usize = 2;
 /// How long a document is used without asking again, where its server does not say.
@@ -405,6 +515,8 @@ pub const SIGNING_SECRET_BYTES_MAX: usize = 64;
 
 // A duplicate is answered with the id of the event that came first: that one should still be there to be shown.
 const _: () = assert!(IDEMPOTENCY_TTL_MS.default <= STORE_RETENTION_MS.default);
+// Any body that was in memory can be kept.
+const _: () = assert!(BODY_IN_MEMORY_BYTES_MAX < DUPLICATES_OF_SOURCE_BYTES_MAX);
 // What a signature belongs to is known for as long as the signature itself.
 const _: () = assert!(REPLAY_WINDOW_MS.default <= IDEMPOTENCY_TTL_MS.default);
 const _: () = assert!(RETRY_FIRST_MS.default <= RETRY_MAX_MS.default && RETRY_FIRST_MS.max <= RETRY_MAX_MS.max);
@@ -418,3 +530,5 @@ const _: () = assert!(CLAIM_PART_BYTES as u64 * 10_000 >= BODY_BYTES.max);
 const _: () = assert!(RATE_PERIOD_MS_MIN < RATE_PERIOD_MS_MAX);
 // Whoever is waited for is remembered until it has come.
 const _: () = assert!(FETCH_WAITS_MAX < FETCHED_DOCUMENTS_MAX);
+const _: () = assert!(FETCH_STRANGERS_MAX < FETCH_WAITS_MAX);
+const _: () = assert!(KEY_FETCHES_OF_ADDRESS.0 < KEY_FETCHES_OF_STRANGERS.0);

@@ -24,8 +24,8 @@ pub fn signatures(source: &Source, proofs: Option<&Proofs>) -> Signatures {
         let mut hash = Sha256::new();
         hash.update((source.name.len() as u64).to_be_bytes());
         hash.update(&source.name);
-        // The keys of events have 1 and 2 here.
-        hash.update([3]);
+        // The keys of events have 1 to 3 here.
+        hash.update([4]);
         hash.update(proof);
         hash.finalize().first_chunk().copied()
     };

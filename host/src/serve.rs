@@ -17,7 +17,6 @@ use tokio::sync::Notify;
 use crate::{
     admin::{self, AdminState, Parts},
     claims::{self, ClaimError, Claims},
-    clock::now_ms,
     config::{self, Config, ConfigErrors, Warning},
     descriptors,
     dispatch::{self, Dispatcher, Prepared, StartError, egress::Guard},
@@ -30,12 +29,13 @@ use crate::{
     limits,
     live::{Current, Live},
     plugin::{
-        Catalog, CatalogError, Function, Origin, Plugin, Provider, Running, Sandbox, SandboxError, SandboxLimits,
+        ArtifactError, Catalog, CatalogError, Function, Origin, Plugin, Provider, Running, Sandbox, SandboxError,
+        SandboxLimits, child::FirstCalls,
     },
     reorder,
     sources::{Inbound, Sources},
     telemetry::{
-        DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, handed_over_secrets,
+        DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, TlsMetrics, handed_over_secrets,
         metrics::{held_events, plugin_breaker_open, plugin_version},
     },
     trial::Trials,
@@ -47,7 +47,10 @@ use crate::{
 pub enum ServeError {
     /// The sandbox.
     #[error(transparent)]
-    Sandbox(#[from] SandboxError),
+    Sandbox(SandboxError),
+    /// The directory of compiled plugins, and the key of the configuration that it follows from.
+    #[error("{0}; set {1} to a directory that the gateway's user can write to")]
+    Artifacts(ArtifactError, &'static str),
     /// A plugin.
     #[error(transparent)]
     Plugin(#[from] CatalogError),
@@ -136,7 +139,8 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     // A proxy or a tunnel on this machine brings everybody's deliveries, and is seldom named as a trusted one.
     let exempt = server.trusted_proxies.iter().copied().chain(ingress::this_machine()).collect::<Vec<_>>();
     let bind = |address, connections, metrics, key| {
-        let bounds = Bounds { connections, exempt: exempt.clone(), header_timeout };
+        let trusted_proxies = server.trusted_proxies.clone();
+        let bounds = Bounds { connections, trusted_proxies, exempt: exempt.clone(), header_timeout };
         async move {
             let listener = Listener::bind(address, bounds, metrics).await;
             listener.map_err(|error| ServeError::Listen(address, error, key))
@@ -175,7 +179,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
         claims: claims.clone(),
         versions: versions.clone(),
     };
-    let gateway = Gateway::new(current.clone(), &lasting, &server, public_url.clone());
+    let gateway = Gateway::new(current.clone(), &lasting, &server, exempt.clone(), public_url.clone());
     let gateway = Arc::new(gateway);
     let state = AdminState::new(Parts {
         current: current.clone(),
@@ -189,9 +193,9 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     });
 
     let (stop, shutdown) = Shutdown::new(server.drain_timeout);
-    let receive = move |request, peer| {
+    let receive = move |request, client| {
         let gateway = gateway.clone();
-        async move { gateway.receive(request, peer).await }
+        async move { gateway.receive(request, client).await }
     };
     let taking = tokio::spawn(deliveries.serve(receive, shutdown.clone()));
     let telling = tokio::spawn(admin.serve(admin::service(admin::router(state), server.body_timeout), shutdown));
@@ -340,13 +344,19 @@ fn keep_what_holds_from_the_start(before: &Config, next: &mut Config) -> Vec<&'s
 }
 
 /// The sandbox that a configuration asks for.
-pub fn sandbox(config: &Config) -> Result<Arc<Sandbox>, SandboxError> {
+pub fn sandbox(config: &Config) -> Result<Arc<Sandbox>, ServeError> {
     let limits = SandboxLimits {
         concurrency: config.plugins.concurrency,
         memory_bytes: config.plugins.memory as usize,
         time: config.plugins.timeout,
     };
-    Sandbox::new(limits, &artifacts(config))
+    Sandbox::new(limits, &artifacts(config), FirstCalls::in_child()).map_err(|error| match error {
+        SandboxError::Artifacts(error @ ArtifactError::Io(..)) => {
+            let key = if config.plugins.cache.is_some() { "plugins.cache" } else { "store.path" };
+            ServeError::Artifacts(error, key)
+        }
+        error => ServeError::Sandbox(error),
+    })
 }
 
 fn artifacts(config: &Config) -> PathBuf {
@@ -426,17 +436,18 @@ fn render(
     current: Current,
     handed_over: HandedOver,
 ) -> Box<dyn Fn() -> String + Send + Sync> {
-    let of_journal = JournalMetrics::new();
+    // Those of TLS are there without TLS as well, at 0.
+    let (of_journal, _) = (JournalMetrics::new(), TlsMetrics::new());
     let sources = Mutex::new(BTreeSet::new());
     let at_work = Mutex::new(BTreeMap::new());
     let known = Mutex::new(BTreeSet::from([journal::TRANSFORM, journal::ORDERING].map(str::to_owned)));
     Box::new(move || {
         let live = current.get();
-        if let Some(free) = journal::free_bytes(&live.config.store.path) {
+        if let Ok(free) = journal::free_bytes(&live.config.store.path) {
             of_journal.free_bytes.set(free as f64);
         }
         let kept = handed_over.list();
-        for source in live.config.sources.iter().filter(|source| !source.handed_over.is_empty()) {
+        for source in &live.config.sources {
             let count = kept.iter().filter(|told| told.source == source.name).count();
             handed_over_secrets(&source.name).set(count as f64);
         }
@@ -473,12 +484,10 @@ fn render(
             for name in &*known {
                 let metrics = DestinationMetrics::new(name);
                 let figures = stats.destinations.get(name);
-                let age =
-                    figures.and_then(|figures| figures.oldest).map_or(0, |oldest| now_ms().saturating_sub(oldest));
                 metrics.queued.set(figures.map_or(0, |figures| figures.queued) as f64);
                 metrics.waiting.set(figures.map_or(0, |figures| figures.waiting) as f64);
                 metrics.blocked_keys.set(figures.map_or(0, |figures| figures.blocking) as f64);
-                metrics.oldest.set(age as f64 / 1000.0);
+                metrics.oldest.set(figures.and_then(|figures| figures.oldest).unwrap_or_default().as_secs_f64());
             }
         }
         metrics.render()

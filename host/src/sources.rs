@@ -5,20 +5,22 @@ use std::{
     sync::Arc,
 };
 
-use hookgate_capabilities::{CloudEvent, Delivery, Event};
+use hookgate_capabilities::{Delivery, Event};
 
 use crate::{
     auth::Authenticator,
     claims::{ClaimError, Claims, body_of},
     config::Source,
-    fanout::{Transform, TransformError},
+    diagnosis::Refusals,
+    fanout::{Transform, TransformError, Transformed},
     fetch::Fetcher,
     handed_over::{HandedOver, SourceSecrets},
     ingress::SourceRates,
     journal::{self, KeptEvent},
     keys::{Granted, SourceKeys},
+    mask,
     plugin::{Breakers, Broken, Function, Provider, Running, Slot},
-    telemetry::SourceMetrics,
+    telemetry::{SourceMetrics, metrics::begin_plugin_swaps},
 };
 
 /// A source, ready for deliveries.
@@ -41,6 +43,8 @@ pub struct Inbound {
     pub rates: Arc<SourceRates>,
     /// What it counts.
     pub metrics: SourceMetrics,
+    /// Deliveries that it has refused.
+    pub refusals: Arc<Refusals>,
 }
 
 /// What the host fetches for the versions of a source's plugin.
@@ -83,8 +87,10 @@ impl Sources {
         let ready = |(source, running, granted): (Arc<Source>, Running, Granted)| {
             let same = before.get(&source.name).filter(|before| before.source.limits == source.limits);
             let rates = same.map_or_else(|| Arc::new(SourceRates::new(&source.limits)), |same| same.rates.clone());
+            let refusals = before.get(&source.name).map_or_else(Arc::default, |before| before.refusals.clone());
             let own = Granted { keys: source.keys.allow.clone(), confirm: source.keys.confirm.clone() };
             let fetched = |granted| Arc::new(SourceKeys::new(source.clone(), granted, fetcher.clone()));
+            begin_plugin_swaps(&source.plugin);
             let inbound = Inbound {
                 authenticator: Authenticator::new(&source.auth, fetcher),
                 plugin: Slot::running(running),
@@ -94,6 +100,7 @@ impl Sources {
                 keys: VersionKeys { own: fetched(own), bundled: fetched(granted) },
                 rates,
                 metrics: SourceMetrics::new(&source.name),
+                refusals,
                 source: source.clone(),
             };
             (source.name.clone(), inbound)
@@ -115,6 +122,11 @@ impl Sources {
         self.by_name.iter().flat_map(of).flatten().collect()
     }
 
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Inbound> {
+        self.by_name.values()
+    }
+
     /// The source of that name.
     pub fn get(&self, name: &str) -> Option<&Inbound> {
         self.by_name.get(name)
@@ -125,7 +137,7 @@ impl Sources {
 /// An event whose source is gone from the configuration waits as a dead letter until it is back.
 #[async_trait::async_trait]
 impl Transform for Sources {
-    async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
+    async fn transform(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
         let name = &event.delivery.source;
         let Some(inbound) = self.get(name) else {
             let text = format!("the source {name:?} is not in the configuration any more; put it back and redrive");
@@ -134,7 +146,9 @@ impl Transform for Sources {
         let running = inbound.plugin.get();
         let plugin = running.transforming(&event.delivery.plugin.1, &inbound.breakers);
         let leave = inbound.breakers.ask(plugin.hash(), Function::Transform, None).map_err(TransformError::Out)?;
-        let request = Arc::new(event.delivery.request.clone());
+        let mut request = event.delivery.request.clone();
+        mask::hide(&mut request);
+        let request = Arc::new(request);
         let body = body_of(&event.delivery, self.claims.as_ref()).await.map_err(not_there)?;
         let payload = event.admission.payload.within(&body);
         let lent = Event {
@@ -146,10 +160,14 @@ impl Transform for Sources {
                 .with_body(body)
                 .from_known_sender(journal::methods(&event.delivery.senders)),
         };
+        let delivery = lent.delivery();
         let outcome = plugin.transform(lent).await;
         inbound.breakers.tell(plugin.hash(), leave, &outcome);
         match outcome {
-            Ok(outputs) => outputs.map_err(TransformError::Refused),
+            Ok(Ok(outputs)) => {
+                Ok(Transformed { outputs, is_incomplete: event.delivery.is_incomplete || delivery.is_incomplete() })
+            }
+            Ok(Err(why)) => Err(TransformError::Refused(why)),
             Err(Broken::Body(why)) => Err(TransformError::Away(why)),
             Err(broken) => Err(TransformError::Broken(broken.to_string())),
         }

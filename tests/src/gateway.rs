@@ -202,6 +202,11 @@ impl Gateway {
         self.deliveries
     }
 
+    /// The admin listener.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// Sends a delivery to a source.
     pub async fn send(&self, source: &str, delivery: &Delivery) -> Reply {
         client::send(&self.url(source), delivery).await

@@ -8,9 +8,11 @@
 
 mod bucket;
 mod client;
+pub mod coding;
 mod config;
 mod gateway;
 pub mod issuer;
+mod peer;
 pub mod raw;
 mod receiver;
 pub mod sign;
@@ -20,6 +22,7 @@ pub use bucket::Bucket;
 pub use client::{Delivery, Reply, get, send, try_send};
 pub use config::{Config, SECRET};
 pub use gateway::{Finished, Gateway, binary, directory, run};
+pub use peer::Peer;
 pub use receiver::{Answer, Received, Receiver, WEBHOOK_SECRET, verified_event};
 pub use wait::{PATIENCE, eventually, within};
 

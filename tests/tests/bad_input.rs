@@ -206,18 +206,30 @@ async fn a_body_that_never_ends_is_refused_while_it_comes() {
 fn secrets_and_settings_with_which_a_plugin_can_judge_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("hookgate.toml");
+    // What is wrong, and what stands at the place that is told.
     let wrong = [
-        ("adyen", "secrets.hmac = { value = \"not hex\" }"),
-        ("hmac", "secrets.signing = { value = \"s\" }\nsettings.provider = \"nobody\""),
-        ("hmac", "secrets.signing = { value = \"s\" }\nsettings = { signature = \"header:x\", content = \"{bogus}\" }"),
-        ("standard-webhooks", ""),
-        ("standard-webhooks", "secrets.signing = { value = \"whsec_not base64\" }"),
-        ("stripe", "secrets.signing = { value = \"s\" }\nsettings.tolerance = \"soon\""),
+        ("adyen", "secrets.hmac = { value = \"not hex\" }", "{ value = \"not hex\" }"),
+        ("discord", "secrets.public-key = { value = \"zz\" }", "{ value = \"zz\" }"),
+        ("hmac", "secrets.signing = { value = \"s\" }\nsettings.provider = \"nobody\"", "\"nobody\""),
+        (
+            "hmac",
+            "secrets.signing = { value = \"s\" }\nsettings = { signature = \"header:x\", key = \"hexx\" }",
+            "\"hexx\"",
+        ),
+        (
+            "hmac",
+            "secrets.signing = { value = \"s\" }\nsettings = { signature = \"header:x\", content = \"{bogus}\" }",
+            "\"{bogus}\"",
+        ),
+        ("standard-webhooks", "", "\"standard-webhooks\""),
+        ("standard-webhooks", "secrets.signing = { value = \"whsec_not base64\" }", "{ value = \"whsec_not base64\" }"),
+        ("standard-webhooks", "secrets.signing = [{ value = \"whsec_n/b64\" }]", "[{ value = \"whsec_n/b64\" }]"),
+        ("stripe", "secrets.signing = { value = \"s\" }\nsettings.tolerance = \"soon\"", "\"soon\""),
     ];
-    let right = ("stripe", "secrets.signing = { value = \"s\" }");
+    let right = ("stripe", "secrets.signing = { value = \"s\" }", "");
     let sources = wrong.iter().chain([&right]).enumerate();
     let config =
-        sources.fold(Config::new(), |config, (n, (plugin, lines))| config.source(&format!("s{n}"), plugin, lines));
+        sources.fold(Config::new(), |config, (n, (plugin, lines, _))| config.source(&format!("s{n}"), plugin, lines));
     fs::write(&path, config.text(&directory.path().join("artifacts"))).unwrap();
     let finished = run(Command::new(binary()).args(["check", "--json", "--config"]).arg(&path));
     assert_eq!(finished.code, Some(1), "{}{}", finished.stdout, finished.stderr);
@@ -225,10 +237,12 @@ fn secrets_and_settings_with_which_a_plugin_can_judge_nothing() {
     let errors = report["errors"].as_array().unwrap();
     assert_eq!(errors.len(), wrong.len(), "{errors:#?}");
     let text = fs::read_to_string(&path).unwrap();
-    for (error, (plugin, _)) in errors.iter().zip(wrong) {
-        assert!(error["what"].as_str().unwrap().contains("cannot judge deliveries"), "{error}");
-        let line = text.lines().nth(error["line"].as_u64().unwrap() as usize - 1).unwrap();
-        assert_eq!(line, format!("plugin = \"{plugin}\""));
+    for (error, (_, _, at)) in errors.iter().zip(wrong) {
+        let what = error["what"].as_str().unwrap();
+        assert!(what.contains("cannot judge deliveries") || what.contains("is not a known provider"), "{error}");
+        let place = |key: &str| error[key].as_u64().unwrap() as usize - 1;
+        let line = text.lines().nth(place("line")).unwrap();
+        assert!(line[place("column")..].starts_with(at), "{at} is wrong in {line}: {error}");
     }
 }
 
@@ -419,10 +433,7 @@ async fn json_of_every_depth_and_no_json() {
     let gateway = Gateway::start(Config::new().source("stripe", "stripe", &lines).receiver(&receiver)).await;
     let deep = |open: &str, close: &str, depth: usize| format!("{}{}", open.repeat(depth), close.repeat(depth));
     let bodies: Vec<(&str, Vec<u8>)> = vec![
-        ("a million arrays", deep("[", "]", 1_000_000).into_bytes()),
         ("a million arrays, none closed", "[".repeat(1_000_000).into_bytes()),
-        ("a million objects", deep("{\"a\":", "}", 1_000_000).replace(":}", ":1}").into_bytes()),
-        ("deep below a known field", format!("{{\"id\":{}}}", deep("[", "]", 500_000)).into_bytes()),
         ("empty", Vec::new()),
         ("no JSON", b"id=1".to_vec()),
         ("cut off", b"{\"id\":\"evt_1\"".to_vec()),
@@ -437,6 +448,9 @@ async fn json_of_every_depth_and_no_json() {
     }
     // Odd, signed, and a JSON document: nothing is wrong with it.
     for body in [
+        &deep("[", "]", 1_000_000),
+        &deep("{\"a\":", "}", 1_000_000).replace(":}", ":1}"),
+        &format!("{{\"id\":{}}}", deep("[", "]", 500_000)),
         "{\"id\":\"\\ud800\"}",
         "{\"id\":\"a\",\"id\":\"b\"}",
         "{\"id\":1e400,\"created\":-1}",
@@ -445,7 +459,7 @@ async fn json_of_every_depth_and_no_json() {
         "\"\\u0000\"",
     ] {
         let reply = gateway.send("stripe", &sign::stripe(SECRET, hookgate_tests::now(), body)).await;
-        assert!(matches!(reply.status, 200 | 400), "{body}: {reply:?}");
+        assert!(matches!(reply.status, 200 | 400), "{body:.100}: {reply:?}");
     }
     still_works(&gateway, &receiver).await;
 }

@@ -126,7 +126,7 @@ async fn x() {
     let events = arrives(&gateway, &receiver, "x", &post("", &[(header, &signature(body))], body), 1).await;
     assert_eq!(
         (&events[0]["type"], &events[0]["id"]),
-        (&json!("com.x.tweet_create_events"), &json!("tweet_create_events:1"))
+        (&json!("com.x.tweet_create_events"), &json!("1|tweet_create_events|7|"))
     );
 }
 

@@ -146,3 +146,37 @@ fn every_bundled_plugin_can_be_in_one() {
     assert_eq!(manifest.component.len(), names.len());
     assert!(manifest.component["aws-sns"].allowed_outbound_hosts.iter().any(|host| host.ends_with(".amazonaws.com")));
 }
+
+/// The variables of each command in a document that starts the application of `spin.toml`, by name.
+fn commands(document: &str) -> Vec<BTreeMap<String, String>> {
+    let text = std::fs::read_to_string(directory(document)).unwrap().replace("\\\n", " ");
+    let starts = |line: &&str| line.contains("spin up") && line.contains('=') && !line.contains(" -f ");
+    let set = |line: &str| {
+        let assignments = line.split("SPIN_VARIABLE_").skip(1).filter_map(|part| part.split_once('='));
+        assignments.map(|(name, value)| (name.to_lowercase(), value.trim().to_owned())).collect()
+    };
+    text.lines().filter(starts).map(set).collect()
+}
+
+#[test]
+fn the_commands_of_the_documents_start_the_application() {
+    let manifest = check(&std::fs::read_to_string(directory("spin.toml")).unwrap());
+    let required: BTreeSet<&String> =
+        manifest.variables.iter().filter(|(_, variable)| variable.required).map(|(name, _)| name).collect();
+    for document in ["README.md", "docs/edge.md"] {
+        let commands = commands(document);
+        assert!(!commands.is_empty(), "{document} does not tell how to start it");
+        for set in commands {
+            assert_eq!(set.keys().collect::<BTreeSet<_>>(), required, "{document}");
+            // A secret that anybody can read there is a live one.
+            let unused = &set["github_signing"];
+            assert!(unused.starts_with("$(openssl rand"), "{document}: {unused}");
+        }
+    }
+}
+
+#[test]
+fn what_spin_writes_is_not_in_the_repository() {
+    let ignored = std::fs::read_to_string(directory(".gitignore")).unwrap();
+    assert!(ignored.lines().any(|line| line == ".spin/"));
+}

@@ -17,13 +17,14 @@ pub struct Edge {
 }
 
 impl Edge {
-    /// Builds the gateway, and has it compose the components into `target/edge`.
+    /// Builds the gateway, and has it compose the components into `target/edge`: there `spin.toml` looks for them, wherever
+    /// cargo builds.
     pub fn run(self) -> Result<()> {
         chore::need_wasm_targets()?;
         let gateway = chore::build_gateway(chore::For::Demo)?;
         let mut build = std::process::Command::new(gateway);
         build.current_dir(chore::workspace()).args(["edge", "build", "--platform", &self.platform]);
         build.args(self.plugins.iter().flat_map(|plugin| ["--plugin", plugin]));
-        chore::run(build.arg("--out").arg(chore::target_directory()?.join("edge")))
+        chore::run(build.arg("--out").arg(chore::workspace().join("target/edge")))
     }
 }

@@ -1,9 +1,14 @@
 //! The interface `gate`: everything for one request.
 
-use std::{cell::RefCell, collections::BTreeMap, rc::Rc, sync::Arc};
+use std::{
+    cell::{Cell, RefCell},
+    collections::BTreeMap,
+    rc::Rc,
+    sync::Arc,
+};
 
 use hookgate_capabilities::{
-    self as own, KeyRequest, Prefixes, SecretText, Secrets, UrlPattern,
+    self as own, CodingError as OwnCodingError, ContentCodings, KeyRequest, Prefixes, SecretText, Secrets, UrlPattern,
     known_by::{self, Occurrences},
     rules,
 };
@@ -12,8 +17,8 @@ use crate::{
     Capabilities,
     bindings::exports::hookgate::{
         edge::gate::{
-            Admission, Admitted, CloudEvent, Delivery, Descriptor, EventBorrow, Guest, GuestGate, KeyNeed, Outgoing,
-            Request, SecretText as Text, Source, Verdict,
+            Admission, Admitted, CloudEvent, CodingError, Delivery, Descriptor, EventBorrow, Guest, GuestGate, KeyNeed,
+            Outgoing, Request, SecretText as Text, SignedBody, Source, Verdict,
         },
         provider::capabilities::Event,
     },
@@ -29,7 +34,12 @@ const UNDECLARED_WINDOW_MS: u64 = 600_000;
 pub struct Gate {
     source: Source,
     settings: Arc<BTreeMap<String, String>>,
+    /// As received.
     request: Arc<own::Request>,
+    /// The body as plugins read it, without its content codings.
+    body: RefCell<own::Body>,
+    is_url_trusted: bool,
+    has_read_untrusted_url: Rc<Cell<bool>>,
     secrets: Arc<Secrets>,
     prefixes: Arc<Prefixes>,
     nonce: u64,
@@ -52,7 +62,8 @@ impl Guest for Capabilities {
 
 impl GuestGate for Gate {
     fn new(source: Source, request: Request) -> Self {
-        let Request { method, url, headers, received_at, body, nonce } = request;
+        let Request { method, url, is_url_trusted, headers, received_at, body, nonce } = request;
+        let body = bytes::Bytes::from(body);
         // One by one: collecting into a map brings a sort along, some 15 KiB of the component.
         let (mut texts, mut settings, mut prefixes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for Text { name, versions, prefixes: listed } in &source.secrets {
@@ -64,7 +75,10 @@ impl GuestGate for Gate {
         }
         Gate {
             settings: Arc::new(settings),
-            request: Arc::new(own::Request { method, url, headers, received_at, body: body.into() }),
+            body: RefCell::new(own::Body::Memory(body.clone())),
+            request: Arc::new(own::Request { method, url, headers, received_at, body }),
+            is_url_trusted,
+            has_read_untrusted_url: Rc::default(),
             secrets: Arc::new(Secrets::new(texts)),
             prefixes: Arc::new(prefixes.into()),
             nonce,
@@ -76,11 +90,31 @@ impl GuestGate for Gate {
         }
     }
 
-    fn delivery(&self) -> Delivery {
+    fn decode(&self, body_limit: u64) -> Result<bool, CodingError> {
+        let codings = ContentCodings::of_headers(&self.request.headers).map_err(coding_error)?;
+        if codings.is_empty() {
+            return Ok(false);
+        }
+        let decoded = codings.decode(&self.request.body, body_limit).map_err(coding_error)?;
+        *self.body.borrow_mut() = own::Body::Memory(decoded);
+        Ok(true)
+    }
+
+    fn delivery(&self, signed: SignedBody) -> Delivery {
         let delivery = own::Delivery::new(self.request.clone(), self.settings.clone(), self.secrets.clone())
+            .with_body(self.body.borrow().clone())
             .with_keys(self.given.clone())
             .with_prefixes(self.prefixes.clone());
-        Delivery::new(lent::Delivery { delivery, asked: self.asked.clone() })
+        let delivery = match signed {
+            SignedBody::AsReceived => delivery,
+            SignedBody::Decoded => delivery.signed_as_decoded(),
+        };
+        let untrusted_url = (!self.is_url_trusted).then(|| self.has_read_untrusted_url.clone());
+        Delivery::new(lent::Delivery { delivery, asked: self.asked.clone(), untrusted_url })
+    }
+
+    fn has_read_untrusted_url(&self) -> bool {
+        self.has_read_untrusted_url.get()
     }
 
     fn key_needed(&self) -> Result<Option<KeyNeed>, String> {
@@ -97,7 +131,7 @@ impl GuestGate for Gate {
     }
 
     fn check(&self, verdict: Verdict, plugin: Descriptor) -> Result<(), String> {
-        let body_length = self.request.body.len() as u64;
+        let body_length = self.body.borrow().length();
         rules::verdict(&convert::verdict(verdict), body_length, &convert::descriptor(plugin))
     }
 
@@ -108,14 +142,15 @@ impl GuestGate for Gate {
 
     fn admit(&self, admission: Admission) -> Admitted {
         let own::Admission { identity, payload } = convert::admission(admission);
-        let payload_bytes = kept(payload.within(&own::Body::Memory(self.request.body.clone())));
+        let payload_bytes = kept(payload.within(&self.body.borrow()));
         let id = hex::encode(self.key_of(&identity.known_by, &payload_bytes));
         let event = own::Event {
             event_id: id.clone(),
             source_name: self.source.name.clone(),
             admitted_as: identity,
             payload_bytes,
-            brought_by: own::Delivery::without_secrets(self.request.clone(), self.settings.clone()),
+            brought_by: own::Delivery::without_secrets(self.request.clone(), self.settings.clone())
+                .with_body(self.body.borrow().clone()),
         };
         Admitted { id, event: Event::new(lent::Event(event)) }
     }
@@ -146,6 +181,15 @@ impl Gate {
             }
             own::KnownBy::Undeclared => by_delivery(&(self.request.received_at / UNDECLARED_WINDOW_MS).to_be_bytes()),
         }
+    }
+}
+
+fn coding_error(error: OwnCodingError) -> CodingError {
+    let text = error.to_string();
+    match error {
+        OwnCodingError::Unknown(_) | OwnCodingError::TooMany(_) => CodingError::Unknown(text),
+        OwnCodingError::Undecodable(..) => CodingError::Undecodable(text),
+        OwnCodingError::TooLarge { .. } => CodingError::TooLarge(text),
     }
 }
 

@@ -63,7 +63,7 @@ impl Given {
     /// # Errors
     /// In words: it holds no keys.
     pub fn give(&self, request: &KeyRequest, document: &[u8], is_new: bool) -> Result<(), String> {
-        let keys = Arc::new(KeyDocument::read(request.format, &request.at, document)?);
+        let keys = Arc::new(KeyDocument::read(&request.format, &request.at, document)?);
         let mut documents = self.documents.lock().unwrap_or_else(PoisonError::into_inner);
         documents.retain(|known| known.request != *request);
         documents.push(Document { request: request.clone(), keys, is_new });

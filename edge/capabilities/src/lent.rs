@@ -3,7 +3,7 @@
 //! What ends a plugin's call in the gateway traps here, and ends the whole request: the platform answers 500, and the
 //! provider tries again.
 
-use std::rc::Rc;
+use std::{cell::Cell, rc::Rc};
 
 use hookgate_capabilities as own;
 
@@ -21,6 +21,8 @@ use crate::{
 pub struct Delivery {
     pub delivery: own::Delivery,
     pub asked: Rc<Asked>,
+    /// Where it is noted that the URL was read, if it is not to be trusted.
+    pub untrusted_url: Option<Rc<Cell<bool>>>,
 }
 
 /// An event in its hands.
@@ -48,6 +50,9 @@ impl GuestDelivery for Delivery {
     }
 
     fn url(&self) -> String {
+        if let Some(noted) = &self.untrusted_url {
+            noted.set(true);
+        }
         self.delivery.url()
     }
 
@@ -144,7 +149,7 @@ impl GuestEvent for Event {
     }
 
     fn delivery(&self) -> lent::Delivery {
-        lent::Delivery::new(Delivery { delivery: self.0.delivery(), asked: Rc::default() })
+        lent::Delivery::new(Delivery { delivery: self.0.delivery(), asked: Rc::default(), untrusted_url: None })
     }
 }
 
@@ -204,8 +209,8 @@ fn handle(secret: own::Secret) -> lent::Secret {
     lent::Secret::new(Secret(secret))
 }
 
-fn json_values(answer: own::JsonAnswer) -> Result<Vec<Option<JsonValue>>, String> {
-    answer.map(|values| values.into_iter().map(|value| value.map(convert::json_value)).collect())
+fn json_values(answer: Result<own::Json, String>) -> Result<Vec<Option<JsonValue>>, String> {
+    answer.map(|json| json.values.into_iter().map(|value| value.map(convert::json_value)).collect())
 }
 
 /// The plugin has broken the contract where there is none: its call ends.

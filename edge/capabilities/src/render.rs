@@ -6,13 +6,12 @@
 use hookgate_capabilities::{
     CloudEvent, Event, ExtensionValue, Identity, Ordering, Position,
     cloudevents::{self, Data, Envelope},
+    limits,
 };
 use serde::Serialize;
 
 /// The extension's name.
 const IDENTITY: &str = "hookgateidentity";
-/// With it there are as many as are taken.
-const EXTENSIONS_MAX: usize = 20;
 
 /// One document for each output.
 ///
@@ -24,7 +23,11 @@ pub fn render(event: &Event, outputs: &[CloudEvent]) -> Result<Vec<String>, Stri
     let document = |(number, output): (usize, &CloudEvent)| {
         let mut extensions: Vec<_> =
             output.extensions.iter().map(|(name, value)| (name.as_str(), value.clone())).collect();
-        if extensions.len() < EXTENSIONS_MAX {
+        if event.brought_by.is_incomplete() {
+            extensions.push((cloudevents::UNREAD, ExtensionValue::Boolean(true)));
+        }
+        // With it there are as many as are taken.
+        if extensions.len() < limits::CLOUD_EVENT_EXTENSIONS_MAX {
             let identity = identity(event, several.then_some(number))?;
             extensions.push((IDENTITY, ExtensionValue::Text(identity)));
         }
@@ -38,9 +41,10 @@ pub fn render(event: &Event, outputs: &[CloudEvent]) -> Result<Vec<String>, Stri
 /// Its bytes and their media type.
 fn payload(event: &Event) -> Result<(bytes::Bytes, String), String> {
     let bytes = event.payload_bytes.in_memory().cloned().unwrap_or_default();
-    let request = event.brought_by.request();
+    let delivery = &event.brought_by;
     // Where the payload is the whole body, it is of the delivery's type.
-    let headers: &[_] = if bytes == request.body { &request.headers } else { &[] };
+    let is_whole = delivery.read_body().in_memory() == Some(&bytes);
+    let headers: &[_] = if is_whole { &delivery.request().headers } else { &[] };
     let content_type = cloudevents::payload_content_type(&hookgate_capabilities::Payload::Body, headers, &bytes);
     Ok((bytes, content_type))
 }

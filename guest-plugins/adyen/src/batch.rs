@@ -17,8 +17,8 @@ const ITEMS_MAX: usize = 1000;
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Notification<'a> {
-    #[serde(default)]
-    live: Live,
+    #[serde(default, deserialize_with = "live")]
+    live: bool,
     #[serde(borrow)]
     notification_items: Vec<Wrapped<'a>>,
 }
@@ -29,18 +29,10 @@ struct Wrapped<'a> {
     item: &'a RawValue,
 }
 
-/// Adyen writes the flag as text.
-#[derive(Clone, Copy, Default, Deserialize)]
-#[serde(untagged)]
-enum Live {
-    Text(#[serde(deserialize_with = "truth")] bool),
-    Flag(bool),
-    #[default]
-    Missing,
-}
-
-fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
-    Ok(String::deserialize(deserializer)? == "true")
+/// Adyen writes the flag as text. It is not signed, so no other content of it is a reason to turn an item away.
+fn live<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+    let written = <&RawValue>::deserialize(deserializer)?.get();
+    Ok(matches!(written, "true" | "\"true\""))
 }
 
 /// The events of a notification, once every item has proved to be Adyen's.
@@ -49,7 +41,8 @@ fn truth<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::E
 /// Malformed: no notification, or an item that cannot be read. Unauthenticated: an item without a signature, or with
 /// one that does not fit. Unsupported: more items than the host takes.
 pub fn events(body: &[u8], secret: &Secret) -> Result<Vec<Admission>, Refusal> {
-    let notification: Notification = serde_json::from_slice(body)
+    let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    let notification: Notification = serde_json::from_slice(json)
         .map_err(|error| Refusal::Malformed(format!("the body is no notification: {error}")))?;
     let items = notification.notification_items;
     if items.len() > ITEMS_MAX {
@@ -59,7 +52,7 @@ pub fn events(body: &[u8], secret: &Secret) -> Result<Vec<Admission>, Refusal> {
         // Nothing in such a body is signed, so there is nothing to know its sender by.
         return Err(forged("the notification has no items, so no signature"));
     }
-    let live = matches!(notification.live, Live::Text(true) | Live::Flag(true));
+    let live = notification.live;
     let read = items.iter().map(|wrapped| Item::read(wrapped.item)).collect::<Result<Vec<_>, _>>()?;
     for (index, item) in read.iter().enumerate() {
         authenticate(item, &format!("item {index}"), secret)?;
@@ -86,11 +79,7 @@ fn authenticate(item: &Item<'_>, called: &str, secret: &Secret) -> Result<(), Re
     if item.signature().is_empty() {
         return Err(forged(&format!("{called} has no {SIGNATURE_FIELD}")));
     }
-    if let Some(name) = item.misplaced_colon() {
-        return Err(forged(&format!(
-            "{name} of {called} has a colon, which would let the signed text mean another item"
-        )));
-    }
+    item.check_borders().map_err(|why| forged(&format!("{called}: {why}")))?;
     let fits = |tag: Vec<u8>| secret.verify_mac(Digest::Sha256, &[part(&item.signed_text())], &tag);
     match from_base64(item.signature()).is_some_and(fits) {
         true => Ok(()),

@@ -5,7 +5,11 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use hookgate_plugin_sdk::{Identity, KnownBy, Ordering, Position, Refusal, answer, form, time};
+use hookgate_plugin_sdk::{
+    Identity, KnownBy, Ordering, Position, Refusal, answer,
+    borders::{self, Ambiguous, Piece},
+    form, time,
+};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -32,7 +36,7 @@ pub struct Item<'a> {
     event_code: Scalar<'a>,
     #[serde(borrow)]
     success: Scalar<'a>,
-    #[serde(borrow)]
+    #[serde(borrow, deserialize_with = "unsigned")]
     event_date: Scalar<'a>,
     #[serde(borrow, deserialize_with = "object")]
     additional_data: Option<AdditionalData<'a>>,
@@ -69,6 +73,12 @@ impl<'de: 'a, 'a> Deserialize<'de> for Scalar<'a> {
         };
         Ok(Scalar(text))
     }
+}
+
+/// A field that is not signed. One that cannot be read is empty: it is not a reason to turn an authentic item away.
+fn unsigned<'de: 'a, 'a, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Scalar<'a>, D::Error> {
+    let written = <&'a RawValue>::deserialize(deserializer)?;
+    Ok(serde_json::from_str(written.get()).unwrap_or_default())
 }
 
 /// An object or null. Serde by itself takes arrays for structs, so that a signed item could be given another shape.
@@ -128,11 +138,20 @@ impl<'a> Item<'a> {
         self.signed_fields().map(|(_, text)| text).join(":")
     }
 
-    /// A signed field with a colon in it, other than the merchant's own reference. None of Adyen's has one, and while they
-    /// have none there is but one way to take the signed text apart; else its words could be moved between the fields.
-    pub fn misplaced_colon(&self) -> Option<&'static str> {
-        let mut fields = self.signed_fields().into_iter().filter(|(name, _)| *name != MERCHANT_REFERENCE);
-        fields.find(|(_, text)| text.contains(':')).map(|(name, _)| name)
+    /// Checks that the signed text has no other split. The merchant's own reference may hold colons; no other field of
+    /// Adyen's does.
+    ///
+    /// # Errors
+    /// A field holds a colon, so that its words could be moved between the fields.
+    pub fn check_borders(&self) -> Result<(), Ambiguous> {
+        let piece = |(name, text)| match name {
+            MERCHANT_REFERENCE => Piece::anything(str::as_bytes(text)),
+            name => Piece::until(b':', name, text),
+        };
+        let mut pieces: Vec<_> =
+            self.signed_fields().map(piece).into_iter().flat_map(|p| [p, Piece::Fixed(":")]).collect();
+        pieces.pop();
+        borders::check(&pieces)
     }
 
     fn signed_fields(&self) -> [(&'static str, &str); 8] {
@@ -149,23 +168,28 @@ impl<'a> Item<'a> {
         ]
     }
 
-    /// Who the event is. All events of a payment have its reference as their ordering key: a capture or refund has it as
-    /// its `originalReference`.
+    /// Who the event is. The reference alone does not tell: it is a file's name for a report, which each merchant account has
+    /// one of, and a payment that fails and then succeeds keeps it. The date tells a report that is made again.
+    ///
+    /// All events of a payment have its reference as their ordering key: a capture or refund has it as its
+    /// `originalReference`.
     pub fn identity(&self, live: bool) -> Identity {
         let occurred_at = time::iso8601(&self.event_date.0);
         let (reference, original) = (self.psp_reference.0.as_ref(), self.original_reference.0.as_ref());
         let payment = if original.is_empty() { reference } else { original };
         let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
-        let id = || format!("{reference}:{}:{}", self.event_code.0, self.success.0);
+        let (account, date) = (self.merchant_account_code.0.as_ref(), self.event_date.0.as_ref());
+        let id = || answer::joined(&[reference, &self.event_code.0, &self.success.0, account, date]);
+        let otherwise = if date.is_empty() { KnownBy::Undeclared } else { KnownBy::Payload };
         let attributes = [
-            ("account", self.merchant_account_code.0.as_ref()),
+            ("account", account),
             ("subject", reference),
             ("reference", self.merchant_reference.0.as_ref()),
             ("success", self.success.0.as_ref()),
             ("live", if live { "true" } else { "false" }),
         ];
         Identity {
-            known_by: answer::id_or((!reference.is_empty()).then(id), KnownBy::Undeclared),
+            known_by: answer::id_or((!reference.is_empty()).then(id).flatten(), otherwise),
             kind: answer::kind(Some(self.event_code.0.to_string())),
             occurred_at,
             ordering: answer::id(Some(payment.to_owned())).map(|key| Ordering { key, position }),
@@ -225,9 +249,10 @@ mod tests {
         for name in
             ["pspReference", "originalReference", "merchantAccountCode", "value", "currency", "eventCode", "success"]
         {
-            assert_eq!(Item::of_form(&form(name)).unwrap().misplaced_colon(), Some(name));
+            let why = Item::of_form(&form(name)).unwrap().check_borders().unwrap_err().to_string();
+            assert!(why.starts_with(name), "{why}");
         }
-        assert_eq!(Item::of_form(&form(MERCHANT_REFERENCE)).unwrap().misplaced_colon(), None);
+        assert_eq!(Item::of_form(&form(MERCHANT_REFERENCE)).unwrap().check_borders(), Ok(()));
     }
 
     #[test]
@@ -239,12 +264,36 @@ mod tests {
     }
 
     #[test]
+    fn a_field_that_is_not_signed_does_not_matter() {
+        let item = r#"{"pspReference":"P","eventDate":{"day":1},"reason":["x"],"additionalData":null}"#;
+        let raw = RawValue::from_string(item.to_owned()).unwrap();
+        assert_eq!(Item::read(&raw).unwrap().identity(false).occurred_at, None);
+    }
+
+    #[test]
+    fn account_state_and_date_belong_to_the_identity() {
+        let known = |account: &str, success: &str, date: &str| {
+            let form =
+                format!("pspReference=P&eventCode=E&merchantAccountCode={account}&success={success}&eventDate={date}");
+            Item::of_form(&form).unwrap().identity(false).known_by
+        };
+        let first = known("DE", "true", "2026-09-15T10:00:00Z");
+        assert_eq!(first, known("DE", "true", "2026-09-15T10:00:00Z"));
+        assert_ne!(first, known("FR", "true", "2026-09-15T10:00:00Z"));
+        assert_ne!(first, known("DE", "false", "2026-09-15T10:00:00Z"));
+        assert_ne!(first, known("DE", "true", "2026-09-16T10:00:00Z"));
+        let of = |form: &str| Item::of_form(form).unwrap().identity(false).known_by;
+        assert_eq!(of("eventCode=E&eventDate=2026-09-15"), KnownBy::Payload);
+        assert_eq!(of("eventCode=E"), KnownBy::Undeclared);
+    }
+
+    #[test]
     fn a_capture_is_ordered_with_its_payment() {
         let item = r#"{"pspReference":"CAP","originalReference":"PAY","eventCode":"CAPTURE","success":"true",
             "eventDate":"2017-01-25T18:08:19+01:00"}"#;
         let raw = RawValue::from_string(item.to_owned()).unwrap();
         let identity = Item::read(&raw).unwrap().identity(false);
-        assert_eq!(identity.known_by.id(), Some("CAP:CAPTURE:true"));
+        assert_eq!(identity.known_by.id(), Some("CAP|CAPTURE|true||2017-01-25T18:08:19+01:00"));
         let ordering = identity.ordering.unwrap();
         assert_eq!((ordering.key.as_str(), ordering.position), ("PAY", Position::Timestamp(1_485_364_099_000)));
     }

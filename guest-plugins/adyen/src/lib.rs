@@ -2,6 +2,9 @@
 //! platforms, management and balance products, signed as a whole in a header. Of the three formats of standard
 //! notifications (`communicationFormat` in Adyen's Management API) it takes `json` and `http`, a form; not `soap`.
 //! <https://docs.adyen.com/development-resources/webhooks>
+//!
+//! What identifies an item is said beside `Item::identity`, and a webhook of a platform beside `of_platform`; what that
+//! was checked against is in `docs/identity.md`.
 
 mod batch;
 mod item;
@@ -154,8 +157,8 @@ fn authenticate(signature: &str, secret: &Secret) -> Result<(), Refusal> {
     }
 }
 
-/// These webhooks name the object that changed but not the event, so the payload itself tells retries apart. Only
-/// transfers are numbered.
+/// These webhooks name the object that changed but not the event. A retry repeats the payload, whose time tells it from
+/// every other event. Only transfers are numbered.
 fn of_platform(delivery: &Delivery) -> Result<Identity, Refusal> {
     let [kind, timestamp, created, environment, object, sequence, account, merchant] = fields::of(
         delivery,
@@ -180,7 +183,7 @@ fn of_platform(delivery: &Delivery) -> Result<Identity, Refusal> {
     let live = environment.text().map(|environment| (environment == "live").to_string());
     let attributes = [("account", account.id().or(merchant.id())), ("subject", object.clone()), ("live", live)];
     Ok(Identity {
-        known_by: KnownBy::Undeclared,
+        known_by: if occurred_at.is_some() { KnownBy::Payload } else { KnownBy::Undeclared },
         kind: kind.kind(),
         occurred_at,
         ordering: object.map(|key| Ordering { key, position }),

@@ -41,7 +41,7 @@ fn a_form_is_signed_too() {
     assert!(matches!(source.verify::<Adyen>(&unsigned), Err(Refusal::Unauthenticated(_))));
     let signed = source.sign::<Adyen>(&unsigned).unwrap();
     let Ok(Verdict::Admit(accepted)) = source.verify::<Adyen>(&signed) else { panic!("refused") };
-    assert_eq!(accepted.events[0].identity.known_by.id(), Some("P1:AUTHORISATION:true"));
+    assert_eq!(accepted.events[0].identity.known_by.id(), Some("P1|AUTHORISATION|true||"));
 }
 
 #[test]

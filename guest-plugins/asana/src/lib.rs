@@ -1,5 +1,7 @@
 //! Asana: each webhook hands its secret over when it is made; an HMAC over the body from then on.
 //! <https://developers.asana.com/docs/webhooks-guide>
+//!
+//! What identifies an event is said beside `identity`; what that was checked against is in `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Enrollment, Event, Identity, KnownBy, Ordering, Outgoing, Part,
@@ -105,7 +107,7 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     }
 }
 
-/// Asana gives an event no id; what it is, with its time to the millisecond, tells it from every other.
+/// Asana gives an event no id; what it is, with its time to the millisecond, tells it from every other. A retry repeats it.
 fn identity(item: &Item<'_>) -> Result<Identity, Refusal> {
     let found =
         json_text::fields(item.text, ["/action", "/created_at", "/resource/gid", "/resource/resource_type", "/type"]);
@@ -120,7 +122,7 @@ fn identity(item: &Item<'_>) -> Result<Identity, Refusal> {
     };
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Ok(Identity {
-        known_by: KnownBy::Undeclared,
+        known_by: if occurred_at.is_some() { KnownBy::Payload } else { KnownBy::Undeclared },
         kind: answer::kind(kind),
         occurred_at,
         ordering: resource.clone().map(|key| Ordering { key, position }),

@@ -4,9 +4,21 @@
 use hookgate_plugin_sdk::{
     Delivery, Part, Refusal, Scheme,
     answer::forged,
+    borders::{self, Piece},
     encoding::{from_base64, part},
     fields,
 };
+
+/// The label of the one value that may hold line breaks.
+const MESSAGE: &str = "Message\n";
+
+/// A value in the signed text.
+fn piece<'v>((label, value): (&'static str, &'v str)) -> Piece<'v> {
+    match label {
+        MESSAGE => Piece::anything(value.as_bytes()),
+        label => Piece::until(b'\n', label.trim_end(), value),
+    }
+}
 
 /// The kinds of message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,8 +113,23 @@ impl Envelope {
         }
     }
 
-    /// Names and values, a line each, in the order of the names.
+    /// Checks that the signed text has no other split. A message may hold line breaks; nothing else of SNS does.
+    ///
+    /// # Errors
+    /// Unauthenticated: a value holds a line break, so that lines could be moved between the values.
+    pub fn check_borders(&self) -> Result<(), Refusal> {
+        let pieces: Vec<_> =
+            self.lines().flat_map(|line| [Piece::Fixed(line.0), piece(line), Piece::Fixed("\n")]).collect();
+        borders::check(&pieces).map_err(|why| forged(&why.to_string()))
+    }
+
+    /// What is signed.
     pub fn signed_parts(&self) -> Vec<Part<'_>> {
+        self.lines().flat_map(|(label, value)| [part(label), part(value), part("\n")]).collect()
+    }
+
+    /// Labels and values, a line each, in the order of the labels.
+    fn lines(&self) -> impl Iterator<Item = (&'static str, &str)> {
         let (url, token) = match self.kind {
             Kind::Notification => (None, None),
             Kind::Subscription | Kind::Unsubscription => (self.subscribe_url.as_deref(), self.token.as_deref()),
@@ -110,7 +137,7 @@ impl Envelope {
         // Confirmations have no subject, and none would be signed with them.
         let subject = self.subject.as_deref().filter(|_| self.kind == Kind::Notification);
         let lines = [
-            ("Message\n", Some(self.message.as_str())),
+            (MESSAGE, Some(self.message.as_str())),
             ("MessageId\n", Some(&self.message_id)),
             ("Subject\n", subject),
             ("SubscribeURL\n", url),
@@ -119,7 +146,6 @@ impl Envelope {
             ("TopicArn\n", Some(&self.topic)),
             ("Type\n", Some(self.kind.name())),
         ];
-        let present = lines.into_iter().filter_map(|(name, value)| Some((name, value?)));
-        present.flat_map(|(name, value)| [part(name), part(value), part("\n")]).collect()
+        lines.into_iter().filter_map(|(label, value)| Some((label, value?)))
     }
 }

@@ -1,6 +1,10 @@
 //! Amazon SNS over HTTP: an RSA signature over some fields of the envelope, under the certificate that it names.
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
+//!
+//! SNS has a `MessageId` for each message published, and sends it again with the same one; what that was checked
+//! against is in `docs/identity.md`.
 
+mod endpoint;
 mod envelope;
 
 use hookgate_plugin_sdk::{
@@ -32,14 +36,15 @@ impl Provider for AwsSns {
                 answer::setting("tolerance", Some("7200"), "seconds that a message lives; 0: for ever"),
             ],
             headers: answer::headers(&["x-amz-sns-rawdelivery"]),
-            // Where AWS's own validators look: https://github.com/aws/aws-js-sns-message-validator
+            // Regional endpoints only, as in AWS's own validator for Java (`CertificateUrlValidator` of
+            // https://github.com/aws/aws-sdk-java-v2/tree/master/services-custom/sns-message-manager).
             key_urls: answer::urls(&[
-                "https://sns.*.amazonaws.com/SimpleNotificationService-*.pem",
-                "https://sns.*.amazonaws.com.cn/SimpleNotificationService-*.pem",
+                "https://sns.{region}.amazonaws.com/SimpleNotificationService-*.pem",
+                "https://sns.{region}.amazonaws.com.cn/SimpleNotificationService-*.pem",
             ]),
             confirm_urls: answer::urls(&[
-                "https://sns.*.amazonaws.com/?Action=ConfirmSubscription&TopicArn=*&Token=*",
-                "https://sns.*.amazonaws.com.cn/?Action=ConfirmSubscription&TopicArn=*&Token=*",
+                "https://sns.{region}.amazonaws.com/?Action=ConfirmSubscription&TopicArn=*&Token=*",
+                "https://sns.{region}.amazonaws.com.cn/?Action=ConfirmSubscription&TopicArn=*&Token=*",
             ]),
             ..answer::descriptor(
                 "aws-sns",
@@ -70,6 +75,9 @@ impl Provider for AwsSns {
         let sent_at = sent_at.ok_or_else(|| Refusal::Malformed("Timestamp is no time".to_owned()))?;
         time::check(delivery, sent_at, tolerance, Window::Both)?;
         match (envelope.kind, envelope.subscribe_url.clone()) {
+            (Kind::Subscription, Some(url)) if confirms && !endpoint::may_be_ours(&url) => {
+                Err(forged("SubscribeURL does not lead to SNS"))
+            }
             (Kind::Subscription, Some(url)) if confirms => Ok(Verdict::Confirm(Confirmation { url, reply: empty() })),
             (Kind::Notification, _) if unwraps => {
                 let identity = identity(&envelope, sent_at);
@@ -127,8 +135,11 @@ fn unwraps(delivery: &Delivery) -> Result<bool, Refusal> {
 }
 
 fn authenticate(delivery: &Delivery, envelope: &Envelope) -> Result<(), Refusal> {
+    envelope.check_borders()?;
     let url = &envelope.certificate_url;
-    let keys = match delivery.fetched_keys(url, KeyFormat::Certificate, &[], "") {
+    let names = endpoint::certificate_names(url).ok_or_else(|| forged("SigningCertURL does not lead to SNS"))?;
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let keys = match delivery.fetched_keys(url, KeyFormat::Certificate(&names), &[], "") {
         Ok(keys) => keys,
         // The sender has named it.
         Err(KeyError::NotAllowed) => return Err(forged("SigningCertURL does not lead to SNS")),

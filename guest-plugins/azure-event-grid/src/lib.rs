@@ -2,6 +2,9 @@
 //! in Event Grid's own schema or as CloudEvents.
 //! <https://learn.microsoft.com/azure/event-grid/end-point-validation-event-grid-events-schema>,
 //! <https://learn.microsoft.com/azure/event-grid/end-point-validation-cloud-events-schema>
+//!
+//! What identifies an event is said beside `identity`, and in `hookgate_plugin_sdk::cloudevents`; what that was checked
+//! against is in `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     Admission, CloudEvent, Delivery, Descriptor, Encoding, Event, EventData, Identity, KnownBy, Ordering, Payload,
@@ -149,20 +152,26 @@ fn of_cloud_events(delivery: &Delivery) -> Result<Vec<Admission>, Refusal> {
     }
 }
 
-/// An event in Event Grid's own schema.
+/// An event in Event Grid's own schema. Publishers choose the ids of their events, and a topic has several publishers: the
+/// topic, the type and the time belong to the identity. A retry repeats all of them.
 fn identity(item: &Item<'_>) -> Result<Identity, Refusal> {
     let found = json_text::fields(item.text, ["/id", "/eventType", "/eventTime", "/subject", "/topic"]);
     let Some([id, kind, at, subject, topic]) = found else {
         return Err(Refusal::Malformed("an event is no JSON object".to_owned()));
     };
+    let told = [&kind, &topic, &at].map(|field| field.clone().text().unwrap_or_default());
+    let [kind_name, topic_name, time_text] = told.each_ref().map(String::as_str);
     let (subject, occurred_at) = (subject.id(), at.time());
+    let id = id.id();
+    let joined = id.as_deref().and_then(|id| answer::joined(&[id, topic_name, kind_name, time_text]));
+    let otherwise = if occurred_at.is_some() { KnownBy::Payload } else { KnownBy::Undeclared };
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Ok(Identity {
-        known_by: answer::id_or(id.id(), KnownBy::Undeclared),
+        known_by: answer::id_or(joined, otherwise),
         kind: kind.kind(),
         occurred_at,
         ordering: subject.clone().map(|key| Ordering { key, position }),
-        attributes: answer::attributes([("subject", subject), ("topic", topic.id())]),
+        attributes: answer::attributes([("id", id), ("subject", subject), ("topic", topic.id())]),
     })
 }
 
@@ -178,6 +187,6 @@ fn of_grid_event(event: &Event) -> Result<CloudEvent, String> {
         subject: attribute(&identity, "subject"),
         time: identity.occurred_at,
         data: data.map_or(EventData::None, |(_, data)| EventData::Json(data.to_owned())),
-        ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
+        ..cloud_event(attribute(&identity, "id").unwrap_or_else(|| event.id()), source, kind)
     })
 }

@@ -1,6 +1,9 @@
 //! CloudEvents 1.0 over HTTP, from anybody who sends them: structured, batched and binary mode, the handshake before them,
 //! and what leaves is what came.
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md>
+//!
+//! Source and id identify an event, as the specification says (3.1.1); what that was checked against is in
+//! `docs/identity.md`.
 
 mod sender;
 

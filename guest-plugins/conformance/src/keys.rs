@@ -27,7 +27,7 @@ impl FetchedKeys for Documents {
             None if self.patterns.iter().any(|pattern| pattern.fits(&request.url)) => return Found::Needed(None),
             None => return Found::Never(KeyError::NotAllowed),
         };
-        match KeyDocument::read(request.format, &request.at, document.as_bytes()) {
+        match KeyDocument::read(&request.format, &request.at, document.as_bytes()) {
             Ok(keys) => Found::Document(Arc::new(keys), 1),
             Err(why) => Found::Never(KeyError::Unusable(why)),
         }

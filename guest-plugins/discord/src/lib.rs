@@ -1,6 +1,9 @@
 //! Discord: webhook events and interactions, signed with the application's Ed25519 key over `{timestamp}{body}`.
 //! <https://docs.discord.com/developers/events/webhook-events> and
 //! <https://docs.discord.com/developers/interactions/receiving-and-responding>.
+//!
+//! An interaction has an id and is not sent again; what identifies a webhook event is said beside `webhook_event`; what
+//! that was checked against is in `docs/identity.md`.
 
 mod interaction;
 
@@ -8,6 +11,7 @@ use hookgate_plugin_sdk::{
     Accepted, Admission, CloudEvent, Delivery, Descriptor, Encoding, Event, ExtensionValue, Identity, KnownBy,
     Ordering, Outgoing, Part, Payload, Position, Provider, Refusal, Reply, Scheme, Secret, Verdict,
     answer::{self, attribute, cloud_event, forged},
+    borders::{self, Piece},
     encoding::{from_hex, part, to_hex},
     export,
     fields::{self, Field},
@@ -113,12 +117,12 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
         })
     };
     let (signature, timestamp) = (text(SIGNATURE)?, text(TIMESTAMP)?);
-    // Also where no tolerance asks for it: a timestamp and a body follow each other with nothing between, and digits keep
-    // them apart from a body of JSON.
     let signed_at = time::unix_seconds(&timestamp).ok_or_else(|| forged("x-signature-timestamp is no unix time"))?;
     let signature = from_hex(&signature)
         .filter(|bytes| bytes.len() == 64)
         .ok_or_else(|| forged("x-signature-ed25519 is not the hex of 64 bytes"))?;
+    let body = Piece::Anything { first: delivery.body(0, 1).first().copied(), last: None };
+    borders::check(&[Piece::digits(TIMESTAMP, &timestamp), body]).map_err(|why| forged(&why.to_string()))?;
     let key = setting::secret(delivery, "public-key", Encoding::Hex, None)?;
     if !key.verify_signature(Scheme::Ed25519, &[part(&timestamp), Part::Body], &signature) {
         return Err(why_none_fits(&key));
@@ -140,8 +144,8 @@ fn no_content() -> Reply {
     Reply { status: 204, headers: vec![("content-type".to_owned(), "application/json".to_owned())], body: Vec::new() }
 }
 
-/// An event has no id of its own; what is sent again is the same body. Events of one user, lobby or channel are ordered
-/// by their time.
+/// An event has no id of its own. Its time to the microsecond is part of the body, which a retry repeats. Events of one
+/// user, lobby or channel are ordered by their time.
 fn webhook_event(delivery: &Delivery) -> Result<Verdict, Refusal> {
     let [application, kind, timestamp, user, user_id, lobby, channel, object, guild] = fields::of(
         delivery,
@@ -167,13 +171,12 @@ fn webhook_event(delivery: &Delivery) -> Result<Verdict, Refusal> {
         ("channel", channel),
         ("guild", guild.id()),
     ];
-    let event = identity(None, kind.kind(), timestamp, key, attributes);
+    let event = identity(kind.kind(), timestamp, key, attributes);
     let events = vec![Admission { identity: event, payload: Payload::Body }];
     Ok(Verdict::Admit(Accepted { events, reply: Some(no_content()) }))
 }
 
 fn identity<const N: usize>(
-    id: Option<String>,
     kind: Option<String>,
     timestamp: Field,
     key: Option<String>,
@@ -182,7 +185,7 @@ fn identity<const N: usize>(
     let occurred_at = timestamp.text().and_then(|text| time::iso8601(&text));
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Identity {
-        known_by: answer::id_or(id, KnownBy::Undeclared),
+        known_by: if occurred_at.is_some() { KnownBy::Payload } else { KnownBy::Undeclared },
         kind,
         occurred_at,
         ordering: key.map(|key| Ordering { key, position }),

@@ -1,5 +1,8 @@
 //! Dropbox: an HMAC over the body; a challenge in the query before anything is sent.
 //! <https://www.dropbox.com/developers/reference/webhooks>
+//!
+//! Nothing identifies a notification: the next one has the same bytes; what that was checked against is in
+//! `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Outgoing, Part, Provider, Refusal,
@@ -42,7 +45,9 @@ impl Provider for Dropbox {
         authenticate(delivery)?;
         let [accounts] = fields::of(delivery, ["/list_folder/accounts"])?;
         Ok(answer::admit(Identity {
-            known_by: answer::id_or(Some(id(delivery)), KnownBy::Undeclared),
+            // A notification says which accounts have changed and nothing else: the next one of the same accounts has the
+            // same bytes and the same signature.
+            known_by: KnownBy::Delivery(None),
             kind: accounts.composite().map(|_| "list_folder".to_owned()),
             occurred_at: Some(delivery.received_at()),
             ..answer::identity()
@@ -54,11 +59,7 @@ impl Provider for Dropbox {
         let kind = format!("com.dropbox.{}", identity.kind.as_deref().unwrap_or("notification"));
         Ok(vec![CloudEvent {
             time: identity.occurred_at,
-            ..cloud_event(
-                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
-                "https://www.dropbox.com".to_owned(),
-                kind,
-            )
+            ..cloud_event(event.id(), "https://www.dropbox.com".to_owned(), kind)
         }])
     }
 
@@ -78,11 +79,4 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
         true => Ok(()),
         false => Err(forged("x-dropbox-signature does not fit the body")),
     }
-}
-
-/// A notification says which accounts have changed and nothing else: the next one of the same accounts has the same
-/// bytes. Its time tells them apart; a retry thus counts as another one, which costs a look at what has changed.
-fn id(delivery: &Delivery) -> String {
-    let digest = to_hex(&delivery.body_digest(Digest::Sha256));
-    format!("{}-{}", delivery.received_at(), &digest[..16])
 }

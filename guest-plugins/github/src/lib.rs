@@ -1,5 +1,8 @@
 //! GitHub: an HMAC over the body.
 //! <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
+//!
+//! `X-GitHub-Delivery` is the id of an event, also when somebody presses Redeliver; two webhooks that subscribe to one
+//! event share it; what that was checked against is in `docs/identity.md`.
 
 mod events;
 

@@ -1,6 +1,8 @@
 //! Google Cloud Pub/Sub push: an OpenID Connect token of a service account. It says who has sent a message and binds none
 //! of what is in it: TLS does.
 //! <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>
+//!
+//! What identifies a message is said beside `identity`; what that was checked against is in `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Event, EventData, Identity, JsonValue, KeyFormat, KnownBy, Ordering, Position,
@@ -91,7 +93,7 @@ impl Provider for GooglePubsub {
             data_content_type: (!is_empty).then(|| media.to_owned()),
             data: if is_empty { EventData::None } else { EventData::Payload },
             ..cloud_event(
-                answer::provider_id(&identity).unwrap_or_else(|| event.id()),
+                attribute(&identity, "id").unwrap_or_else(|| event.id()),
                 format!("//pubsub.googleapis.com/{subscription}"),
                 KIND.to_owned(),
             )
@@ -158,15 +160,19 @@ fn admit_unwrapped(delivery: &Delivery, id: String) -> Result<Verdict, Refusal> 
     Ok(answer::admit(identity(id, other(PUBLISH_TIME), key, subscription)))
 }
 
+/// A message's id is unique within its topic, and stays the same when it is pushed again. Several subscriptions may push to
+/// one source, also subscriptions of one topic, each with messages of its own.
+///
 /// Messages of one ordering key are published in order; others in none.
 fn identity(id: String, publish_time: Option<String>, key: Option<String>, subscription: Option<String>) -> Identity {
+    let joined = answer::joined(&[&id, subscription.as_deref().unwrap_or_default()]);
     let occurred_at = publish_time.and_then(|time| time::rfc3339(&time));
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
     Identity {
-        known_by: answer::id_or(Some(id), KnownBy::Undeclared),
+        known_by: answer::id_or(joined, KnownBy::Undeclared),
         kind: Some("messagePublished".to_owned()),
         occurred_at,
         ordering: key.map(|key| Ordering { key, position }),
-        attributes: answer::attributes([("subscription", subscription)]),
+        attributes: answer::attributes([("id", Some(id)), ("subscription", subscription)]),
     }
 }

@@ -11,7 +11,8 @@ pub enum BodyAs {
     Digest(Digest, TagEncoding),
     /// A JSON string, with its quotes.
     JsonString,
-    /// With every character beyond ASCII as `\uXXXX` and slashes as `\/`, as PHP's `json_encode` writes JSON.
+    /// With U+007F and every character beyond ASCII as `\uXXXX`, and slashes as `\/` unless they have their backslash
+    /// already: what Box signs (github.com/box/box-node-sdk, `validateMessage` of its webhooks).
     Escaped,
 }
 
@@ -31,8 +32,9 @@ fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
+            '/' if escaped.ends_with('\\') => escaped.push('/'),
             '/' => escaped.push_str("\\/"),
-            c if c.is_ascii() => escaped.push(c),
+            c if c < '\u{7f}' => escaped.push(c),
             c => {
                 for unit in c.encode_utf16(&mut [0; 2]) {
                     escaped.push_str("\\u");
@@ -47,6 +49,11 @@ fn escaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_slash_has_one_backslash() {
+        assert_eq!(escaped("a/b\\/c\u{7f}"), "a\\/b\\/c\\u007f");
+    }
 
     #[test]
     fn astral_characters_are_escaped_as_two() {

@@ -3,6 +3,7 @@
 //! What is signed must look like a token, and where answers are signed, a delivery whose signed content looks like one is
 //! refused: no signature out of an answer admits anything (see the SDK's `challenge`).
 
+use hookgate_known_providers::template::{self, Token};
 pub use hookgate_plugin_sdk::challenge::LENGTH_MAX;
 use hookgate_plugin_sdk::{Digest, Refusal, Reply, Verdict, answer::forged, challenge::is_token, setting};
 
@@ -12,7 +13,6 @@ use crate::{
     key::KeyForm,
     place::{Place, Reader},
     settings::{Settings, wrong},
-    template::{self, Token},
 };
 
 /// The name of the secret that some providers repeat in a handshake.
@@ -46,15 +46,34 @@ pub fn answer(stage: Stage, settings: &Settings<'_>, reader: &Reader<'_>) -> Res
     if challenge.len() > LENGTH_MAX {
         return Err(Refusal::Malformed(format!("the challenge is longer than {LENGTH_MAX} bytes")));
     }
-    check_token(settings, reader)?;
-    let body = reply(settings, reader, &challenge)?;
+    if let Err(refusal) = check_token(settings, reader)? {
+        return wrong_status(settings)?.map_or(Err(refusal), |status| Ok(Some(text_answer(status, String::new()))));
+    }
+    let status = settings.parsed_or("challenge-status", "200", |text| match text.parse::<u16>() {
+        Ok(status @ 200..=299) => Ok(status),
+        _ => Err(format!("{text:?} is not a status from 200 to 299")),
+    })?;
+    let body = if status == 204 { String::new() } else { reply(settings, reader, &challenge)? };
+    Ok(Some(text_answer(status, body)))
+}
+
+/// What is answered to a handshake with another token; none: it is refused.
+fn wrong_status(settings: &Settings<'_>) -> Result<Option<u16>, Refusal> {
+    settings.parsed("challenge-wrong", |text| match text.parse::<u16>() {
+        Ok(status @ 400..=499) => Ok(status),
+        _ => Err(format!("{text:?} is not a status from 400 to 499")),
+    })
+}
+
+/// An answer that no browser takes for anything else.
+fn text_answer(status: u16, body: String) -> Verdict {
     let content_type = if body.starts_with('{') { "application/json" } else { "text/plain; charset=utf-8" };
     let headers = [("content-type", content_type), ("x-content-type-options", "nosniff")];
-    Ok(Some(Verdict::Answer(Reply {
-        status: 200,
+    Verdict::Answer(Reply {
+        status,
         headers: headers.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
         body: body.into_bytes(),
-    })))
+    })
 }
 
 /// Whether answers hold a signature of the challenge.
@@ -72,12 +91,13 @@ pub fn could_be_signed(content: &[u8]) -> bool {
     is_token(content)
 }
 
-fn check_token(settings: &Settings<'_>, reader: &Reader<'_>) -> Result<(), Refusal> {
-    let Some(place) = settings.parsed("challenge-token", Place::parse)? else { return Ok(()) };
+/// Whether the token is right, or the refusal of it.
+fn check_token(settings: &Settings<'_>, reader: &Reader<'_>) -> Result<Result<(), Refusal>, Refusal> {
+    let Some(place) = settings.parsed("challenge-token", Place::parse)? else { return Ok(Ok(())) };
     let expected = setting::secret(reader.delivery, TOKEN_SECRET, hookgate_plugin_sdk::Encoding::Utf8, None)?;
     match reader.text(&place)?.is_some_and(|token| expected.equals(token.as_bytes())) {
-        true => Ok(()),
-        false => Err(forged(&format!("the {} is not secrets.{TOKEN_SECRET}", place.describe()))),
+        true => Ok(Ok(())),
+        false => Ok(Err(forged(&format!("the {} is not secrets.{TOKEN_SECRET}", place.describe())))),
     }
 }
 

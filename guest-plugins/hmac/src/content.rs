@@ -1,16 +1,18 @@
 //! The signed content: a template such as `{timestamp}.{body}`, filled from a delivery.
 
-use std::rc::Rc;
-
-use hookgate_plugin_sdk::{Delivery, Part, Refusal, answer::forged};
+use hookgate_known_providers::template::{self, Token};
+use hookgate_plugin_sdk::{Refusal, answer::forged};
 
 use crate::{
     body::BodyAs,
+    border::ValueKind,
     digest,
     encoding::TagEncoding,
+    filled::{Filled, Role, Stretch},
     format::Proof,
+    moment::Unit,
     place::{Path, Place, Reader},
-    template::{self, Token},
+    url::{UrlForm, UrlPart},
 };
 
 /// A template of signed content.
@@ -34,14 +36,6 @@ enum Piece {
     Optional(Vec<Piece>),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum UrlPart {
-    Whole,
-    Host,
-    Path,
-    Query,
-}
-
 /// What a template is filled from.
 pub struct Filling<'a> {
     /// The delivery.
@@ -52,53 +46,16 @@ pub struct Filling<'a> {
     pub timed: bool,
     /// Where the timestamp stands, if not beside the signature.
     pub timestamp: Option<&'a Path>,
+    /// How it is written.
+    pub unit: Unit,
+    /// How the URL stands in the content.
+    pub url_form: UrlForm,
     /// Where the event's id stands.
     pub id: Option<&'a Path>,
     /// `settings.app-id`.
     pub app_id: Option<&'a str>,
     /// In place of the delivery's body, when an example is being signed.
     pub body: Option<&'a [u8]>,
-}
-
-/// A stretch of filled content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stretch {
-    /// Bytes.
-    Bytes(Vec<u8>),
-    /// What was made of the body.
-    Remade(Rc<str>),
-    /// The delivery's body, where it lies.
-    Body,
-    /// The secret's bytes.
-    Secret,
-}
-
-/// As the host takes it.
-pub fn parts(stretches: &[Stretch]) -> Vec<Part<'_>> {
-    fn part(stretch: &Stretch) -> Part<'_> {
-        match stretch {
-            Stretch::Bytes(bytes) => Part::Bytes(bytes),
-            Stretch::Remade(text) => Part::Bytes(text.as_bytes()),
-            Stretch::Body => Part::Body,
-            Stretch::Secret => Part::Secret,
-        }
-    }
-    stretches.iter().map(part).collect()
-}
-
-/// The first bytes of it, without the secret's.
-pub fn beginning(stretches: &[Stretch], delivery: &Delivery, length: usize) -> Vec<u8> {
-    let mut beginning = Vec::new();
-    for stretch in stretches {
-        let left = length - beginning.len();
-        match stretch {
-            Stretch::Bytes(bytes) => beginning.extend(bytes.iter().take(left)),
-            Stretch::Remade(text) => beginning.extend(text.bytes().take(left)),
-            Stretch::Body => beginning.extend(delivery.body(0, left as u64)),
-            Stretch::Secret => (),
-        }
-    }
-    beginning
 }
 
 impl Content {
@@ -147,25 +104,9 @@ impl Content {
         self.any(&|piece| matches!(piece, Piece::Field(name) | Piece::Covered(name) if name == field))
     }
 
-    /// What stands between the id and a timestamp behind it.
-    pub fn between_id_and_timestamp(&self) -> Option<&str> {
-        let pieces = self.flat();
-        let behind_id = pieces.iter().position(|piece| **piece == Piece::Id)? + 1;
-        match pieces.get(behind_id..)? {
-            [Piece::Timestamp, ..] => Some(""),
-            [Piece::Text(between), Piece::Timestamp, ..] => Some(between),
-            _ => None,
-        }
-    }
-
-    /// A value right behind the body, and what stands between.
-    pub fn behind_body(&self) -> Option<(&str, &Place)> {
-        let pieces = self.flat();
-        let behind_body = pieces.iter().position(|piece| **piece == Piece::Body)? + 1;
-        match pieces.get(behind_body..)? {
-            [Piece::Text(between), Piece::At(place), ..] => Some((between, place)),
-            _ => None,
-        }
+    /// Whether it holds the URL or a part of it, which providers sign in several forms.
+    pub fn holds_url(&self) -> bool {
+        self.any(&|piece| matches!(piece, Piece::Url(UrlPart::Whole | UrlPart::Path | UrlPart::Query)))
     }
 
     /// Whether it holds the headers that a field beside the signature names.
@@ -198,42 +139,27 @@ impl Content {
             .collect()
     }
 
-    /// The content of a delivery.
+    /// The content of a delivery. A part in brackets is left out where a slot in it has no value or an empty one.
     ///
     /// # Errors
     /// Unauthenticated: a slot that is not optional has no value. Malformed: a value cannot be read.
-    pub fn fill(&self, filling: &Filling<'_>) -> Result<Vec<Stretch>, Refusal> {
-        let mut stretches = Vec::new();
+    pub fn fill(&self, filling: &Filling<'_>) -> Result<Vec<Filled>, Refusal> {
+        let mut filled = Vec::new();
         for piece in &self.0 {
             match piece {
-                Piece::Optional(pieces) => {
-                    let whole: Option<Vec<Stretch>> =
-                        pieces.iter().map(|piece| filling.stretch(piece)).collect::<Result<_, _>>()?;
-                    // Without its timestamp a delivery could be an old one, whose timestamp has become part of the body.
-                    if whole.is_none() && filling.timed && pieces.iter().any(|piece| filling.is_timestamp(piece)) {
-                        return Err(missing(&Piece::Timestamp));
-                    }
-                    whole.into_iter().flatten().for_each(|stretch| push(&mut stretches, stretch));
-                }
-                piece => match filling.stretch(piece)? {
-                    Some(stretch) => push(&mut stretches, stretch),
+                Piece::Optional(pieces) => filled.extend(filling.optional(pieces)?),
+                piece => match filling.filled(piece)? {
+                    Some(pieces) => filled.extend(pieces),
                     None => return Err(missing(piece)),
                 },
             }
         }
-        Ok(stretches)
+        Ok(filled)
     }
 }
 
 fn missing(piece: &Piece) -> Refusal {
     forged(&format!("the delivery has no {}, which is signed", piece.describe()))
-}
-
-fn push(stretches: &mut Vec<Stretch>, stretch: Stretch) {
-    match (stretches.last_mut(), stretch) {
-        (Some(Stretch::Bytes(bytes)), Stretch::Bytes(more)) => bytes.extend(more),
-        (_, stretch) => stretches.push(stretch),
-    }
 }
 
 impl Piece {
@@ -250,6 +176,50 @@ impl Piece {
 }
 
 impl Filling<'_> {
+    /// A part in brackets: what it is filled with, or the mark that it is left out.
+    fn optional(&self, pieces: &[Piece]) -> Result<Vec<Filled>, Refusal> {
+        let filled: Option<Vec<Vec<Filled>>> = pieces
+            .iter()
+            .map(|piece| Ok(self.filled(piece)?.filter(|filled| has_value(filled))))
+            .collect::<Result<_, Refusal>>()?;
+        if let Some(filled) = filled {
+            return Ok(filled.concat());
+        }
+        if pieces.iter().any(|piece| self.is_timestamp(piece)) {
+            // Without its timestamp a delivery could be an old one, whose timestamp has become part of the body.
+            return if self.timed { Err(missing(&Piece::Timestamp)) } else { Ok(Vec::new()) };
+        }
+        let begins_with = match pieces.first() {
+            Some(Piece::Text(text)) => text.clone().into_bytes(),
+            _ => Vec::new(),
+        };
+        Ok(vec![Filled { stretch: Stretch::Bytes(begins_with), role: Role::LeftOut }])
+    }
+
+    /// What a piece is filled with; none where it has no value.
+    fn filled(&self, piece: &Piece) -> Result<Option<Vec<Filled>>, Refusal> {
+        if let Piece::Covered(name) = piece {
+            return self.field(name).map(|names| self.covered(names)).transpose();
+        }
+        let role = self.role(piece);
+        Ok(self.stretch(piece)?.map(|stretch| vec![Filled { stretch, role }]))
+    }
+
+    fn role(&self, piece: &Piece) -> Role {
+        match piece {
+            Piece::Text(_) | Piece::AppId | Piece::Optional(_) => Role::Fixed,
+            Piece::Secret => Role::Secret,
+            Piece::Body | Piece::Remade(BodyAs::JsonString | BodyAs::Escaped) => Role::Body,
+            Piece::Remade(BodyAs::Digest(..)) => Role::Value(ValueKind::Digest),
+            Piece::Method => Role::Value(ValueKind::Method),
+            Piece::Url(_) => Role::Value(ValueKind::Url),
+            piece if self.is_timestamp(piece) => Role::Value(ValueKind::Timestamp(self.unit)),
+            Piece::Timestamp | Piece::Id | Piece::At(_) | Piece::Field(_) | Piece::Covered(_) => {
+                Role::Value(ValueKind::Other)
+            }
+        }
+    }
+
     fn stretch(&self, piece: &Piece) -> Result<Option<Stretch>, Refusal> {
         let text = match piece {
             Piece::Text(text) => Some(text.clone()),
@@ -270,14 +240,10 @@ impl Filling<'_> {
                 }
             },
             Piece::Method => Some(self.reader.delivery.method()),
-            Piece::Url(part) => Some(part.of(&self.reader.delivery.url())),
+            Piece::Url(part) => Some(self.url_form.of(*part, &self.reader.delivery.url())),
             Piece::At(place) => self.reader.text(place)?,
             Piece::Field(name) => self.field(name).map(str::to_owned),
-            Piece::Covered(name) => match self.field(name) {
-                Some(names) => Some(self.covered(names)?),
-                None => None,
-            },
-            Piece::Optional(_) => None,
+            Piece::Covered(_) | Piece::Optional(_) => None,
         };
         Ok(text.map(|text| Stretch::Bytes(text.into_bytes())))
     }
@@ -312,31 +278,29 @@ impl Filling<'_> {
     }
 
     /// The values of headers that are named with blanks between them, joined by dots.
-    fn covered(&self, names: &str) -> Result<String, Refusal> {
-        let value = |name: &str| match Place::parse(&format!("header:{name}")) {
+    fn covered(&self, names: &str) -> Result<Vec<Filled>, Refusal> {
+        let mut filled = Vec::new();
+        for name in names.split_whitespace() {
             // A name with a dot could be one without, and the beginning of the first value.
-            Ok(place) if !name.contains('.') => {
-                self.reader.text(&place)?.ok_or_else(|| forged(&format!("no header {name}, which is signed")))
+            let place = Place::parse(&format!("header:{name}")).ok().filter(|_| !name.contains('.'));
+            let place = place.ok_or_else(|| forged("the signature covers a header that cannot be"))?;
+            let value =
+                self.reader.text(&place)?.ok_or_else(|| forged(&format!("no header {name}, which is signed")))?;
+            if !filled.is_empty() {
+                filled.push(Filled { stretch: Stretch::Bytes(b".".to_vec()), role: Role::Fixed });
             }
-            _ => Err(forged("the signature covers a header that cannot be")),
-        };
-        Ok(names.split_whitespace().map(value).collect::<Result<Vec<_>, _>>()?.join("."))
+            filled.push(Filled { stretch: Stretch::Bytes(value.into_bytes()), role: Role::Value(ValueKind::Other) });
+        }
+        Ok(filled)
     }
 }
 
-impl UrlPart {
-    fn of(self, url: &str) -> String {
-        let (base, query) = url.split_once('?').unwrap_or((url, ""));
-        let after_scheme = base.split_once("://").map_or(base, |(_, rest)| rest);
-        let (host, path) = after_scheme.split_at(after_scheme.find('/').unwrap_or(after_scheme.len()));
-        match self {
-            UrlPart::Whole => url,
-            UrlPart::Host => host,
-            UrlPart::Path => path,
-            UrlPart::Query => query,
-        }
-        .to_owned()
-    }
+/// Whether anything stands there: an empty value is as good as none, an empty body is a body.
+fn has_value(filled: &[Filled]) -> bool {
+    filled.iter().any(|filled| match (&filled.role, &filled.stretch) {
+        (Role::Value(_), Stretch::Bytes(bytes)) => !bytes.is_empty(),
+        _ => true,
+    })
 }
 
 fn pieces(tokens: Vec<Token>) -> Result<Vec<Piece>, String> {
@@ -404,11 +368,13 @@ mod tests {
             proof,
             timed: false,
             timestamp: None,
+            unit: Unit::Auto,
+            url_form: UrlForm::Wire,
             id: None,
             app_id: Some("app"),
             body: None,
         };
-        let stretches = Content::parse(template).unwrap().fill(&filling)?;
+        let stretches = crate::filled::stretches(Content::parse(template).unwrap().fill(&filling)?);
         let text = |stretch: &Stretch| match stretch {
             Stretch::Bytes(bytes) => String::from_utf8(bytes.clone()).unwrap(),
             Stretch::Remade(text) => text.to_string(),
@@ -450,34 +416,6 @@ mod tests {
         }
         let proof = Proof { fields: vec![("h".into(), "x-none".into())], ..Proof::default() };
         assert!(filled("[{covered:h}]", &proof).is_err(), "a covered header must be there");
-    }
-
-    #[test]
-    fn what_stands_behind_the_id_is_told() {
-        for (template, between) in [
-            ("{id}.{timestamp}.{body}", Some(".")),
-            ("v1:{id}:{timestamp}:{body}", Some(":")),
-            ("{id}{timestamp}{body}", Some("")),
-            ("[{id}.{timestamp}.]{body}", Some(".")),
-            ("{id}.{body}.{timestamp}", None),
-            ("{timestamp}.{id}.{body}", None),
-            ("{body}", None),
-        ] {
-            assert_eq!(Content::parse(template).unwrap().between_id_and_timestamp(), between, "{template}");
-        }
-    }
-
-    #[test]
-    fn what_stands_behind_the_body_is_told() {
-        let nonce = Place::Header("x-nonce".to_owned());
-        for (template, behind) in [
-            ("{body}.{header:x-nonce}.{timestamp}", Some((".", &nonce))),
-            ("{body}{header:x-nonce}", None),
-            ("{body}.{timestamp}", None),
-            ("{header:x-nonce}.{body}", None),
-        ] {
-            assert_eq!(Content::parse(template).unwrap().behind_body(), behind, "{template}");
-        }
     }
 
     #[test]

@@ -4,23 +4,26 @@
 //! any order, repeat, and have others between them. Items without such text are told apart by their place; the last of
 //! them may repeat. Without a separator the value must look exactly as the format says.
 
-use crate::template::{self, Token};
+use hookgate_known_providers::template::{self, Token};
 
 /// Signatures in one value that are looked at. A rotation needs two; each costs a pass over the body, and a forger can
 /// write as many as a header holds.
 const SIGNATURES_MAX: usize = 16;
 
 /// What a slot holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 enum Slot {
+    #[default]
     Signature,
     Timestamp,
     Field(String),
 }
 
 /// A slot with the text around it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Item {
+    /// Blanks in front of it, which are written and need not be there.
+    blanks: String,
     before: String,
     slot: Slot,
     after: String,
@@ -67,9 +70,7 @@ impl Format {
         let Lists { separator, groups, strongest } = lists;
         let separator = separator.filter(|separator| !separator.is_empty());
         let items = match &separator {
-            Some(separator) => {
-                format.split(separator.as_str()).map(|item| single(item.trim())).collect::<Result<Vec<_>, _>>()?
-            }
+            Some(separator) => format.split(separator.as_str()).map(single).collect::<Result<Vec<_>, _>>()?,
             None => sequence(format)?,
         };
         if !items.iter().any(|item| item.slot == Slot::Signature) {
@@ -179,7 +180,7 @@ impl Format {
                 Slot::Timestamp => proof.timestamp.as_deref()?,
                 Slot::Field(name) => proof.fields.iter().find(|(known, _)| known == name).map(|(_, value)| value)?,
             };
-            Some(format!("{}{inside}{}", item.before, item.after))
+            Some(format!("{}{}{inside}{}", item.blanks, item.before, item.after))
         });
         written.collect::<Vec<_>>().join(self.separator.as_deref().unwrap_or_default())
     }
@@ -192,9 +193,11 @@ impl Item {
 }
 
 /// One item of a list.
-fn single(item: &str) -> Result<Item, String> {
+fn single(text: &str) -> Result<Item, String> {
+    let item = text.trim();
+    let blanks = text.chars().take_while(|c| c.is_whitespace()).collect();
     match <[Item; 1]>::try_from(sequence(item)?) {
-        Ok([item]) => Ok(item),
+        Ok([item]) => Ok(Item { blanks, ..item }),
         Err(_) => Err(format!("the item {item:?} must have one slot, such as {{signature}} or {{timestamp}}")),
     }
 }
@@ -215,7 +218,7 @@ fn sequence(format: &str) -> Result<Vec<Item>, String> {
                     "timestamp" => Slot::Timestamp,
                     _ => Slot::Field(name),
                 };
-                items.push(Item { before: std::mem::take(&mut before), slot, after: String::new() });
+                items.push(Item { before: std::mem::take(&mut before), slot, ..Item::default() });
             }
             Token::Optional(_) => return Err(format!("{format:?} cannot have parts in brackets")),
         }
@@ -311,6 +314,14 @@ mod tests {
         let format = Format::parse("sign={signature}, env={env}, t={timestamp}", list(",")).unwrap();
         let proof = format.read("sign=a=, env=master, t=1").remove(0);
         assert_eq!(proof.fields, [("env".to_owned(), "master".to_owned())]);
+    }
+
+    #[test]
+    fn the_blanks_of_a_format_are_written_and_need_not_be_read() {
+        let format = Format::parse("t={timestamp}, v1={signature}", list(",")).unwrap();
+        let proof = Proof { timestamp: Some("1".to_owned()), ..Proof::default() };
+        assert_eq!(format.write("ab", &proof), "t=1, v1=ab");
+        assert_eq!(read("t={timestamp}, v1={signature}", list(","), "t=1,v1=ab"), ["ab@1"]);
     }
 
     #[test]

@@ -61,11 +61,39 @@ pub fn of(settings: &Settings<'_>, reader: &Reader<'_>) -> Result<Identity, Refu
         (None, Some(at)) => Position::Timestamp(at),
         (None, None) => Position::Arrival,
     };
+    let otherwise = match settings.parsed("identity", declared)? {
+        Some(Declared::Payload) => KnownBy::Payload,
+        Some(Declared::Delivery) => {
+            let fresh = settings.parsed("fresh", Path::parse)?;
+            let lenient = |place: &Place| Ok::<_, Refusal>(reader.lenient(place));
+            KnownBy::Delivery(fresh.map(|path| path.value(lenient)).transpose()?.flatten().and_then(short))
+        }
+        None => KnownBy::Undeclared,
+    };
     Ok(Identity {
-        known_by: answer::id_or(id, KnownBy::Undeclared),
+        known_by: answer::id_or(id, otherwise),
         kind: answer::kind(kind),
         occurred_at,
         ordering: answer::id(key).map(|key| Ordering { key, position }),
         attributes: answer::attributes([("subject", answer::id(subject))]),
     })
+}
+
+/// What tells events apart where they have no id.
+enum Declared {
+    Payload,
+    Delivery,
+}
+
+fn declared(text: &str) -> Result<Declared, String> {
+    match text {
+        "payload" => Ok(Declared::Payload),
+        "delivery" => Ok(Declared::Delivery),
+        _ => Err(format!("{text:?} is neither payload nor delivery")),
+    }
+}
+
+/// What is made anew for each delivery, if it is not longer than the host takes.
+fn short(fresh: String) -> Option<String> {
+    answer::id(Some(fresh))
 }

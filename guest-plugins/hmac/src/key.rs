@@ -36,7 +36,7 @@ impl KeyForm {
     /// The keys of the source, one for each way that its text allows.
     ///
     /// # Errors
-    /// Misconfigured: there is no secret, no way fits its text, or it has a prefix with no key behind it.
+    /// Misconfigured: there is no secret, no way fits its text, or it is a prefix with no key behind it.
     pub fn open(&self, delivery: &Delivery) -> Result<Vec<Secret>, Refusal> {
         let mut keys = Vec::new();
         let mut problem = SecretError::Missing;
@@ -49,10 +49,8 @@ impl KeyForm {
                     listed.join(" ")
                 )));
             }
-            if let Some(prefix) = way.strip.as_deref().filter(|prefix| way.is_cut_short(delivery, prefix)) {
-                return Err(Refusal::Misconfigured(format!(
-                    "secrets.{SECRET} begins with {prefix}, but no key follows"
-                )));
+            if let Some(prefix) = way.strip.as_deref().filter(|prefix| is_prefix_alone(delivery, prefix)) {
+                return Err(Refusal::Misconfigured(format!("secrets.{SECRET} is {prefix} alone, but no key follows")));
             }
             match way.open(delivery) {
                 Ok(secret) => keys.push(way.steps.iter().fold(secret, |secret, step| match step {
@@ -77,17 +75,11 @@ impl Way {
     fn open(&self, delivery: &Delivery) -> Result<Secret, SecretError> {
         delivery.secret(SECRET, self.encoding.unwrap_or(Encoding::Utf8), self.strip.as_deref())
     }
+}
 
-    /// Whether the text begins with this prefix, and what follows is no key: another way might take the whole of it, or
-    /// even the prefix, which everyone knows. Of several versions the newest is looked at, as the one whose MACs can be
-    /// compared; none may be the prefix itself.
-    fn is_cut_short(&self, delivery: &Delivery, prefix: &str) -> bool {
-        let text = |strip| delivery.secret(SECRET, Encoding::Utf8, strip).ok();
-        let Some(whole) = text(None) else { return false };
-        let of_nothing = |secret: Secret| secret.mac(Digest::Sha256, &[]);
-        let begins = || text(Some(prefix)).map(of_nothing) != text(None).map(of_nothing);
-        whole.equals(prefix.as_bytes()) || (self.open(delivery).is_err() && begins())
-    }
+/// Whether a live version of the secret is a prefix that everyone knows: another way would take it for a key.
+fn is_prefix_alone(delivery: &Delivery, prefix: &str) -> bool {
+    delivery.secret(SECRET, Encoding::Utf8, None).is_ok_and(|whole| whole.equals(prefix.as_bytes()))
 }
 
 fn way(text: &str) -> Result<Way, String> {

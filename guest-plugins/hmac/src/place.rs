@@ -1,101 +1,14 @@
-//! Where a value stands in a delivery, and how several of them make up one: `header:X-Id`, `json:/data/id`.
+//! Reads a delivery place by place.
 
 use std::{
     cell::{OnceCell, RefCell},
     rc::Rc,
 };
 
-use hookgate_plugin_sdk::{Delivery, JsonValue, Refusal, fields, form, header};
+pub use hookgate_known_providers::place::{Path, Place};
+use hookgate_plugin_sdk::{Delivery, JsonValue, Refusal, form, header};
 
 use crate::body::BodyAs;
-
-/// Where a value stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// `header:NAME`, or the bare name.
-    Header(String),
-    /// `query:NAME`: a parameter of the URL's query, decoded.
-    Query(String),
-    /// `json:/POINTER`: a text, number or boolean of a JSON body (RFC 6901).
-    Json(String),
-    /// `form:NAME`: a parameter of a form body, decoded.
-    Form(String),
-}
-
-impl Place {
-    /// Reads a place.
-    ///
-    /// # Errors
-    /// In words, with what can be written instead.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let text = text.trim();
-        let (kind, name) = text.split_once(':').unwrap_or(("header", text));
-        match kind {
-            "header" if is_header_name(name) => Ok(Place::Header(name.to_ascii_lowercase())),
-            "query" if !name.is_empty() => Ok(Place::Query(name.to_owned())),
-            "form" if !name.is_empty() => Ok(Place::Form(name.to_owned())),
-            "json" if !name.is_empty() && fields::is_pointer(name) => Ok(Place::Json(name.to_owned())),
-            _ => Err(format!("{text:?} is no place: write header:NAME, query:NAME, form:NAME or json:/POINTER")),
-        }
-    }
-
-    /// Whether a star stands for numbers in it.
-    pub fn is_numbered(&self) -> bool {
-        matches!(self, Place::Header(name) if name.ends_with('*'))
-    }
-
-    /// As an operator would name it.
-    pub fn describe(&self) -> String {
-        match self {
-            Place::Header(name) => format!("header {name}"),
-            Place::Query(name) => format!("query parameter {name}"),
-            Place::Json(pointer) => format!("value at {pointer} of the body"),
-            Place::Form(name) => format!("form field {name}"),
-        }
-    }
-}
-
-/// RFC 9110, token; a star may stand for numbers behind.
-fn is_header_name(name: &str) -> bool {
-    let name = name.strip_suffix('*').unwrap_or(name);
-    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'+-.^_`|~".contains(&byte))
-}
-
-/// Places whose values, joined by dots, make up one: `json:/type + json:/action`. Where one of them has no value, the
-/// next alternative counts: `header:X-Event | json:/type`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Path(Vec<Vec<Place>>);
-
-impl Path {
-    /// Reads a path.
-    ///
-    /// # Errors
-    /// As [`Place::parse`].
-    pub fn parse(text: &str) -> Result<Self, String> {
-        let joined = |text: &str| text.split(" + ").map(Place::parse).collect();
-        Ok(Path(text.split(" | ").map(joined).collect::<Result<_, _>>()?))
-    }
-
-    /// Every place in it.
-    pub fn places(&self) -> impl Iterator<Item = &Place> {
-        self.0.iter().flatten()
-    }
-
-    /// Its value, each place's given by `value`; empty values count as none.
-    ///
-    /// # Errors
-    /// The first that `value` gives.
-    pub fn value<E>(&self, value: impl Fn(&Place) -> Result<Option<String>, E>) -> Result<Option<String>, E> {
-        let known = |place: &Place| value(place).map(|value| value.filter(|value| !value.is_empty()));
-        for places in &self.0 {
-            let values: Option<Vec<String>> = places.iter().map(known).collect::<Result<_, _>>()?;
-            if let Some(values) = values {
-                return Ok(Some(values.join(".")));
-            }
-        }
-        Ok(None)
-    }
-}
 
 /// A delivery that is read place by place; when it is being signed, with what is still to be set on it.
 pub struct Reader<'d> {
@@ -132,22 +45,40 @@ impl<'d> Reader<'d> {
         })
     }
 
-    /// Every value at a place that holds signatures.
+    /// The value at a place of a delivery that need not be the provider's: what cannot be read is not there.
+    pub fn lenient(&self, place: &Place) -> Option<String> {
+        match place {
+            Place::Json(pointer) => self.delivery.json(&[pointer]).ok()?.into_iter().next().flatten().and_then(scalar),
+            place => self.text(place).ok().flatten(),
+        }
+    }
+
+    /// Every value at a place that holds signatures. Only the headers of a numbered place are alternatives: of a header
+    /// that stands there twice it is not known which one the provider wrote.
     ///
     /// # Errors
-    /// As [`Reader::text`], but a header may be there several times.
+    /// As [`Reader::text`].
     pub fn texts(&self, place: &Place) -> Result<Vec<String>, Refusal> {
-        let Place::Header(name) = place else { return Ok(self.text(place)?.into_iter().collect()) };
-        let numbered = |header: &String| {
-            let number = name.strip_suffix('*').and_then(|stem| header.strip_prefix(stem));
+        let numbered_name = match place {
+            Place::Header(name) if name.ends_with('*') => name,
+            place => return Ok(self.text(place)?.into_iter().collect()),
+        };
+        let is_meant = |header: &String| {
+            let number = numbered_name.strip_suffix('*').and_then(|stem| header.strip_prefix(stem));
             number.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
         };
-        let names = match name.ends_with('*') {
-            true => self.delivery.header_names().into_iter().filter(numbered).collect(),
-            false => vec![name.clone()],
-        };
-        let values = names.iter().flat_map(|name| self.delivery.headers(name));
-        values.map(|value| legible(name, value)).collect()
+        let names = self.delivery.header_names().into_iter().filter(is_meant);
+        let values = names.map(|name| header::optional(self.delivery, &name));
+        Ok(values.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+
+    /// Whether anything stands where a signature would.
+    pub fn has_any(&self, places: &[Place]) -> bool {
+        // What cannot be read is something.
+        places.iter().any(|place| match place {
+            Place::Header(_) => self.texts(place).map_or(true, |texts| !texts.is_empty()),
+            place => self.lenient(place).is_some(),
+        })
     }
 
     /// The values at these JSON Pointers that may be there: one call to the host. A body that is no JSON has none,
@@ -184,13 +115,6 @@ impl<'d> Reader<'d> {
     }
 }
 
-fn legible(name: &str, value: Vec<u8>) -> Result<String, Refusal> {
-    if value.len() > header::LENGTH_MAX {
-        return Err(Refusal::Malformed(format!("header {name} is longer than {} bytes", header::LENGTH_MAX)));
-    }
-    String::from_utf8(value).map_err(|_| Refusal::Malformed(format!("header {name} is not UTF-8")))
-}
-
 fn scalar(value: JsonValue) -> Option<String> {
     match value {
         JsonValue::Text(text) | JsonValue::Number(text) => Some(text),
@@ -204,41 +128,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use hookgate_conformance::native::{self, Source};
-    use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn places_are_named_by_their_kind() {
-        for (text, place) in [
-            ("X-Id", Place::Header("x-id".into())),
-            ("header:X-Id", Place::Header("x-id".into())),
-            ("query:hub.mode", Place::Query("hub.mode".into())),
-            ("json:/a~1b/0", Place::Json("/a~1b/0".into())),
-            (" form:a:b ", Place::Form("a:b".into())),
-        ] {
-            assert_eq!(Place::parse(text), Ok(place), "{text}");
-        }
-        for text in ["", "header:", "x y", "json:a", "json:/~2", "json:/~", "query:", "form:", "cookie:a", "x-*-y"] {
-            assert!(Place::parse(text).is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_path_takes_the_first_alternative_that_is_whole() {
-        let path = Path::parse("json:/a + json:/b | X-C | query:d").unwrap();
-        let with = |known: &'static [&'static str]| {
-            let value = path.value(|place| {
-                let (Place::Header(name) | Place::Json(name) | Place::Query(name) | Place::Form(name)) = place;
-                Ok::<_, ()>(known.contains(&name.as_str()).then(|| name.clone()))
-            });
-            value.unwrap()
-        };
-        assert_eq!(with(&["/a", "/b", "x-c"]).as_deref(), Some("/a./b"));
-        assert_eq!(with(&["/a", "x-c", "d"]).as_deref(), Some("x-c"));
-        assert_eq!(with(&["/b", "d"]).as_deref(), Some("d"));
-        assert_eq!(with(&[]), None);
-    }
 
     #[test]
     fn the_body_is_remade_once() {
@@ -248,12 +139,5 @@ mod tests {
         assert_eq!(&*first, "\\u00e9");
         assert!(Rc::ptr_eq(&first, &reader.remade(BodyAs::Escaped)));
         assert_eq!(&*reader.remade(BodyAs::JsonString), "\"é\"");
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_is_read_or_refused(text in ".*") {
-            let _ = Path::parse(&text);
-        }
     }
 }

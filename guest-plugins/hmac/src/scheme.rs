@@ -4,14 +4,16 @@ use hookgate_plugin_sdk::{Delivery, Digest, Encoding, Refusal, Secret, answer::f
 
 use crate::{
     challenge,
-    content::{self, Content, Filling},
+    content::{Content, Filling},
     digest,
     encoding::TagEncoding,
+    filled,
     format::{Format, Lists, Proof},
     key::KeyForm,
     moment::{Unit, Window},
     place::{Path, Place, Reader},
     settings::{Settings, wrong},
+    url::{UrlForm, UrlPart},
 };
 
 /// What makes a delivery authentic.
@@ -41,6 +43,8 @@ pub struct Scheme {
     pub key: KeyForm,
     /// What may be signed; the first is signed with.
     pub contents: Vec<Content>,
+    /// How the URL may stand in it; the first is signed with.
+    pub url_forms: Vec<UrlForm>,
     /// Where the timestamp stands, if not beside the signature.
     pub timestamp: Option<Path>,
     /// How the timestamp is written.
@@ -78,6 +82,7 @@ impl Scheme {
             encoding: settings.parsed_or("encoding", "hex", TagEncoding::parse)?,
             key: settings.parsed_or("key", "utf8", KeyForm::parse)?,
             contents: settings.list("content", "{body}", Content::parse)?,
+            url_forms: url_forms(settings)?,
             timestamp: settings.parsed("timestamp", Path::parse)?,
             unit: settings.parsed_or("timestamp-unit", "auto", Unit::parse)?,
             window: Window { past: 0, future: None },
@@ -176,16 +181,18 @@ impl Scheme {
             if pairs.is_empty() {
                 continue;
             }
-            let stretches = self.checked_content(content, reader, proof)?;
-            let message = content::parts(&stretches);
-            for (tag, key) in pairs {
-                spend(left)?;
-                let fits = match self.kind {
-                    Kind::Digest => key.verify_digest(*digest, &message, tag),
-                    _ => key.verify_mac(*digest, &message, tag),
-                };
-                if fits {
-                    return Ok(true);
+            for form in self.url_forms_of(content, reader.delivery) {
+                let stretches = self.checked_content(content, reader, proof, form)?;
+                let message = filled::parts(&stretches);
+                for (tag, key) in &pairs {
+                    spend(left)?;
+                    let fits = match self.kind {
+                        Kind::Digest => key.verify_digest(*digest, &message, tag),
+                        _ => key.verify_mac(*digest, &message, tag),
+                    };
+                    if fits {
+                        return Ok(true);
+                    }
                 }
             }
         }
@@ -204,28 +211,37 @@ impl Scheme {
         item == content && !proof.fields.iter().any(|(field, _)| foreign(field))
     }
 
-    /// The content that is signed, if it can be that of no other delivery.
+    /// The forms in which the URL may stand in this content, each that makes a difference.
+    fn url_forms_of(&self, content: &Content, delivery: &Delivery) -> Vec<UrlForm> {
+        if !content.holds_url() {
+            return vec![UrlForm::Wire];
+        }
+        let url = delivery.url();
+        let mut forms: Vec<(UrlForm, String)> = Vec::new();
+        for form in &self.url_forms {
+            let text = form.of(UrlPart::Whole, &url);
+            if forms.iter().all(|(_, known)| *known != text) {
+                forms.push((*form, text));
+            }
+        }
+        forms.into_iter().map(|(form, _)| form).collect()
+    }
+
+    /// The content that is signed, if it cannot be that of another delivery.
     fn checked_content(
         &self,
         content: &Content,
         reader: &Reader<'_>,
         proof: &Proof,
-    ) -> Result<Vec<content::Stretch>, Refusal> {
-        let filling = self.filling(reader, proof, None);
-        if let Some(between) = content.between_id_and_timestamp()
-            && let Some(id) = filling.id()?
-            && could_end_earlier(&id, between, self.unit)
-        {
-            return Err(forged("where the id ends cannot be told from the signed content"));
+        form: UrlForm,
+    ) -> Result<Vec<filled::Stretch>, Refusal> {
+        let filling = Filling { url_form: form, ..self.filling(reader, proof, None) };
+        let filled = content.fill(&filling)?;
+        if filled::is_ambiguous(&filled, reader.delivery) {
+            return Err(forged("where a part of the signed content ends cannot be told"));
         }
-        // Else the end of a body could be called the beginning of the value behind it.
-        if let Some((between, place)) = content.behind_body()
-            && reader.text(place)?.is_some_and(|value| value.contains(between))
-        {
-            return Err(forged("where the body ends cannot be told from the signed content"));
-        }
-        let stretches = content.fill(&filling)?;
-        let beginning = || content::beginning(&stretches, reader.delivery, challenge::LENGTH_MAX + 1);
+        let stretches = filled::stretches(filled);
+        let beginning = || filled::beginning(&stretches, reader.delivery, challenge::LENGTH_MAX + 1);
         if self.signs_challenges && challenge::could_be_signed(&beginning()) {
             return Err(forged("the signed content is such that a handshake signs it for anyone"));
         }
@@ -239,6 +255,8 @@ impl Scheme {
             proof,
             timed: self.has_timestamp(),
             timestamp: self.timestamp.as_ref(),
+            unit: self.unit,
+            url_form: self.url_forms.first().copied().unwrap_or(UrlForm::Wire),
             id: self.id.as_ref(),
             app_id: self.app_id.as_deref(),
             body,
@@ -273,15 +291,12 @@ fn spend(left: &mut usize) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether content that begins with an id, what stands between, and a timestamp could also be that of a shorter id: a
-/// part of the id reads as a timestamp, and what follows would be body. With nothing between, nearly any part could be
-/// split off; then no id may hold what bodies begin with.
-fn could_end_earlier(id: &str, between: &str, unit: Unit) -> bool {
-    if between.is_empty() {
-        return !id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+/=".contains(&byte));
+/// All of them where it is not said.
+fn url_forms(settings: &Settings<'_>) -> Result<Vec<UrlForm>, Refusal> {
+    match settings.get("url-form").filter(|text| !text.is_empty()) {
+        None => Ok(UrlForm::ALL.to_vec()),
+        Some(_) => settings.list("url-form", "wire", UrlForm::parse),
     }
-    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    id.split(between).skip(1).any(|part| is_number(part) || unit.read(part).is_some())
 }
 
 fn kind(name: &str) -> Result<Kind, String> {
@@ -342,33 +357,4 @@ fn window(settings: &Settings<'_>) -> Result<Window, Refusal> {
         text => text.parse().map(Some).map_err(|_| format!("{text:?} is neither a whole number of seconds nor any")),
     })?;
     Ok(Window { past, future: future.unwrap_or((past > 0).then_some(past)) })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_id_that_could_end_earlier_is_told() {
-        for (id, between, unit) in [
-            ("msg_1.1700000000.hello", ".", Unit::Seconds),
-            ("a.1", ".", Unit::Seconds),
-            ("a.2017-08-02T14:00:00.5Z.x", ".", Unit::Iso),
-            ("a.99999999999999999999999", ".", Unit::Millis),
-            ("a:1", ":", Unit::Auto),
-            ("e76c6bd4-55c9{\"a\":1}", "", Unit::Iso),
-        ] {
-            assert!(could_end_earlier(id, between, unit), "{id}");
-        }
-        for (id, between, unit) in [
-            ("msg_1", ".", Unit::Seconds),
-            ("1700000000", ".", Unit::Seconds),
-            ("evt.created.a1", ".", Unit::Seconds),
-            ("a..b.", ".", Unit::Seconds),
-            ("a.1", ":", Unit::Auto),
-            ("e76c6bd4-55c9-4987-8304-da1588d8988b", "", Unit::Iso),
-        ] {
-            assert!(!could_end_earlier(id, between, unit), "{id}");
-        }
-    }
 }

@@ -1,26 +1,25 @@
 //! The settings of a source: its own, and where it has none those of the provider that it names.
 
+use hookgate_known_providers::{self as known, Setting};
 use hookgate_plugin_sdk::{Delivery, Refusal};
-
-use crate::providers;
 
 /// The settings of a source.
 pub struct Settings<'d> {
     delivery: &'d Delivery,
-    preset: &'static [providers::Setting],
+    preset: &'static [Setting],
 }
 
 impl<'d> Settings<'d> {
     /// Looks up the provider that is named, if any.
     ///
     /// # Errors
-    /// Misconfigured: nobody has described a provider of that name.
+    /// Misconfigured: no provider of that name is known.
     pub fn of(delivery: &'d Delivery) -> Result<Self, Refusal> {
         let preset = match delivery.setting("provider") {
             None => &[],
             Some(name) => {
-                let unknown = || format!("{name:?} is not among the providers described; write its settings out");
-                providers::settings(&name).ok_or_else(|| wrong("provider", &unknown()))?
+                let unknown = || format!("{name:?} is not a known provider; write its settings out");
+                known::settings_of(&name).ok_or_else(|| wrong("provider", &unknown()))?
             }
         };
         Ok(Settings { delivery, preset })

@@ -1,10 +1,11 @@
 //! The provider's part: a delivery signed by the same scheme that checks it, and an example where there is no body.
 
+use hookgate_known_providers::place::Part;
 use hookgate_plugin_sdk::{Delivery, Outgoing, Refusal, encoding::to_hex, form};
 use serde_json::{Map, Value};
 
 use crate::{
-    content,
+    content, filled,
     format::Proof,
     identity,
     place::{Path, Place, Reader},
@@ -40,11 +41,12 @@ pub fn outgoing(delivery: &Delivery) -> Result<Outgoing, String> {
         fields: format.fields().map(|field| (field.to_owned(), made_field(field, content))).collect(),
     };
     let body = example.as_ref().map(|(body, _)| body.as_bytes());
-    let stretches = content.fill(&scheme.filling(&reader, &proof, body)).map_err(in_words)?;
+    let stretches = filled::stretches(content.fill(&scheme.filling(&reader, &proof, body)).map_err(in_words)?);
     let keys = scheme.key.open(delivery).map_err(in_words)?;
-    let mac = keys.first().map(|key| key.mac(*digest, &content::parts(&stretches))).unwrap_or_default();
+    let mac = keys.first().map(|key| key.mac(*digest, &filled::parts(&stretches))).unwrap_or_default();
     let mut headers = reader.made;
     headers.push((name, format.write(&scheme.encoding.encode(&mac), &proof)));
+    headers.extend(settings.list("sends", "", header_to_send).map_err(in_words)?.into_iter().flatten());
     if let Some((_, content_type)) = &example {
         headers.push(("content-type".to_owned(), (*content_type).to_owned()));
     }
@@ -62,6 +64,15 @@ pub fn in_words(refusal: Refusal) -> String {
     }
 }
 
+/// `NAME: VALUE`.
+fn header_to_send(text: &str) -> Result<Option<(String, String)>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let (name, value) = text.split_once(':').ok_or_else(|| format!("{text:?} is not a header: write NAME: VALUE"))?;
+    Ok(Some((name.trim().to_ascii_lowercase(), value.trim().to_owned())))
+}
+
 fn header_of(scheme: &Scheme) -> Result<String, String> {
     let header = scheme.signatures.iter().find_map(|place| match place {
         Place::Header(name) => Some(name.replace('*', "1")),
@@ -76,19 +87,36 @@ fn make_headers(reader: &mut Reader<'_>, scheme: &Scheme, paths: &[Option<Path>;
         reader.made.push((name.clone(), timestamp.to_owned()));
     }
     let signed = scheme.contents.iter().flat_map(|content| content.headers());
-    let named = paths.iter().zip(identity::PATHS).flat_map(|(path, setting)| {
-        path.iter().flat_map(Path::places).filter_map(move |place| match place {
-            Place::Header(name) => Some((name.as_str(), setting)),
-            _ => None,
-        })
-    });
-    for (name, setting) in named.chain(signed.map(|name| (name, "id"))) {
-        let known = reader.made.iter().any(|(made, _)| made == name) || reader.delivery.header(name).is_some();
-        if !known {
-            let value = made_value(setting, reader.delivery.received_at(), timestamp);
+    let known = |reader: &Reader<'_>, name: &str| {
+        reader.made.iter().any(|(made, _)| made == name) || reader.delivery.header(name).is_some()
+    };
+    for (part, setting) in parts(paths) {
+        if let Place::Header(name) = &part.place
+            && !known(reader, name)
+        {
+            let value = wanted(part, setting, reader.delivery.received_at(), timestamp);
+            reader.made.push((name.clone(), value));
+        }
+    }
+    for name in signed {
+        if !known(reader, name) {
+            let value = made_value("id", reader.delivery.received_at(), timestamp);
             reader.made.push((name.to_owned(), value));
         }
     }
+}
+
+/// The parts of the settings' paths, each with its setting.
+fn parts(paths: &[Option<Path>; 6]) -> impl Iterator<Item = (&Part, &'static str)> {
+    let named = paths.iter().zip(identity::PATHS);
+    named.flat_map(|(path, setting)| path.iter().flat_map(Path::parts).map(move |part| (part, setting)))
+}
+
+/// The value that a part wants, or that it does not want, so that the usual alternative counts; one of the setting's
+/// where it takes any.
+fn wanted(part: &Part, setting: &str, received_at: u64, timestamp: &str) -> String {
+    let condition = part.condition.as_ref().map(|condition| condition.text.clone());
+    condition.unwrap_or_else(|| made_value(setting, received_at, timestamp))
 }
 
 /// A value for a field beside the signature: a list of covered headers covers none, any other field is a word.
@@ -109,10 +137,10 @@ fn made_value(setting: &str, received_at: u64, timestamp: &str) -> String {
 
 /// A body with a value at each path that the settings name, and its media type.
 fn example(scheme: &Scheme, paths: &[Option<Path>; 6], received_at: u64, timestamp: &str) -> (String, &'static str) {
-    let timed = scheme.timestamp.iter().flat_map(Path::places).map(|place| (place, "time"));
-    let named = paths.iter().zip(identity::PATHS);
-    let named = named.flat_map(|(path, setting)| path.iter().flat_map(Path::places).map(move |place| (place, setting)));
-    let values = timed.chain(named).map(|(place, setting)| (place, made_value(setting, received_at, timestamp)));
+    let timed = scheme.timestamp.iter().flat_map(Path::places);
+    let timed = timed.map(|place| (place, made_value("time", received_at, timestamp)));
+    let named = parts(paths).map(|(part, setting)| (&part.place, wanted(part, setting, received_at, timestamp)));
+    let values = timed.chain(named);
     let (mut document, mut fields) = (Value::Object(Map::new()), Vec::new());
     for (place, value) in values {
         match place {

@@ -3,6 +3,7 @@
 
 use hookgate_capabilities::{Refusal, Request, Verdict};
 use hookgate_conformance::native::{self, Source};
+use hookgate_known_providers::{Setting, presets};
 use hookgate_plugin_hmac::{Hmac, providers};
 use hookgate_plugin_sdk::Provider as _;
 use proptest::prelude::*;
@@ -22,13 +23,13 @@ fn source(settings: &[(&str, &str)]) -> Source {
 }
 
 /// A signature in the query cannot be added to a request that has been written.
-fn can_be_signed(settings: &[providers::Setting]) -> bool {
+fn can_be_signed(settings: &[Setting]) -> bool {
     !settings.contains(&("signature", "query:signature"))
 }
 
 #[test]
 fn every_provider_takes_what_it_signs_and_nothing_else() {
-    for (name, settings) in providers::all().filter(|(_, settings)| can_be_signed(settings)) {
+    for (name, settings) in presets().iter().filter(|(_, settings)| can_be_signed(settings)) {
         for body in ["", r#"{"webhookTimestamp":1700000000000,"type":"example","id":"1"}"#] {
             let verdict = source(settings).roundtrip::<Hmac>(&native::request(body));
             assert!(matches!(&verdict, Verdict::Admit(accepted) if accepted.events.len() == 1), "{name}: {verdict:?}");
@@ -38,7 +39,7 @@ fn every_provider_takes_what_it_signs_and_nothing_else() {
 
 #[test]
 fn every_provider_is_found_by_its_name() {
-    for (name, _) in providers::all().filter(|(_, settings)| can_be_signed(settings)) {
+    for (name, _) in presets().iter().filter(|(_, settings)| can_be_signed(settings)) {
         let source = source(&[("provider", name)]);
         let signed = source.sign::<Hmac>(&native::request("")).unwrap();
         let verdict = source.verify::<Hmac>(&signed).unwrap();
@@ -49,7 +50,7 @@ fn every_provider_is_found_by_its_name() {
 
 #[test]
 fn a_signature_is_forgotten_by_no_provider() {
-    for (name, settings) in providers::all() {
+    for (name, settings) in presets() {
         let unsigned: Request = native::request(r#"{"webhookTimestamp":1700000000000}"#);
         let answer = source(settings).verify::<Hmac>(&unsigned);
         assert!(matches!(answer, Err(Refusal::Unauthenticated(_))), "{name}: {answer:?}");
@@ -62,7 +63,7 @@ proptest! {
 
     #[test]
     fn any_delivery_of_any_provider_is_refused_in_good_order(value in "[ -~]{0,40}", body: Vec<u8>, query in "[ -~]{0,20}") {
-        for (name, settings) in providers::all() {
+        for (name, settings) in presets() {
             let headers = providers::headers().into_iter().map(|name| (name, value.clone().into_bytes())).collect();
             let url = format!("https://hooks.example.com/in/source?{query}");
             let request = Request { headers, url, ..native::request("") };

@@ -1,7 +1,7 @@
 //! The events of a delivery: one for each change or message.
 
 use hookgate_plugin_sdk::{
-    Admission, Identity, KnownBy, Ordering, Payload, Position, Refusal,
+    Admission, Identity, JsonValue, KnownBy, Ordering, Payload, Position, Refusal,
     answer::{self, identity},
     batch::EVENTS_MAX,
     fields::Field,
@@ -95,20 +95,30 @@ impl<'b> Entry<'b> {
             others.map(|(name, text)| format!("{}:{text}", json_text::quote(name))).collect();
         members.push(format!("\"{array}\":[{item}]"));
         let told = if array == "changes" { of_change(item) } else { of_message(item) };
-        Admission { identity: self.identity(told), payload: self.payload(&members) }
+        Admission { identity: self.identity(array, told), payload: self.payload(&members) }
     }
 
     fn whole(&self) -> Admission {
         let members: Vec<String> =
             self.members.iter().map(|(name, text)| format!("{}:{text}", json_text::quote(name))).collect();
-        Admission { identity: self.identity(Told::default()), payload: self.payload(&members) }
+        Admission { identity: self.identity("", Told::default()), payload: self.payload(&members) }
     }
 
     fn payload(&self, members: &[String]) -> Payload {
         Payload::Bytes(format!("{{\"object\":{},\"entry\":[{{{}}}]}}", self.object, members.join(",")).into_bytes())
     }
 
-    fn identity(&self, told: Told) -> Identity {
+    /// What Meta has no id for holds a time, its own or the entry's: it is known by its bytes.
+    fn known_by(&self, array: &str, told: &Told) -> KnownBy {
+        let by_bytes = if told.is_dated || self.time.is_some() { KnownBy::Payload } else { KnownBy::Undeclared };
+        let Some(own) = &told.id else { return by_bytes };
+        let mut values: Vec<&str> = own.iter().map(String::as_str).collect();
+        values.extend([self.id.as_deref().unwrap_or_default(), array]);
+        answer::id_or(answer::joined(&values), by_bytes)
+    }
+
+    fn identity(&self, array: &str, told: Told) -> Identity {
+        let known_by = self.known_by(array, &told);
         let kind = match (&self.name, told.kind) {
             (Some(object), Some(kind)) => Some(format!("{object}.{kind}")),
             (object, kind) => kind.or(object.clone()),
@@ -120,7 +130,7 @@ impl<'b> Entry<'b> {
             (id, sender) => id.clone().or(sender.clone()),
         };
         Identity {
-            known_by: answer::id_or(told.id, KnownBy::Undeclared),
+            known_by,
             kind: answer::kind(kind),
             occurred_at,
             ordering: answer::id(key).map(|key| Ordering { key, position }),
@@ -136,41 +146,111 @@ impl<'b> Entry<'b> {
 /// What an item tells of itself.
 #[derive(Default)]
 struct Told {
-    id: Option<String>,
+    /// The values that identify it, with Meta's own id first. Account and array are added to them.
+    id: Option<Vec<String>>,
     kind: Option<String>,
     time: Option<u64>,
+    /// Whether a time stands in it, so that two of its kind never have equal bytes.
+    is_dated: bool,
     /// Whom it is about: who wrote a message, or whom a status is for.
     sender: Option<String>,
 }
 
-/// A change. Of WhatsApp's, a single message or a single status has an id; the statuses of a message share its id.
+/// A change of a field: of a page, an Instagram or WhatsApp account.
 fn of_change(item: &str) -> Told {
-    let Some([field, lead]) = json_text::fields(item, ["/field", "/value/leadgen_id"]) else { return Told::default() };
-    let kind = field.kind();
-    let single = |array: &str| match json_text::items(item, array).as_deref() {
-        Some([one]) => json_text::fields(one.text, ["/id", "/status", "/timestamp", "/from", "/recipient_id"]),
-        _ => None,
+    let Some([field, lead, created]) = json_text::fields(item, ["/field", "/value/leadgen_id", "/value/created_time"])
+    else {
+        return Told::default();
     };
-    match (single("/value/messages"), single("/value/statuses")) {
-        (Some([id, _, time, from, _]), None) => Told { id: id.id(), kind, time: seconds(time), sender: from.id() },
-        (None, Some([id, status, time, _, recipient])) => {
-            let id = id.id().zip(status.kind()).map(|(id, status)| format!("{id}:{status}"));
-            Told { id, kind, time: seconds(time), sender: recipient.id() }
+    let field = field.kind();
+    let arrays = ["/value/messages", "/value/statuses"].map(|array| json_text::items(item, array).unwrap_or_default());
+    match arrays.each_ref().map(Vec::as_slice) {
+        [[], []] => {
+            let is_dated = created.0.is_some();
+            let id = lead.id().map(|id| vec![id, field.clone().unwrap_or_default()]);
+            Told { id, kind: field, is_dated, ..Told::default() }
         }
-        _ => Told { id: lead.id().map(|id| format!("leadgen:{id}")), kind, ..Told::default() },
+        [[message], []] => of_whatsapp_message(field, message.text),
+        [[], [status]] => of_whatsapp_status(field, status.text),
+        // Their ids and times are part of the payload.
+        [[], _] => Told { kind: statuses(field), is_dated: true, ..Told::default() },
+        _ => Told { kind: field, is_dated: true, ..Told::default() },
     }
 }
 
-/// A message of Messenger or Instagram. Only a message itself and a postback have an id of their own.
-fn of_message(item: &str) -> Told {
-    let pointers = ["/sender/id", "/timestamp", "/message/mid", "/postback/mid"];
-    let Some([sender, time, message, postback]) = json_text::fields(item, pointers) else { return Told::default() };
-    let names = json_text::names(item).unwrap_or_default();
-    let kind = MESSAGES.iter().find(|kind| names.iter().any(|name| name == *kind));
+/// A message to a WhatsApp account. One that its sender edits or takes back may come under the same id.
+fn of_whatsapp_message(field: Option<String>, message: &str) -> Told {
+    let found = json_text::fields(message, ["/id", "/type", "/timestamp", "/from"]).unwrap_or_default();
+    let [id, kind, time, from] = found.map(Field::text_or_number);
+    let values = |id| {
+        let others = [&field, &kind, &time].map(|value| value.clone().unwrap_or_default());
+        [vec![id], others.into()].concat()
+    };
     Told {
-        id: message.id().or(postback.id().map(|id| format!("postback:{id}"))),
-        kind: kind.map(|kind| (*kind).to_owned()),
-        time: millis(&time),
+        id: answer::id(id).map(values),
+        is_dated: time.is_some(),
+        time: seconds(time),
+        sender: answer::id(from),
+        kind: field,
+    }
+}
+
+/// What became of a message from a WhatsApp account. Its statuses share its id, and in a group each member has its own.
+fn of_whatsapp_status(field: Option<String>, status: &str) -> Told {
+    let pointers = ["/id", "/status", "/timestamp", "/recipient_id", "/recipient_participant_id"];
+    let found = json_text::fields(status, pointers).unwrap_or_default();
+    let [id, status, time, recipient, member] = found.map(Field::text_or_number);
+    let values = |(id, status)| {
+        let others = [&time, &recipient, &member].map(|value| value.clone().unwrap_or_default());
+        [vec![id, status], others.into()].concat()
+    };
+    Told {
+        id: answer::id(id).zip(answer::kind(status)).map(values),
+        is_dated: time.is_some(),
+        time: seconds(time),
+        sender: answer::id(recipient),
+        kind: statuses(field),
+    }
+}
+
+/// Messages and their statuses come under one field.
+fn statuses(field: Option<String>) -> Option<String> {
+    field.map(|field| format!("{field}.statuses"))
+}
+
+/// A message of Messenger or Instagram. Only a message, its edits and a postback have an id: the message's, which it keeps
+/// when its sender takes it back.
+fn of_message(item: &str) -> Told {
+    let pointers = [
+        "/sender/id",
+        "/timestamp",
+        "/message/mid",
+        "/postback/mid",
+        "/message_edit/mid",
+        "/message_edit/num_edit",
+        "/message/is_deleted",
+        "/message/is_echo",
+    ];
+    let Some([sender, at, message, postback, edit, edits, deleted, echo]) = json_text::fields(item, pointers) else {
+        return Told::default();
+    };
+    let is_true = |field: &Field| field.0 == Some(JsonValue::Boolean(true));
+    let names = json_text::names(item).unwrap_or_default();
+    let kind = MESSAGES.iter().find(|kind| names.iter().any(|name| name == *kind)).map(|kind| match *kind {
+        "message" if is_true(&deleted) => "message.deleted",
+        "message" if is_true(&echo) => "message.echo",
+        kind => kind,
+    });
+    let time = millis(&at);
+    let values = |id| {
+        let others = [kind.map(str::to_owned), at.text_or_number(), edits.text_or_number()];
+        [vec![id], others.map(Option::unwrap_or_default).into()].concat()
+    };
+    Told {
+        id: message.id().or(postback.id()).or(edit.id()).map(values),
+        kind: kind.map(str::to_owned),
+        time,
+        is_dated: time.is_some(),
         sender: sender.id(),
     }
 }
@@ -179,9 +259,9 @@ fn last<'b>(members: &[(String, &'b str)], name: &str) -> Option<&'b str> {
     members.iter().rev().find(|(n, _)| n == name).map(|(_, text)| *text)
 }
 
-/// Unix seconds in a text, as WhatsApp writes them.
-fn seconds(time: Field) -> Option<u64> {
-    time.text_or_number()?.parse::<u64>().ok()?.checked_mul(1000)
+/// Unix seconds, as WhatsApp writes them.
+fn seconds(time: Option<String>) -> Option<u64> {
+    time?.parse::<u64>().ok()?.checked_mul(1000)
 }
 
 /// Meta writes seconds in some places and milliseconds in others; seconds of the year 5138 are milliseconds of 1973.

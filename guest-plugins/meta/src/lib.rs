@@ -4,6 +4,9 @@
 //!
 //! A delivery holds a batch of entries, each with a batch of changes or messages. Each of these becomes an event, whose
 //! payload is a delivery with that one in it: whatever reads Meta's deliveries reads the event.
+//!
+//! Meta has an id for some of them only. What identifies each kind is said beside `of_change` and `of_message`; what
+//! that was checked against is in `docs/identity.md`.
 
 mod event;
 

@@ -3,16 +3,16 @@
 //! <https://learn.microsoft.com/graph/change-notifications-delivery-webhooks>
 //!
 //! Rich notifications, those with resource data, bring tokens of Microsoft's besides (`tokens`).
+//!
+//! What identifies a notification is said beside `identity`; what that was checked against is in `docs/identity.md`.
 
 mod tokens;
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Position, Provider,
-    Refusal, Secret, Verdict,
+    CloudEvent, Delivery, Descriptor, Encoding, Event, Identity, KnownBy, Ordering, Position, Provider, Refusal,
+    Secret, Verdict,
     answer::{self, attribute, cloud_event, forged},
-    batch, challenge,
-    encoding::to_hex,
-    export, fields,
+    batch, challenge, export, fields,
     json_text::{self, Item},
     setting,
 };
@@ -59,16 +59,18 @@ impl Provider for MicrosoftGraph {
     }
 
     fn verify(delivery: &Delivery) -> Result<Verdict, Refusal> {
-        if let Some(token) = challenge::of_query(delivery, "validationToken")? {
-            return Ok(challenge::echo(token));
+        // SharePoint, whose lists send the same notifications, writes the name in small letters.
+        for name in ["validationToken", "validationtoken"] {
+            if let Some(token) = challenge::of_query(delivery, name)? {
+                return Ok(challenge::echo(token));
+            }
         }
         let [notifications] = fields::of(delivery, ["/value"])?;
         if notifications.composite().is_none() {
             return Err(Refusal::Malformed("/value is no array".to_owned()));
         }
         let secret = setting::secret(delivery, "client-state", Encoding::Utf8, None)?;
-        let arrival = arrival(delivery);
-        let events = batch::admit(delivery, "/value", |item| identity(item, &secret, &arrival))?;
+        let events = batch::admit(delivery, "/value", |item| identity(item, &secret))?;
         tokens::check(delivery)?;
         Ok(batch::admitted(events, 202))
     }
@@ -83,21 +85,16 @@ impl Provider for MicrosoftGraph {
         Ok(vec![CloudEvent {
             subject: attribute(&identity, "resource"),
             time: Some(event.delivery().received_at()),
-            ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
+            ..cloud_event(attribute(&identity, "id").unwrap_or_else(|| event.id()), source, kind)
         }])
     }
 }
 
-/// Tells this delivery from others with the same bytes.
-fn arrival(delivery: &Delivery) -> String {
-    let digest = to_hex(&delivery.body_digest(Digest::Sha256));
-    format!("{}-{}", delivery.received_at(), &digest[..16])
-}
-
-/// A notification, once its token has proved to be ours. Most have no id. Those that tell the version of what has changed
-/// are known again by their bytes; others may come twice with the same bytes and mean two changes, and are told apart by
-/// their arrival.
-fn identity(item: &Item<'_>, secret: &Secret, arrival: &str) -> Result<Identity, Refusal> {
+/// A notification, once its token has proved to be ours.
+///
+/// Most have no id. One that holds the version of what has changed, or its encrypted data, has bytes of its own. Of the
+/// others the next change may have the same bytes, so that each delivery brings a new event.
+fn identity(item: &Item<'_>, secret: &Secret) -> Result<Identity, Refusal> {
     let found = json_text::fields(
         item.text,
         [
@@ -108,26 +105,27 @@ fn identity(item: &Item<'_>, secret: &Secret, arrival: &str) -> Result<Identity,
             "/subscriptionId",
             "/resource",
             "/resourceData/@odata.etag",
+            "/encryptedContent/data",
         ],
     );
-    let Some([state, id, change, lifecycle, subscription, resource, version]) = found else {
+    let Some([state, id, change, lifecycle, subscription, resource, version, encrypted]) = found else {
         return Err(Refusal::Malformed("a notification is no JSON object".to_owned()));
     };
     if !state.text().is_some_and(|state| secret.equals(state.as_bytes())) {
         return Err(forged("a notification has another clientState than secrets.client-state"));
     }
     let (subscription, resource) = (subscription.id(), resource.id());
-    let id = match (id.id(), version.text()) {
-        (Some(id), _) => Some(id),
-        (None, Some(_)) => None,
-        (None, None) => Some(format!("{arrival}-{}", item.range().offset)),
-    };
+    let has_own_bytes = version.text().is_some() || encrypted.text().is_some();
+    let otherwise = if has_own_bytes { KnownBy::Payload } else { KnownBy::Delivery(None) };
+    // Who makes the id, and for what it is unique, is not documented.
+    let id = id.id();
+    let joined = id.as_deref().and_then(|id| answer::joined(&[id, subscription.as_deref().unwrap_or_default()]));
     let key = subscription.as_ref().zip(resource.as_ref()).map(|(one, other)| format!("{one}/{other}"));
     Ok(Identity {
-        known_by: answer::id_or(id, KnownBy::Undeclared),
+        known_by: answer::id_or(joined, otherwise),
         kind: change.kind().or(answer::kind(lifecycle.text().map(|event| format!("lifecycle.{event}")))),
         occurred_at: None,
         ordering: answer::id(key).map(|key| Ordering { key, position: Position::Arrival }),
-        attributes: answer::attributes([("subscription", subscription), ("resource", resource)]),
+        attributes: answer::attributes([("id", id), ("subscription", subscription), ("resource", resource)]),
     })
 }

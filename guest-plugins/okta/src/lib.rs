@@ -1,5 +1,8 @@
 //! Okta event hooks: a token in a header, a challenge in another before anything is sent.
 //! <https://developer.okta.com/docs/concepts/event-hooks/>
+//!
+//! Each entry of the log has a uuid of its own, which a retry repeats; what that was checked against is in
+//! `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Encoding, Event, Identity, KnownBy, Ordering, Position, Provider, Refusal,

@@ -1,9 +1,11 @@
 //! Plaid: an ES256 token in a header that holds the SHA-256 of the body, under a key that Plaid's API gives out by its id.
 //! <https://plaid.com/docs/api/webhooks/webhook-verification/>
+//!
+//! What tells its events apart is said beside `admit`; what that was checked against is in `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
-    CloudEvent, Delivery, Descriptor, Digest, Event, Identity, KeyField, KeyFormat, Ordering, Position, Provider,
-    Refusal, Verdict,
+    CloudEvent, Delivery, Descriptor, Digest, Event, Identity, KeyField, KeyFormat, KnownBy, Ordering, Position,
+    Provider, Refusal, Verdict,
     answer::{self, attribute, cloud_event, forged},
     encoding::to_hex,
     export,
@@ -65,7 +67,7 @@ impl Provider for Plaid {
         }
         let issued = issued.time().ok_or_else(|| forged("the token has no time of issue (iat)"))?;
         time::check(delivery, issued, tolerance, Window::Both)?;
-        admit(delivery)
+        admit(delivery, &token)
     }
 
     fn transform(event: &Event) -> Result<Vec<CloudEvent>, String> {
@@ -116,8 +118,10 @@ fn is_same(one: &str, other: &str) -> bool {
     one.len() == other.len() && differences == 0
 }
 
-/// Plaid gives its webhooks no id: the body tells them apart.
-fn admit(delivery: &Delivery) -> Result<Verdict, Refusal> {
+/// Plaid gives its webhooks neither an id nor a time, and says the same again whenever something has changed. Each delivery
+/// is an event, and the token is what each has anew: a retry is signed anew as well, because Plaid tries for 24 hours and a
+/// token lives five minutes.
+fn admit(delivery: &Delivery, token: &Token) -> Result<Verdict, Refusal> {
     let [kind, code, item] = fields::of(delivery, ["/webhook_type", "/webhook_code", "/item_id"])?;
     let kind = match (kind.kind(), code.kind()) {
         (Some(kind), Some(code)) => answer::kind(Some(format!("{kind}.{code}"))),
@@ -125,6 +129,7 @@ fn admit(delivery: &Delivery) -> Result<Verdict, Refusal> {
     };
     let item = item.id();
     Ok(answer::admit(Identity {
+        known_by: KnownBy::Delivery(answer::id(Some(token.signature_text()))),
         kind,
         ordering: item.clone().map(|key| Ordering { key, position: Position::Arrival }),
         attributes: answer::attributes([("item", item)]),

@@ -31,6 +31,10 @@ impl Provider for Raw {
     }
 
     fn verify(delivery: &Delivery) -> Result<Verdict, Refusal> {
+        let otherwise = otherwise(delivery)?;
+        if ["HEAD", "OPTIONS"].contains(&delivery.method().as_str()) {
+            return Ok(Verdict::Answer(answer::answer_with(200, [])));
+        }
         let [id, kind, occurred, subject, key, sequence] =
             Values::of(delivery, ["id", "kind", "time", "subject", "ordering-key", "sequence"])?.0;
         let occurred_at = occurred.as_deref().and_then(|text| time::rfc3339(text).or_else(|| time::unix_decimal(text)));
@@ -40,7 +44,7 @@ impl Provider for Raw {
             (None, None) => Position::Arrival,
         };
         Ok(answer::admit(Identity {
-            known_by: answer::id_or(id, KnownBy::Undeclared),
+            known_by: answer::id_or(id, otherwise),
             kind: answer::kind(kind),
             occurred_at,
             ordering: answer::id(key).map(|key| Ordering { key, position }),
@@ -67,13 +71,30 @@ impl Provider for Raw {
     }
 }
 
+/// What tells an event apart where it has no id: what the source says, or else its bytes for a short time. A request
+/// without a body, or with a query beside it, is not told apart by its bytes: a sender that sends it again means it again.
+fn otherwise(delivery: &Delivery) -> Result<KnownBy, Refusal> {
+    match delivery.setting("identity").as_deref() {
+        Some("payload") => Ok(KnownBy::Payload),
+        Some("delivery") => Ok(KnownBy::Delivery(None)),
+        Some(other) => {
+            Err(Refusal::Misconfigured(format!("settings.identity is neither payload nor delivery: {other:?}")))
+        }
+        None if delivery.body_length() == 0 || delivery.url().contains('?') => Ok(KnownBy::Delivery(None)),
+        None => Ok(KnownBy::Undeclared),
+    }
+}
+
 /// Each setting, named as those of the plugin hmac are.
 fn settings() -> Vec<SettingSpec> {
     vec![
+        setting("id", None, "where the event's id is: header:NAME, query:NAME or json:/POINTER"),
         setting(
-            "id",
+            "identity",
             None,
-            "where the event's id is: header:NAME, query:NAME or json:/POINTER; else the payload tells events apart",
+            "what tells events without an id apart: payload (equal bytes are a copy) or delivery (each delivery is an \
+             event); without it equal bytes are a copy for a short time, and each request with a query or without a body \
+             is an event",
         ),
         setting("kind", None, "where the event's kind is, as id"),
         setting("time", None, "where the event's time is, as id: RFC 3339, or seconds since 1970"),

@@ -57,6 +57,14 @@ pub fn id_or(text: Option<String>, otherwise: KnownBy) -> KnownBy {
     id(text).map_or(otherwise, KnownBy::Id)
 }
 
+/// One id out of values that identify an event only together, the most particular first, with `|` between them. None where
+/// all are empty, or where they are too long for an id.
+pub fn joined(values: &[&str]) -> Option<String> {
+    let escaped = |value: &&str| value.replace('\\', "\\\\").replace('|', "\\|");
+    let is_empty = values.iter().all(|value| value.is_empty());
+    id(Some(values.iter().map(escaped).collect::<Vec<_>>().join("|")).filter(|_| !is_empty))
+}
+
 /// The provider's own id of an event, if it has one.
 pub fn provider_id(identity: &Identity) -> Option<String> {
     match &identity.known_by {
@@ -172,6 +180,16 @@ pub fn headers(names: &[&str]) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn joined_values_cannot_be_taken_for_other_ones() {
+        assert_eq!(joined(&["P1", "CAPTURE", ""]).as_deref(), Some("P1|CAPTURE|"));
+        assert_eq!(joined(&["a|b", "c"]).as_deref(), Some("a\\|b|c"));
+        assert_ne!(joined(&["a|b", "c"]), joined(&["a", "b|c"]));
+        assert_ne!(joined(&["a\\", "c"]), joined(&["a", "\\c"]));
+        assert_eq!(joined(&["", ""]), None);
+        assert_eq!(joined(&["x", &"y".repeat(fields::ID_MAX)]), None);
+    }
 
     #[test]
     fn a_source_holds_only_what_a_uri_may() {

@@ -27,9 +27,10 @@ pub enum Mode {
 const ATTRIBUTES: [&str; 10] =
     ["specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype", "data", "data_base64"];
 
-/// Bytes of an attribute, extensions, and bytes of an extension's name that the host takes.
-const ATTRIBUTE_MAX: usize = 8 << 10;
-const EXTENSIONS_MAX: usize = 20;
+/// Bytes of an attribute and extensions that the host takes. The specification has no bound for either, and asks for events
+/// of 64 KiB to be taken.
+const ATTRIBUTE_MAX: usize = 64 << 10;
+const EXTENSIONS_MAX: usize = 1024;
 
 /// The mode of a request.
 ///
@@ -86,11 +87,16 @@ pub fn of_headers(delivery: &Delivery) -> Result<CloudEvent, String> {
         if ["data", "data_base64", "datacontenttype"].contains(&attribute) {
             return Err(format!("header {name} has no meaning"));
         }
-        let value = header::required(delivery, &name).map_err(|_| format!("header {name} is no text, or doubled"))?;
-        attributes.add(attribute.to_owned(), JsonValue::Text(percent_decoded(&value)?))?;
+        let value = single(delivery, &name).ok_or(format!("header {name} is not UTF-8, or doubled"))?;
+        attributes.add(attribute.to_owned(), JsonValue::Text(header_value(&value)?))?;
     }
     attributes.content_type = header::first(delivery, "content-type");
     attributes.finish(if delivery.body_length() == 0 { EventData::None } else { EventData::Payload })
+}
+
+fn single(delivery: &Delivery, name: &str) -> Option<String> {
+    let [value] = <[Vec<u8>; 1]>::try_from(delivery.headers(name)).ok()?;
+    String::from_utf8(value).ok()
 }
 
 /// The event that `verify` has admitted, as it came.
@@ -138,7 +144,7 @@ impl Attributes {
             "dataschema" => &mut self.schema,
             "datacontenttype" => &mut self.content_type,
             _ => {
-                self.time = Some(time::rfc3339(&text).ok_or(format!("`{name}` is no time as RFC 3339 has it"))?);
+                self.time = moment(&text).ok_or(format!("`{name}` is not a time as RFC 3339 defines it"))?;
                 return Ok(());
             }
         };
@@ -148,8 +154,8 @@ impl Attributes {
 
     fn extend(&mut self, name: String, value: JsonValue) -> Result<(), String> {
         let plain = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if name.is_empty() || name.len() > EXTENSIONS_MAX || !plain {
-            let what = "is not named in 1 to 20 lower-case letters and digits";
+        if name.is_empty() || name.len() > ATTRIBUTE_MAX || !plain {
+            let what = "is not named in lower-case letters and digits";
             return Err(format!("the extension {:?} {what}", name.chars().take(40).collect::<String>()));
         }
         let value = match value {
@@ -245,7 +251,40 @@ fn is_json(media: &str) -> bool {
     essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
 }
 
-/// A header's value (HTTP binding, 3.1.3.2): `%XX` is a byte of UTF-8; a value in quotes is one without.
+/// When an event happened. The outer none: it is not a time as RFC 3339 defines it. The inner none: it is one before 1970, which
+/// the host cannot hold.
+fn moment(text: &str) -> Option<Option<u64>> {
+    if let Some(time) = time::rfc3339(text) {
+        return Some(Some(time));
+    }
+    // The calendar repeats itself every 400 years.
+    let (year, rest) = text.split_at_checked(4)?;
+    let later = year.parse::<u16>().ok().filter(|year| *year <= 1970)? + 2000;
+    time::rfc3339(&format!("{later}{rest}")).map(|_| None)
+}
+
+/// A header's value (HTTP binding, 3.1.3.2): first strings in double quotes are put without them, as older senders write
+/// blanks and quotes; then `%XX` is a byte of UTF-8.
+fn header_value(value: &str) -> Result<String, String> {
+    percent_decoded(&without_quotes(value).unwrap_or_else(|| value.to_owned()))
+}
+
+/// A value without the quotes of its quoted strings and the backslashes in them (RFC 9110, 5.6.4); none where a quote is
+/// not closed, so it is not a quoted string.
+fn without_quotes(value: &str) -> Option<String> {
+    let mut text = String::with_capacity(value.len());
+    let mut is_quoted = false;
+    let mut chars = value.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '"' => is_quoted = !is_quoted,
+            '\\' if is_quoted => text.push(chars.next()?),
+            c => text.push(c),
+        }
+    }
+    (!is_quoted).then_some(text)
+}
+
 fn percent_decoded(value: &str) -> Result<String, String> {
     let mut bytes = Vec::with_capacity(value.len());
     let mut rest = value.as_bytes();
@@ -265,10 +304,12 @@ fn percent_decoded(value: &str) -> Result<String, String> {
     String::from_utf8(bytes).map_err(|_| "a header holds encoded bytes that are not UTF-8".to_owned())
 }
 
-/// Who an event is: source and id together name it.
+/// Who an event is: source and id together name it, and a sender repeats both when it sends the event again
+/// (specification, 3.1.1). Where they are too long for the host, each delivery is an event: in binary mode the payload does
+/// not tell events apart.
 pub fn identity(event: &CloudEvent) -> Identity {
     Identity {
-        known_by: answer::id_or(Some(format!("{} {}", event.source, event.id)), KnownBy::Undeclared),
+        known_by: answer::id_or(Some(format!("{} {}", event.source, event.id)), KnownBy::Delivery(None)),
         kind: answer::kind(Some(event.type_.clone())),
         occurred_at: event.time,
         ordering: ordering(event),
@@ -440,9 +481,51 @@ mod tests {
     }
 
     #[test]
-    fn headers_are_decoded() {
-        assert_eq!(percent_decoded("Euro%20%E2%82%AC%20%F0%9F%98%80 100%"), Ok("Euro € 😀 100%".to_owned()));
-        assert!(percent_decoded("%ff").is_err());
+    fn headers_are_unquoted_and_then_decoded_once() {
+        for (header, expected) in [
+            ("Euro%20%E2%82%AC%20%F0%9F%98%80 100%", "Euro € 😀 100%"),
+            (r#""a quoted \"x\" 100%25""#, r#"a quoted "x" 100%"#),
+            (r#""back\\slash""#, r"back\slash"),
+            (r#""""#, ""),
+            (r#"a "b c" d"#, "a b c d"),
+            (r#"5" wide"#, r#"5" wide"#),
+            (r#""open\""#, r#""open\""#),
+            ("%22kept%22", "\"kept\""),
+            ("%2525", "%25"),
+            (r"a\b", r"a\b"),
+        ] {
+            assert_eq!(header_value(header).as_deref(), Ok(expected), "{header}");
+        }
+        assert!(header_value("%ff").is_err() && header_value("\"%ff\"").is_err());
+    }
+
+    #[test]
+    fn there_are_no_limits_that_the_specification_does_not_have() {
+        let extensions: String = (0..100).map(|n| format!(r#","anextensionwithaverylongname{n}":"x""#)).collect();
+        let subject = "s".repeat(60_000);
+        let json =
+            format!(r#"{{"specversion":"1.0","id":"1","source":"s","type":"t","subject":"{subject}"{extensions}}}"#);
+        let event = of_json(&json).unwrap();
+        assert_eq!((event.extensions.len(), event.subject.map(|subject| subject.len())), (100, Some(60_000)));
+    }
+
+    #[test]
+    fn a_time_before_1970_is_one_and_is_not_kept() {
+        assert_eq!(moment("1970-01-01T00:00:01Z"), Some(Some(1000)));
+        for before in
+            ["1969-12-31T23:59:59Z", "1970-01-01T00:00:00+02:00", "1600-02-29T12:00:00Z", "0001-01-01T00:00:00Z"]
+        {
+            assert_eq!(moment(before), Some(None), "{before}");
+        }
+        for wrong in ["1969-02-29T00:00:00Z", "yesterday", "", "2970-13-01T00:00:00Z"] {
+            assert_eq!(moment(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn events_with_very_long_ids_are_not_taken_for_one_another() {
+        let json = format!(r#"{{"specversion":"1.0","id":"{}","source":"s","type":"t"}}"#, "i".repeat(600));
+        assert_eq!(identity(&of_json(&json).unwrap()).known_by, KnownBy::Delivery(None));
     }
 
     proptest! {

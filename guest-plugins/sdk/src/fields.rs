@@ -20,9 +20,11 @@ pub fn body_text(delivery: &Delivery) -> Result<String, Refusal> {
 /// Blanks that a body may begin with; no provider writes one.
 const BLANKS_MAX: u64 = 1 << 10;
 
-/// The first byte of the body that is no blank.
+/// The first byte of the body that is not a blank, nor part of a byte order mark.
 pub fn first_byte(delivery: &Delivery) -> Option<u8> {
-    delivery.body(0, BLANKS_MAX).into_iter().find(|byte| !byte.is_ascii_whitespace())
+    let beginning = delivery.body(0, BLANKS_MAX);
+    let text = beginning.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&beginning);
+    text.iter().copied().find(|byte| !byte.is_ascii_whitespace())
 }
 
 /// Whether the body begins as a JSON object or array does, which no form does. For providers that send both: the bytes
@@ -32,13 +34,13 @@ pub fn begins_as_json(delivery: &Delivery) -> bool {
 }
 
 /// What stands at a JSON Pointer, if anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Field(pub Option<JsonValue>);
 
 /// The fields at these JSON Pointers of the body; one call to the host.
 ///
 /// # Errors
-/// Malformed: the body is no JSON, or nested too deeply.
+/// Malformed: the body is not JSON.
 pub fn of<const N: usize>(delivery: &Delivery, pointers: [&str; N]) -> Result<[Field; N], Refusal> {
     let values = delivery.json(&pointers).map_err(Refusal::Malformed)?;
     Ok(in_order(values))
@@ -47,7 +49,7 @@ pub fn of<const N: usize>(delivery: &Delivery, pointers: [&str; N]) -> Result<[F
 /// Sees that the body is JSON, and fetches nothing of it.
 ///
 /// # Errors
-/// Malformed: it is none, or nested too deeply.
+/// Malformed: it is not JSON.
 pub fn check_json(delivery: &Delivery) -> Result<(), Refusal> {
     // A member without a name, which nobody has.
     of(delivery, ["/"]).map(|[_]| ())
@@ -71,10 +73,16 @@ pub fn of_event<const N: usize>(event: &Event, pointers: [&str; N]) -> [Field; N
     in_order(event.json(&pointers).unwrap_or_default())
 }
 
-/// Whether a text is a JSON Pointer (RFC 6901): one that is none ends the call. For pointers out of settings.
+/// Bytes and tokens of a JSON Pointer that the host takes.
+const POINTER_MAX: usize = 4 << 10;
+const POINTER_TOKENS_MAX: usize = 128;
+
+/// Whether a text is a JSON Pointer (RFC 6901) that the host takes: any other one ends the call. For pointers out of
+/// settings.
 pub fn is_pointer(text: &str) -> bool {
     let escapes_fit = text.split('~').skip(1).all(|rest| rest.starts_with(['0', '1']));
-    (text.is_empty() || text.starts_with('/')) && escapes_fit
+    let is_short = text.len() <= POINTER_MAX && text.split('/').count() <= POINTER_TOKENS_MAX + 1;
+    (text.is_empty() || text.starts_with('/')) && escapes_fit && is_short
 }
 
 fn in_order<const N: usize>(values: Vec<Option<JsonValue>>) -> [Field; N] {

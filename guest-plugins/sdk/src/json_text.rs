@@ -35,7 +35,7 @@ pub fn string_members<const N: usize>(json: &str, names: [&str; N]) -> [Option<S
     let mut found = [const { None }; N];
     let whole = each_member(json, |name, value| {
         if let Some(at) = names.iter().position(|n| is_named(name, n)) {
-            found[at] = if value.starts_with('"') { Some(unquoted(value)?) } else { None };
+            found[at] = unquoted(value);
         }
         Some(())
     });
@@ -58,21 +58,23 @@ pub fn fields<const N: usize>(json: &str, pointers: [&str; N]) -> Option<[Field;
     Some(found.map(|written| Field(written.and_then(value))))
 }
 
-/// The names of an object's members, in order; none where the text is no object.
+/// The names of an object's members, in order; none where the text is not an object. Halves of surrogate pairs in them become
+/// U+FFFD.
 pub fn names(json: &str) -> Option<Vec<String>> {
     let mut names = Vec::new();
     each_member(json, |name, _| {
-        names.push(unquoted(name)?);
+        names.push(unquoted_lossily(name)?);
         Some(())
     })?;
     Some(names)
 }
 
-/// The members of an object, in order: names, and values as they are written; none where the text is no object.
+/// The members of an object, in order: names as [`names`] has them, and values as they are written; none where the text is
+/// no object.
 pub fn members(json: &str) -> Option<Vec<(String, &str)>> {
     let mut members = Vec::new();
     each_member(json, |name, value| {
-        members.push((unquoted(name)?, value));
+        members.push((unquoted_lossily(name)?, value));
         Some(())
     })?;
     Some(members)
@@ -102,7 +104,7 @@ impl Item<'_> {
 /// The items of the array at a pointer, which leads through objects as in [`fields`]; none where there is no array. Items
 /// are only as far checked as finding their ends needs.
 pub fn items<'j>(json: &'j str, pointer: &str) -> Option<Vec<Item<'j>>> {
-    let array = within(json, pointer)?.trim_ascii();
+    let array = beginning(within(json, pointer)?);
     let mut rest = array.strip_prefix('[')?.trim_ascii_start();
     let mut items = Vec::new();
     if rest.starts_with(']') {
@@ -162,7 +164,7 @@ fn value(written: &str) -> Option<JsonValue> {
 
 /// Names and values of an object, in order, as they are written.
 fn each_member<'j>(json: &'j str, mut member: impl FnMut(&'j str, &'j str) -> Option<()>) -> Option<()> {
-    let mut rest = json.trim_ascii_start().strip_prefix('{')?.trim_ascii_start();
+    let mut rest = beginning(json).strip_prefix('{')?.trim_ascii_start();
     if rest.starts_with('}') {
         return Some(());
     }
@@ -177,6 +179,11 @@ fn each_member<'j>(json: &'j str, mut member: impl FnMut(&'j str, &'j str) -> Op
             None => return after.starts_with('}').then_some(()),
         }
     }
+}
+
+/// A JSON text from its first token on: a byte order mark may stand before it (RFC 8259, 8.1).
+fn beginning(json: &str) -> &str {
+    json.strip_prefix('\u{feff}').unwrap_or(json).trim_ascii_start()
 }
 
 /// A string as it is written, with its quotes, and what follows it.
@@ -201,8 +208,18 @@ fn is_named(written: &str, name: &str) -> bool {
     }
 }
 
-/// The text of a string as it is written.
+/// The text of a string as it is written; none where it is not a string, or holds half of a surrogate pair.
 fn unquoted(written: &str) -> Option<String> {
+    unquoted_with(written, |half| half)
+}
+
+/// As [`unquoted`], where half of a surrogate pair becomes U+FFFD.
+fn unquoted_lossily(written: &str) -> Option<String> {
+    unquoted_with(written, |half| half.or(Some(char::REPLACEMENT_CHARACTER)))
+}
+
+/// `escaped_char` has the last word on what an escape of hex digits stands for.
+fn unquoted_with(written: &str, escaped_char: fn(Option<char>) -> Option<char>) -> Option<String> {
     let mut text = String::new();
     let mut chars = written.strip_prefix('"')?.strip_suffix('"')?.chars();
     while let Some(c) = chars.next() {
@@ -213,7 +230,7 @@ fn unquoted(written: &str) -> Option<String> {
                 'r' => '\r',
                 'b' => '\x08',
                 'f' => '\x0c',
-                'u' => escaped(&mut chars)?,
+                'u' => escaped_char(escaped(&mut chars)?)?,
                 c @ ('"' | '\\' | '/') => c,
                 _ => return None,
             },
@@ -223,17 +240,21 @@ fn unquoted(written: &str) -> Option<String> {
     Some(text)
 }
 
-/// What stands behind `\u`: four hex digits, and those of a second escape where the first is half of a surrogate pair.
-fn escaped(chars: &mut std::str::Chars<'_>) -> Option<char> {
+/// What stands behind `\u`: four hex digits, and those of a second escape where the first is half of a surrogate pair. The
+/// outer none: there are no hex digits. The inner none: half of a pair stands alone.
+fn escaped(chars: &mut std::str::Chars<'_>) -> Option<Option<char>> {
     let unit =
         |chars: &mut std::str::Chars<'_>| (0..4).try_fold(0, |code, _| Some(code << 4 | chars.next()?.to_digit(16)?));
     let high = unit(chars)?;
     if !(0xd800..0xdc00).contains(&high) {
-        return char::from_u32(high);
+        return Some(char::from_u32(high));
     }
-    let (Some('\\'), Some('u')) = (chars.next(), chars.next()) else { return None };
-    let low = unit(chars).filter(|low| (0xdc00..0xe000).contains(low))?;
-    char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00))
+    // What follows half of a pair may be something else, which is then read by itself.
+    let mut ahead = chars.clone();
+    let low = (ahead.next() == Some('\\') && ahead.next() == Some('u')).then(|| unit(&mut ahead)).flatten();
+    let Some(low) = low.filter(|low| (0xdc00..0xe000).contains(low)) else { return Some(None) };
+    *chars = ahead;
+    Some(char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)))
 }
 
 /// A value that is no string, and what follows it.
@@ -278,6 +299,22 @@ mod tests {
     }
 
     #[test]
+    fn a_byte_order_mark_is_skipped_and_offsets_count_it() {
+        let json = "\u{feff} {\"a\":[1, 2]}";
+        assert_eq!(fields(json, ["/a"]), Some([Field(Some(JsonValue::Composite("[1, 2]".to_owned())))]));
+        let range = items(json, "/a").unwrap()[1].range();
+        assert_eq!(&json[range.offset as usize..][..range.length as usize], "2");
+        assert_eq!(items("\u{feff}[3]", "").map(|items| items.len()), Some(1));
+    }
+
+    #[test]
+    fn half_a_surrogate_pair_is_absent_and_hides_nothing_else() {
+        let json = r#"{"a":"\ud800","\udfff":1,"b":"x"}"#;
+        assert_eq!(string_members(json, ["a", "b"]), [None, Some("x".to_owned())]);
+        assert_eq!(fields(json, ["/a"]), Some([Field(None)]));
+    }
+
+    #[test]
     fn pointers_lead_through_objects() {
         let json = r#"{"a":{"b":1},"a":{"b" : -2.50 ,"c~/":["x"]},"\u0064":"\"e\"","n":null,"t":true,"w":wrong}"#;
         let found = fields(json, ["/a/b", "/a/c~0~1", "/a/c~0~1/0", "/d", "/n", "/t", "/w", "/-", "/a/b/c"]);
@@ -313,6 +350,13 @@ mod tests {
         assert_eq!(names(r#"{"b":1,"\u0061":[{}]}"#), Some(vec!["b".to_owned(), "a".to_owned()]));
         assert_eq!(members(r#"{"b": {"c":1} }"#), Some(vec![("b".to_owned(), r#"{"c":1}"#)]));
         assert_eq!(names("[]"), None);
+    }
+
+    #[test]
+    fn a_name_with_half_of_a_surrogate_pair_hides_no_other() {
+        let json = r#"{"a\ud800":1,"b\ud83dA":2,"c\ud83d\ude00":3}"#;
+        assert_eq!(names(json), Some(["a\u{fffd}", "b\u{fffd}A", "c😀"].map(str::to_owned).into()));
+        assert_eq!(members(json).map(|members| members.len()), Some(3));
     }
 
     #[test]

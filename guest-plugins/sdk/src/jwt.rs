@@ -3,7 +3,7 @@
 use crate::{
     Delivery, KeyError, KeySet, Refusal, Scheme,
     answer::forged,
-    encoding::{from_base64, part},
+    encoding::{from_base64, part, to_hex},
     fields::Field,
     json_text,
 };
@@ -109,6 +109,11 @@ impl Token {
             Ok(false) => Err(forged("the token's signature does not fit")),
             Err(error) => Err(refusal(error, "the token's key")),
         }
+    }
+
+    /// The signature, which is another one each time that a token is signed anew. For events that nothing else tells apart.
+    pub fn signature_text(&self) -> String {
+        to_hex(&self.signature)
     }
 
     /// The claims at these JSON Pointers. They mean nothing before [`Token::verify`].

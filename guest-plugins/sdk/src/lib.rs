@@ -13,6 +13,7 @@ pub mod bindings;
 
 pub mod answer;
 pub mod batch;
+pub mod borders;
 pub mod challenge;
 pub mod cloudevents;
 pub mod encoding;

@@ -4,6 +4,7 @@
 use crate::{
     Delivery, Digest, Encoding, Outgoing, Part, Refusal, Secret, SecretError, SecretSpec,
     answer::{self, forged},
+    borders::{self, Piece},
     encoding::{from_base64, part, to_base64},
     header,
     sending::{self, Body},
@@ -42,9 +43,10 @@ pub fn verify(delivery: &Delivery, secret: &Secret) -> Result<(), Refusal> {
     let [id, timestamp, list] = HEADERS.map(|name| header::required(delivery, name));
     let (id, timestamp, list) = (id?, timestamp?, list?);
     let signed_at = time::unix_seconds(&timestamp).ok_or_else(|| forged("webhook-timestamp is no unix time"))?;
-    if id.contains('.') {
-        return Err(forged("webhook-id holds a dot, so that where it ends cannot be told"));
-    }
+    let body = Piece::Anything { first: None, last: None };
+    let pieces =
+        [Piece::until(b'.', ID, &id), Piece::Fixed("."), Piece::digits(TIMESTAMP, &timestamp), Piece::Fixed("."), body];
+    borders::check(&pieces).map_err(|why| forged(&why.to_string()))?;
     let message = [part(&id), part("."), part(&timestamp), part("."), Part::Body];
     let fits = |signature: &str| {
         let tag = signature.strip_prefix("v1,").and_then(from_base64);

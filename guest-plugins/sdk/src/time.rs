@@ -132,10 +132,11 @@ fn days_in(year: u64, month: u64) -> u64 {
 
 /// Days from the epoch to a date; none before 1970.
 fn days_before(year: u64, month: u64, day: u64) -> Option<u64> {
-    let before = year.checked_sub(1)?;
+    let years = year.checked_sub(1970)?;
+    let before = year - 1;
     let leaps = before / 4 - before / 100 + before / 400 - 477;
     let months: u64 = (1..month).map(|m| days_in(year, m)).sum();
-    Some(year.checked_sub(1970)? * 365 + leaps + months + day - 1)
+    Some(years * 365 + leaps + months + day - 1)
 }
 
 /// Which side of the window is watched.

@@ -1,6 +1,9 @@
 //! Shopify: an HMAC over the body; webhooks (`X-Shopify-…`) and events (`shopify-…`, no `x-`).
 //! <https://shopify.dev/docs/apps/build/webhooks/verify-deliveries>,
 //! <https://shopify.dev/docs/apps/build/events/verify-deliveries>
+//!
+//! `X-Shopify-Webhook-Id` is the id of a delivery and the same on every retry; the event id is shared by several
+//! topics; what that was checked against is in `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,

@@ -1,5 +1,8 @@
 //! Slack: an HMAC over `v0:{timestamp}:{body}`; events, interactivity and slash commands.
 //! <https://docs.slack.dev/authentication/verifying-requests-from-slack>
+//!
+//! An event has an `event_id`, which a retry repeats; an interaction or command has a `trigger_id` and is not sent
+//! again; what that was checked against is in `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, EventData, Identity, KnownBy, Ordering, Outgoing, Part,
@@ -49,7 +52,7 @@ impl Provider for Slack {
         let Some(signature) = header::optional(delivery, SIGNATURE)? else { return unsigned(delivery, is_form) };
         authenticate(delivery, &signature)?;
         match is_form {
-            true => admit_form(&fields::body_text(delivery)?),
+            true => admit_form(delivery, &fields::body_text(delivery)?),
             false => admit_json(delivery),
         }
     }
@@ -146,9 +149,12 @@ fn admit_json(delivery: &Delivery) -> Result<Verdict, Refusal> {
     let channel = channel.id().or(channel_id.id()).or(item_channel.id());
     // `event_ts` is to the microsecond, and is missing from a few events.
     let precise = precise.text().and_then(|text| time::unix_decimal(&text));
-    let occurred_at = precise.or(time.time()).or(limited.time());
+    let occurred_at = precise.or(time.time());
+    // A notice of the rate limit has no id, and comes once a minute with the minute in it.
+    let otherwise = if limited.0.is_some() { KnownBy::Payload } else { once(delivery) };
+    let occurred_at = occurred_at.or(limited.time());
     Ok(answer::admit(Identity {
-        known_by: answer::id_or(id.id(), KnownBy::Undeclared),
+        known_by: answer::id_or(id.id(), otherwise),
         kind: kind.kind().or(outer),
         occurred_at,
         ordering: ordering(&team, &channel, occurred_at),
@@ -158,21 +164,27 @@ fn admit_json(delivery: &Delivery) -> Result<Verdict, Refusal> {
 
 /// Interactivity has its JSON in the field `payload`; a slash command is the form itself. Slack shows whatever it is
 /// answered to the user, so the answer is empty.
-fn admit_form(text: &str) -> Result<Verdict, Refusal> {
+fn admit_form(delivery: &Delivery, text: &str) -> Result<Verdict, Refusal> {
     let verdict = match form::value(text, "payload") {
-        Some(json) => admit_interaction(json),
-        None => admit_command(text),
+        Some(json) => admit_interaction(delivery, json),
+        None => admit_command(delivery, text),
     };
     verdict.map(answer::silently)
 }
 
-fn admit_interaction(json: String) -> Result<Verdict, Refusal> {
+/// What has no id: Slack signs each delivery anew, and sends only events of the Events API again.
+fn once(delivery: &Delivery) -> KnownBy {
+    KnownBy::Delivery(header::first(delivery, TIMESTAMP))
+}
+
+/// An interaction is known by the id of its trigger, which most have. A closed view, for one, has none.
+fn admit_interaction(delivery: &Delivery, json: String) -> Result<Verdict, Refusal> {
     let [kind, trigger, action_ts] = json_text::string_members(&json, ["type", "trigger_id", "action_ts"]);
     let Some(kind) = answer::kind(kind) else {
         return Err(Refusal::Malformed("the field payload is no JSON object with a type".to_owned()));
     };
     let identity = Identity {
-        known_by: answer::id_or(trigger, KnownBy::Undeclared),
+        known_by: answer::id_or(trigger, once(delivery)),
         kind: Some(kind),
         occurred_at: action_ts.and_then(|text| time::unix_decimal(&text)),
         ..answer::identity()
@@ -180,7 +192,7 @@ fn admit_interaction(json: String) -> Result<Verdict, Refusal> {
     Ok(answer::admit_bytes(identity, json.into_bytes()))
 }
 
-fn admit_command(text: &str) -> Result<Verdict, Refusal> {
+fn admit_command(delivery: &Delivery, text: &str) -> Result<Verdict, Refusal> {
     let [command, trigger, team, channel] =
         ["command", "trigger_id", "team_id", "channel_id"].map(|name| answer::id(form::value(text, name)));
     // Older installations post nothing but this, signed.
@@ -191,7 +203,7 @@ fn admit_command(text: &str) -> Result<Verdict, Refusal> {
         return Err(Refusal::Unsupported("a form with neither payload nor command".to_owned()));
     }
     Ok(answer::admit(Identity {
-        known_by: answer::id_or(trigger, KnownBy::Undeclared),
+        known_by: answer::id_or(trigger, once(delivery)),
         kind: Some(COMMAND.to_owned()),
         occurred_at: None,
         ordering: ordering(&team, &channel, None),

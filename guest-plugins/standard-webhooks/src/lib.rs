@@ -3,6 +3,9 @@
 //!
 //! Followers differ in the names of the headers (Svix: `svix-…`), the form of the secret and how the signatures are
 //! listed; what cannot be told from the delivery has a setting.
+//!
+//! `webhook-id` identifies a message and is signed; a retry repeats it under a new timestamp; what that was checked
+//! against is in `docs/identity.md`.
 
 mod keys;
 mod names;

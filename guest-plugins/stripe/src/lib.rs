@@ -1,5 +1,8 @@
 //! Stripe: an HMAC over `{timestamp}.{body}`, several signatures during a rotation.
 //! <https://docs.stripe.com/webhooks#verify-manually>; the tolerance and what it bounds as in stripe-node.
+//!
+//! An event has an id, which a retry repeats under a new timestamp, also for connected accounts and thin events; what
+//! that was checked against is in `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,

@@ -43,7 +43,8 @@ const PRODUCTS: &[Product] = &[
 ];
 
 /// Who the event is. `token` is Twilio's idempotency token: the same on each attempt at one request, but not signed, so
-/// that it counts only where the parameters do not name the event.
+/// that it counts only where the parameters do not name the event. Without both each delivery is an event: a caller may
+/// press the same key twice, and Twilio asks what to do next with the same parameters.
 pub fn identity(form: &Form<'_>, token: Option<String>) -> Identity {
     let product = PRODUCTS.iter().find(|product| form.get(product.state).is_some());
     let state = product.and_then(|product| form.get(product.state));
@@ -54,7 +55,7 @@ pub fn identity(form: &Form<'_>, token: Option<String>) -> Identity {
     Identity {
         known_by: answer::id_or(
             product.zip(sid).zip(state).and_then(|((product, sid), state)| id(product, sid, state, sequence)).or(token),
-            KnownBy::Undeclared,
+            KnownBy::Delivery(None),
         ),
         kind: answer::kind(product.zip(state).map(|(product, state)| kind(product.noun, state))),
         occurred_at,
@@ -144,6 +145,7 @@ mod tests {
 
     #[test]
     fn what_is_unknown_has_no_name() {
-        assert_eq!(of("Foo=1"), answer::identity());
+        assert_eq!(of("Foo=1"), Identity { known_by: KnownBy::Delivery(None), ..answer::identity() });
+        assert_eq!(of("CallSid=CA1&CallStatus=in-progress&Digits=1").known_by, KnownBy::Delivery(None));
     }
 }

@@ -1,7 +1,15 @@
-//! Twilio: HMAC-SHA1 over the public URL and the sorted form parameters, or over a URL that holds the body's SHA-256.
+//! Twilio: an HMAC over the public URL and the sorted form parameters, or over a URL that holds the body's SHA-256. The key
+//! is the account's auth token (SHA-1), or, where a Webhooks Rule says so, a shared key (SHA-256).
+//!
+//! The signed text has no borders: names and values follow each other with nothing between. An attacker who has captured a
+//! delivery could move text between its parameters. Nothing that Twilio signs tells the difference; its own libraries have the
+//! same limit. What stands against it is TLS, the identity of the event (which an altered delivery mostly shares with the
+//! genuine one), and the source's `replay`.
 //!
 //! Facts: <https://www.twilio.com/docs/usage/security#validating-requests> and Twilio's own helper libraries
 //! (<https://github.com/twilio/twilio-node>, `src/webhooks/webhooks.ts`).
+//!
+//! What identifies an event is said beside `event::identity`; what that was checked against is in `docs/identity.md`.
 
 mod event;
 mod form;
@@ -12,10 +20,10 @@ use std::{borrow::Cow, iter};
 
 use hookgate_plugin_sdk::{
     Accepted, Admission, CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, EventData, ExtensionValue,
-    Outgoing, Payload, Provider, Refusal, Reply, Secret, Verdict,
+    Outgoing, Payload, Provider, Refusal, Reply, Secret, SecretError, Verdict,
     answer::{self, attribute, cloud_event, forged},
     encoding::{from_base64, part, to_base64, to_hex},
-    export, header, setting,
+    export, header, setting, signatures,
 };
 
 use crate::{form::Form, spelling::SplitUrl};
@@ -26,17 +34,30 @@ pub struct Twilio;
 export!(Twilio);
 
 const SIGNATURE: &str = "x-twilio-signature";
+/// There where a shared key has signed: `key=webhooks_sharedkey_1,algorithm=HMAC_SHA256`.
+const SIGNED_WITH: &str = "x-twilio-webhooks-signature-settings";
+const AUTH_TOKEN: &str = "auth-token";
+const SHARED_KEY: &str = "shared-key";
 const TOKEN: &str = "i-twilio-idempotency-token";
+/// The parameter of the URL that binds a body which is not a form.
+const BODY_DIGEST: &str = "bodySHA256";
 const FORM: &str = "application/x-www-form-urlencoded";
 const TWIML: &str = r#"<?xml version="1.0" encoding="UTF-8"?><Response/>"#;
 
 impl Provider for Twilio {
     fn describe() -> Descriptor {
         Descriptor {
-            secrets: vec![answer::secret(
-                "auth-token",
-                "the account's auth token, from the Twilio console; both while it is changed",
-            )],
+            secrets: vec![
+                answer::optional_secret(
+                    AUTH_TOKEN,
+                    "the account's auth token, from the Twilio console; both while it is changed; needed unless a shared \
+                     key signs everything",
+                ),
+                answer::optional_secret(
+                    SHARED_KEY,
+                    "the secret of the SharedKey that a Webhooks Rule has webhooks to this URL signed with",
+                ),
+            ],
             settings: vec![
                 answer::setting(
                     "url",
@@ -49,13 +70,14 @@ impl Provider for Twilio {
                     "what calls and messages are answered; empty: hookgate's own 200",
                 ),
             ],
-            headers: answer::headers(&[SIGNATURE, TOKEN, "content-type", "authorization"]),
+            headers: answer::headers(&[SIGNATURE, SIGNED_WITH, TOKEN, "content-type", "authorization"]),
             ..answer::descriptor(
                 "twilio",
                 env!("CARGO_PKG_VERSION"),
-                "Twilio: signed URL and form parameters, JSON by bodySHA256, Event Streams batches",
+                "Twilio: signed URL and form parameters, JSON by bodySHA256, Event Streams batches; auth token or shared key",
                 &[
                     "https://www.twilio.com/docs/usage/security#validating-requests",
+                    "https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys",
                     "https://www.twilio.com/docs/usage/webhooks",
                     "https://www.twilio.com/docs/events/webhook-quickstart",
                 ],
@@ -64,16 +86,17 @@ impl Provider for Twilio {
     }
 
     fn verify(delivery: &Delivery) -> Result<Verdict, Refusal> {
+        let keys = Keys::of(delivery)?;
         let tag = signature(delivery)?;
+        let key = keys.signer(header::optional(delivery, SIGNED_WITH)?.as_deref())?;
         let request = Request::read(delivery)?;
         let url = public_url(delivery)?;
         let split = SplitUrl::parse(&url).ok_or_else(|| bad_url(&url))?;
-        let token = setting::secret(delivery, "auth-token", Encoding::Utf8, None)?;
         let form = request.parameters()?;
         let message = request.signed_text(&form);
         let with_credentials = with_credentials(&split, delivery);
         let mut urls = iter::once(&split).chain(&with_credentials).flat_map(spelling::spellings);
-        if !urls.any(|url| matches(&token, &url, &message, &tag)) {
+        if !urls.any(|url| key.fits(&url, &message, &tag)) {
             return Err(forged("x-twilio-signature does not fit the URL and parameters"));
         }
         let reply = reply(delivery, &request);
@@ -84,7 +107,8 @@ impl Provider for Twilio {
     fn transform(event: &Event) -> Result<Vec<CloudEvent>, String> {
         let identity = event.identity();
         let payload = event.payload(0, event.payload_length());
-        let is_json = matches!(payload.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['));
+        let delivery = event.delivery();
+        let is_form = delivery.body_length() == 0 || delivery.query(BODY_DIGEST).is_none();
         let account = attribute(&identity, "account");
         let source = match (&account, attribute(&identity, "sink")) {
             (Some(account), _) => format!("https://api.twilio.com/2010-04-01/Accounts/{account}"),
@@ -97,10 +121,12 @@ impl Provider for Twilio {
         Ok(vec![CloudEvent {
             subject: attribute(&identity, "subject"),
             time: identity.occurred_at,
-            data: match is_json {
-                true => EventData::Payload,
-                false => EventData::Json(form_as_json(payload)?),
+            data_content_type: if is_form {
+                Some("application/json".to_owned())
+            } else {
+                media_type(&delivery, &payload)
             },
+            data: if is_form { EventData::Json(form_as_json(payload)?) } else { EventData::Payload },
             extensions: account.into_iter().collect(),
             ..cloud_event(answer::provider_id(&identity).unwrap_or_else(|| event.id()), source, kind)
         }])
@@ -116,14 +142,30 @@ impl Provider for Twilio {
             }
         };
         let url = public_url(delivery).map_err(in_words)?;
-        let secret = setting::signing_secret(delivery, "auth-token", Encoding::Utf8, None)?;
-        let mac = secret.mac(Digest::Sha1, &[part(&url), part(&message)]);
+        let (key, signed_with) = match delivery.secret(AUTH_TOKEN, Encoding::Utf8, None) {
+            Err(SecretError::Missing) => {
+                let secret = setting::signing_secret(delivery, SHARED_KEY, Encoding::Utf8, None)?;
+                (Signer { secret, digest: Digest::Sha256 }, Some("key=webhooks_sharedkey,algorithm=HMAC_SHA256"))
+            }
+            secret => {
+                let secret = secret.map_err(|error| setting::explain(AUTH_TOKEN, error))?;
+                (Signer { secret, digest: Digest::Sha1 }, None)
+            }
+        };
+        let mac = key.secret.mac(key.digest, &[part(&url), part(&message)]);
         let mut headers = vec![(SIGNATURE.to_owned(), to_base64(&mac)), (TOKEN.to_owned(), to_hex(&mac))];
+        headers.extend(signed_with.map(|settings| (SIGNED_WITH.to_owned(), settings.to_owned())));
         if example.is_some() {
             headers.push(("content-type".to_owned(), FORM.to_owned()));
         }
         Ok(Outgoing { headers, body: example.map(|body| body.as_bytes().to_vec()) })
     }
+}
+
+/// What a body that is bound by its digest is: JSON, unless its sender says something else.
+fn media_type(delivery: &Delivery, payload: &[u8]) -> Option<String> {
+    let is_json = matches!(payload.iter().find(|byte| !byte.is_ascii_whitespace()), Some(b'{' | b'['));
+    if is_json { Some("application/json".to_owned()) } else { header::first(delivery, "content-type") }
 }
 
 fn form_as_json(payload: Vec<u8>) -> Result<String, String> {
@@ -159,7 +201,7 @@ enum Request {
 impl Request {
     fn read(delivery: &Delivery) -> Result<Self, Refusal> {
         // A digest binds the body also where there is none: otherwise it could be taken off a genuine delivery.
-        let claimed = delivery.query("bodySHA256");
+        let claimed = delivery.query(BODY_DIGEST);
         let actual = || to_hex(&delivery.body_digest(Digest::Sha256));
         if claimed.as_ref().is_some_and(|claimed| !claimed.eq_ignore_ascii_case(&actual())) {
             return Err(forged("bodySHA256 in the URL is not the body's SHA-256"));
@@ -193,7 +235,7 @@ impl Request {
 
     fn events(&self, parameters: &Form<'_>, token: Option<String>) -> Result<Vec<Admission>, Refusal> {
         let payload = match self {
-            Request::Digested(body) => return stream::events(body, token),
+            Request::Digested(body) => return Ok(stream::events(body, token)),
             Request::Form(_) => Payload::Body,
             Request::UrlOnly(query) => Payload::Bytes(query.clone().into_bytes()),
         };
@@ -212,8 +254,55 @@ fn signature(delivery: &Delivery) -> Result<Vec<u8>, Refusal> {
     from_base64(&text).ok_or_else(|| forged("x-twilio-signature is not base64"))
 }
 
-fn matches(token: &Secret, url: &str, message: &str, tag: &[u8]) -> bool {
-    token.verify_mac(Digest::Sha1, &[part(url), part(message)], tag)
+/// The keys of a source; either may be missing.
+struct Keys {
+    auth_token: Option<Secret>,
+    shared_key: Option<Secret>,
+}
+
+/// The key that a delivery says it is signed with, and how.
+struct Signer {
+    secret: Secret,
+    digest: Digest,
+}
+
+impl Keys {
+    fn of(delivery: &Delivery) -> Result<Self, Refusal> {
+        let secret = |name: &str| match delivery.secret(name, Encoding::Utf8, None) {
+            Ok(secret) => Ok(Some(secret)),
+            Err(SecretError::Missing) => Ok(None),
+            Err(error) => Err(Refusal::Misconfigured(setting::explain(name, error))),
+        };
+        match (secret(AUTH_TOKEN)?, secret(SHARED_KEY)?) {
+            (None, None) => {
+                let text = "neither secrets.auth-token nor secrets.shared-key is set";
+                Err(Refusal::Misconfigured(text.to_owned()))
+            }
+            (auth_token, shared_key) => Ok(Keys { auth_token, shared_key }),
+        }
+    }
+
+    /// `signed_with` is the header of that name: a shared key where there is one, else the auth token. It is not signed,
+    /// and names nothing but a choice between keys of the source.
+    fn signer(self, signed_with: Option<&str>) -> Result<Signer, Refusal> {
+        let missing = |name: &str| forged(&format!("signed with a key that is not set: secrets.{name}"));
+        let Some(settings) = signed_with else {
+            let secret = self.auth_token.ok_or_else(|| missing(AUTH_TOKEN))?;
+            return Ok(Signer { secret, digest: Digest::Sha1 });
+        };
+        let digest = match signatures::value(settings, ',', "algorithm") {
+            Some("HMAC_SHA256") => Digest::Sha256,
+            Some("HMAC_SHA1") => Digest::Sha1,
+            _ => return Err(forged(&format!("{SIGNED_WITH} names an algorithm other than HMAC_SHA256 and HMAC_SHA1"))),
+        };
+        Ok(Signer { secret: self.shared_key.ok_or_else(|| missing(SHARED_KEY))?, digest })
+    }
+}
+
+impl Signer {
+    fn fits(&self, url: &str, message: &str, tag: &[u8]) -> bool {
+        self.secret.verify_mac(self.digest, &[part(url), part(message)], tag)
+    }
 }
 
 /// The URL that Twilio was given: the setting's with the query of the request, else what the host sees.

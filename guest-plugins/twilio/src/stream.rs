@@ -1,10 +1,9 @@
 //! JSON webhooks: one document, or the batch of CloudEvents that an Event Streams sink posts
 //! (<https://www.twilio.com/docs/events/webhook-quickstart>).
 
-use std::borrow::Cow;
-
-use hookgate_plugin_sdk::{Admission, ByteRange, Identity, KnownBy, Ordering, Payload, Position, Refusal, answer};
-use serde::Deserialize;
+use hookgate_plugin_sdk::{
+    Admission, ByteRange, Identity, KnownBy, Ordering, Payload, Position, answer, fields::Field, json_text,
+};
 use serde_json::value::RawValue;
 
 use crate::event::moment;
@@ -12,56 +11,36 @@ use crate::event::moment;
 /// What a delivery may bring at most, by the plugin contract.
 const EVENTS_MAX: usize = 1000;
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Envelope<'a> {
-    #[serde(borrow)]
-    id: Option<Cow<'a, str>>,
-    #[serde(borrow, rename = "type")]
-    kind: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    time: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    source: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    specversion: Option<Cow<'a, str>>,
+/// The events of a body that its digest binds. What cannot be taken apart into events stays together as one.
+pub fn events(body: &[u8], token: Option<String>) -> Vec<Admission> {
+    let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
+    let items: Vec<&RawValue> = serde_json::from_slice(json).unwrap_or_default();
+    if !(1..=EVENTS_MAX).contains(&items.len()) {
+        let document = std::str::from_utf8(json).unwrap_or_default();
+        let identity = Identity { known_by: answer::id_or(token, KnownBy::Undeclared), ..identity(document) };
+        return vec![Admission { identity, payload: Payload::Body }];
+    }
+    items.into_iter().map(|item| Admission { identity: identity(item.get()), payload: range(body, item) }).collect()
 }
 
-/// The events of a JSON body.
-///
-/// # Errors
-/// The body is no JSON, or an array that is empty, too long, or of anything but objects.
-pub fn events(body: &[u8], token: Option<String>) -> Result<Vec<Admission>, Refusal> {
-    let malformed = |error: serde_json::Error| Refusal::Malformed(format!("the body is no JSON: {error}"));
-    let whole: &RawValue = serde_json::from_slice(body).map_err(malformed)?;
-    if !whole.get().starts_with('[') {
-        let identity = Identity { known_by: answer::id_or(token, KnownBy::Undeclared), ..identity(whole)? };
-        return Ok(vec![Admission { identity, payload: Payload::Body }]);
+/// Who a CloudEvent is. Its id is the same on every retry
+/// (<https://www.twilio.com/docs/events/event-delivery-and-duplication>).
+fn identity(item: &str) -> Identity {
+    let found = json_text::fields(item, ["/specversion", "/id", "/type", "/time", "/source"]).unwrap_or_default();
+    let [version, id, kind, time, source] = found.map(Field::text);
+    if version.is_none() {
+        return answer::identity();
     }
-    let items: Vec<&RawValue> = serde_json::from_str(whole.get()).map_err(malformed)?;
-    if items.is_empty() || items.len() > EVENTS_MAX {
-        return Err(Refusal::Unsupported(format!("a batch of {} events: 1 to {EVENTS_MAX} are taken", items.len())));
-    }
-    items.into_iter().map(|item| Ok(Admission { identity: identity(item)?, payload: range(body, item) })).collect()
-}
-
-fn identity(item: &RawValue) -> Result<Identity, Refusal> {
-    let envelope: Envelope = serde_json::from_str(item.get())
-        .map_err(|error| Refusal::Malformed(format!("not an object with text for id, type and time: {error}")))?;
-    if envelope.specversion.is_none() {
-        return Ok(answer::identity());
-    }
-    let text = |value: Option<Cow<'_, str>>| value.map(Cow::into_owned);
-    let occurred_at = envelope.time.as_deref().and_then(moment);
-    let source = answer::id(text(envelope.source));
+    let occurred_at = time.as_deref().and_then(moment);
+    let source = answer::id(source);
     let position = occurred_at.map_or(Position::Arrival, Position::Timestamp);
-    Ok(Identity {
-        known_by: answer::id_or(text(envelope.id), KnownBy::Undeclared),
-        kind: answer::kind(text(envelope.kind)),
+    Identity {
+        known_by: answer::id_or(id, KnownBy::Undeclared),
+        kind: answer::kind(kind),
         occurred_at,
         ordering: source.clone().map(|key| Ordering { key, position }),
         attributes: source.into_iter().map(|source| ("sink".to_owned(), source)).collect(),
-    })
+    }
 }
 
 /// Where in the body an item lies.
@@ -79,7 +58,7 @@ mod tests {
     #[test]
     fn a_batch_is_split_where_it_lies() {
         let body = br#" [ {"specversion":"1.0","id":"EZ1","type":"com.twilio.x","source":"/s","time":"2024-01-01T00:00:00.000Z"},{"id":"EZ2"}]"#;
-        let events = events(body, None).unwrap();
+        let events = events(body, None);
         let [first, second] = &events[..] else { panic!("{events:?}") };
         assert_eq!(first.identity.known_by.id(), Some("EZ1"));
         assert_eq!(first.identity.kind.as_deref(), Some("com.twilio.x"));
@@ -92,18 +71,27 @@ mod tests {
 
     #[test]
     fn one_document_is_one_event() {
-        let events = events(br#"{"a":1}"#, Some("tok".into())).unwrap();
+        let events = events(br#"{"a":1}"#, Some("tok".into()));
         assert_eq!(events.len(), 1);
         assert_eq!(events[0].identity.known_by.id(), Some("tok"));
         assert_eq!(events[0].payload, Payload::Body);
     }
 
     #[test]
-    fn what_is_no_batch_of_objects_is_refused() {
-        for body in ["", "{", "[]", "[1]", "[{}", "\"x\"", r#"[{"id":1}]"#, "\u{feff}{}"] {
-            assert!(events(body.as_bytes(), None).is_err(), "{body}");
-        }
+    fn what_is_not_a_batch_of_events_stays_together() {
         let many = format!("[{}]", vec!["{}"; EVENTS_MAX + 1].join(","));
-        assert!(matches!(events(many.as_bytes(), None), Err(Refusal::Unsupported(_))));
+        for body in ["", "{", "[]", "[{}", "\"x\"", r#"{"specversion":1,"id":"a"}"#, &many] {
+            let admission = Admission { identity: answer::identity(), payload: Payload::Body };
+            assert_eq!(events(body.as_bytes(), None), [admission], "{body}");
+        }
+    }
+
+    #[test]
+    fn an_item_that_cannot_be_read_is_an_event_without_a_name() {
+        let body = "\u{feff}[1, {\"specversion\":\"1.0\",\"id\":1,\"type\":\"com.twilio.x\"}]";
+        let events = events(body.as_bytes(), None);
+        assert_eq!(events[0].identity, answer::identity());
+        assert_eq!(events[1].identity.kind.as_deref(), Some("com.twilio.x"));
+        assert_eq!(events[0].payload, Payload::BodyRange(ByteRange { offset: 4, length: 1 }));
     }
 }

@@ -1,5 +1,8 @@
 //! X (Twitter): an HMAC over the body, and challenge-response checks (CRC), hourly and on demand, that want one of a token.
 //! <https://docs.x.com/x-api/webhooks/quickstart>
+//!
+//! What identifies an event is said beside `described` and `known_by`; what that was checked against is in
+//! `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
@@ -18,6 +21,12 @@ pub struct X;
 export!(X);
 
 const SIGNATURE: &str = "x-twitter-webhooks-signature";
+
+/// What a webhook of the filtered stream is called; X gives it no name of its own.
+const FILTERED: &str = "filtered_stream";
+
+/// The one activity whose name does not end in `_events`: a user has withdrawn their leave.
+const USER_EVENT: &str = "user_event";
 
 /// What a signature begins with.
 const PREFIX: &str = "sha256=";
@@ -47,10 +56,10 @@ impl Provider for X {
         }
         authenticate(delivery)?;
         let [user] = fields::if_json(delivery, ["/for_user_id"])?;
-        let (kind, id) = described(delivery)?;
         let user = user.id();
+        let (kind, known_by) = described(delivery, user.as_deref().unwrap_or_default())?;
         Ok(answer::admit(Identity {
-            known_by: answer::id_or(id, KnownBy::Undeclared),
+            known_by,
             kind,
             occurred_at: None,
             ordering: user.clone().map(|key| Ordering { key, position: Position::Arrival }),
@@ -108,20 +117,43 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     }
 }
 
-/// The kind is the name of the array that holds what happened (`tweet_create_events`), or the type within `data`. Where
-/// one thing happened, its own id is the event's.
-fn described(delivery: &Delivery) -> Result<(Option<String>, Option<String>), Refusal> {
-    let [uuid, kind] = fields::if_json(delivery, ["/data/event_uuid", "/data/event_type"])?;
+/// The kind, and what tells the event apart.
+fn described(delivery: &Delivery, user: &str) -> Result<(Option<String>, KnownBy), Refusal> {
+    let [uuid, kind, tag, of, post, rules] = fields::if_json(
+        delivery,
+        ["/data/event_uuid", "/data/event_type", "/data/tag", "/data/filter/user_id", "/data/id", "/matching_rules"],
+    )?;
     if let Some(kind) = kind.kind() {
-        return Ok((Some(kind), uuid.id()));
+        let subscription = [tag, of].map(|field| field.id().unwrap_or_default());
+        let id = uuid.id().and_then(|uuid| answer::joined(&[&uuid, &subscription[0], &subscription[1]]));
+        return Ok((Some(kind), answer::id_or(id, KnownBy::Undeclared)));
+    }
+    if rules.composite().is_some() {
+        let id = post.id().and_then(|id| answer::joined(&[&id, FILTERED]));
+        return Ok((Some(FILTERED.to_owned()), answer::id_or(id, KnownBy::Undeclared)));
     }
     let body = fields::body_text(delivery)?;
     let names = json_text::names(&body).unwrap_or_default();
-    let Some(name) = names.into_iter().find(|name| name.ends_with("_events")) else { return Ok((None, None)) };
-    let id = match json_text::items(&body, &format!("/{name}")).as_deref() {
-        Some([one]) => json_text::fields(one.text, ["/id_str", "/id"]).and_then(|[text, id]| text.id().or(id.id())),
-        _ => None,
-    };
-    let id = answer::id(id.map(|id| format!("{name}:{id}")));
-    Ok((answer::kind(Some(name)), id))
+    let activities: Vec<_> = names.into_iter().filter(|name| name.ends_with("_events") || name == USER_EVENT).collect();
+    match &activities[..] {
+        [] => Ok((None, KnownBy::Undeclared)),
+        [name] => Ok((answer::kind(Some(name.clone())), known_by(&body, name, user))),
+        [first, ..] => Ok((answer::kind(Some(first.clone())), KnownBy::Payload)),
+    }
+}
+
+/// Account activity: the kind is the name of the array that holds what happened (`tweet_create_events`).
+///
+/// Where one thing happened its own id is the event's, with the user it is told for and its time: a post that mentions two
+/// subscribed users comes for each of them, and what is liked again may have the id of the first time. Everything else
+/// holds ids or times, and is known by its bytes.
+fn known_by(body: &str, name: &str, user: &str) -> KnownBy {
+    let items = json_text::items(body, &format!("/{name}")).unwrap_or_default();
+    let [item] = &items[..] else { return KnownBy::Payload };
+    let pointers = ["/id_str", "/id", "/timestamp_ms", "/created_timestamp"];
+    let found = json_text::fields(item.text, pointers).unwrap_or_default();
+    let [text, id, time, created] = found.map(fields::Field::id);
+    let time = time.or(created).unwrap_or_default();
+    let id = text.or(id).and_then(|id| answer::joined(&[&id, name, user, &time]));
+    answer::id_or(id, KnownBy::Payload)
 }

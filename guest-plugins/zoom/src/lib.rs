@@ -1,5 +1,8 @@
 //! Zoom: an HMAC over `v0:{timestamp}:{body}`; the endpoint's validation, when it is set up and every 72 hours.
 //! <https://developers.zoom.us/docs/api/webhooks/>
+//!
+//! There is no id: an event is known by its body, which holds a time to the millisecond and which a retry repeats; what
+//! that was checked against is in `docs/identity.md`.
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
@@ -62,8 +65,13 @@ impl Provider for Zoom {
         }
         let (account, object) = (account.id(), object_id.id().or(object_uuid.id()));
         let occurred_at = at.whole();
+        // There is no id. The time to the millisecond is part of the body, which a retry repeats.
+        let known_by = match occurred_at {
+            Some(_) => KnownBy::Payload,
+            None => KnownBy::Delivery(header::first(delivery, TIMESTAMP)),
+        };
         Ok(answer::admit(Identity {
-            known_by: KnownBy::Undeclared,
+            known_by,
             kind,
             occurred_at,
             ordering: ordering(&account, &object, occurred_at),

@@ -32,6 +32,15 @@ pub enum Body {
     Stored(Stored),
 }
 
+/// The two forms of a delivery's body: they differ where it was received with a content coding. Cheap to clone.
+#[derive(Clone, Debug)]
+pub(crate) struct Bodies {
+    /// What plugins read, and what ranges refer to.
+    pub read: Body,
+    /// What signatures and digests of the whole body are checked over.
+    pub signed: Body,
+}
+
 /// A stretch of bytes that are not in memory.
 #[derive(Clone, Debug)]
 pub struct Stored {
@@ -125,6 +134,31 @@ impl Body {
             }
         }
         Ok(())
+    }
+}
+
+impl Bodies {
+    /// A body without a content coding.
+    pub(crate) fn of(body: Body) -> Bodies {
+        Bodies { read: body.clone(), signed: body }
+    }
+
+    /// Whether the two differ.
+    pub(crate) fn differ(&self) -> bool {
+        match (&self.read, &self.signed) {
+            // Nearly always they are one and the same memory, which is seen without looking at its bytes.
+            (Body::Memory(read), Body::Memory(signed)) => {
+                let is_one = read.as_ptr() == signed.as_ptr() && read.len() == signed.len();
+                !is_one && read != signed
+            }
+            // Bodies outside memory have no content coding.
+            _ => false,
+        }
+    }
+
+    /// The longer of the two, in bytes.
+    pub(crate) fn longest(&self) -> u64 {
+        self.read.length().max(self.signed.length())
     }
 }
 

@@ -196,8 +196,8 @@ macro_rules! conversions {
             own::KeyRequest {
                 url,
                 format: match format {
-                    lent::KeyFormat::Jwk => own::KeyFormat::Jwk,
-                    lent::KeyFormat::Certificate => own::KeyFormat::Certificate,
+                    lent::KeyFormat::Jwk => own::OwnedKeyFormat::Jwk,
+                    lent::KeyFormat::Certificate(names) => own::OwnedKeyFormat::Certificate(names),
                 },
                 fields: fields.into_iter().map(|(name, value)| (name, field(value))).collect(),
                 at,

@@ -1,11 +1,19 @@
 //! One HTTP request from a provider, as a plugin sees it.
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use crate::{
-    Body, CapabilityError, Digest, Encoding, FetchedKeys, JsonValue, KeyError, KeyField, KeyFormat, KeyRequest, KeySet,
-    Proofs, Request, Secret, SecretError, SecretSpec, Secrets,
-    json::{self, JsonAnswer},
+    Body, CapabilityError, Digest, Encoding, FetchedKeys, KeyError, KeyField, KeyFormat, KeyRequest, KeySet, Proofs,
+    Request, Secret, SecretError, SecretSpec, Secrets,
+    body::Bodies,
+    json::{self, Json, JsonAnswer},
     message::Message,
 };
 
@@ -13,14 +21,15 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Delivery {
     request: Arc<Request>,
-    /// The request's own, or what stands in for one that was kept out of memory.
-    body: Body,
+    bodies: Bodies,
     settings: Arc<BTreeMap<String, String>>,
     secrets: Option<Arc<Secrets>>,
     proofs: Option<Proofs>,
     keys: Keys,
     authenticated_by: Arc<[String]>,
     prefixes: Arc<Prefixes>,
+    /// Set when part of its JSON counted as absent; shared by all clones.
+    is_incomplete: Arc<AtomicBool>,
 }
 
 /// The prefixes that a plugin may have taken off, by the name of the secret. What is not listed could be chosen at run time,
@@ -67,22 +76,45 @@ impl Delivery {
     }
 
     fn with(request: Arc<Request>, settings: Arc<BTreeMap<String, String>>, secrets: Option<Arc<Secrets>>) -> Self {
-        let body = Body::Memory(request.body.clone());
+        let bodies = Bodies::of(Body::Memory(request.body.clone()));
         Delivery {
             request,
-            body,
+            bodies,
             settings,
             secrets,
             proofs: None,
             keys: Keys::default(),
             authenticated_by: Arc::default(),
             prefixes: Arc::default(),
+            is_incomplete: Arc::default(),
         }
     }
 
-    /// The same with a body that was kept out of the request.
+    /// The same with the body that plugins read: without its content codings, or kept out of the request.
+    ///
+    /// Signatures are checked over the request's own bytes, unless the body was kept out of it.
     pub fn with_body(self, body: Body) -> Self {
-        Delivery { body, ..self }
+        let bodies = match self.request.body.is_empty() {
+            true => Bodies::of(body),
+            false => Bodies { read: body, ..self.bodies },
+        };
+        Delivery { bodies, ..self }
+    }
+
+    /// The same with signatures checked over the body as plugins read it. Some senders sign what they compress, others what
+    /// is compressed.
+    pub fn signed_as_decoded(self) -> Self {
+        Delivery { bodies: Bodies::of(self.bodies.read), ..self }
+    }
+
+    /// Whether the body was received with a content coding, so that a signature may be one of two bodies.
+    pub fn has_content_coding(&self) -> bool {
+        self.bodies.differ()
+    }
+
+    /// The body as plugins read it; for the host.
+    pub fn read_body(&self) -> &Body {
+        &self.bodies.read
     }
 
     /// As it is, with what is proven of it noted.
@@ -156,12 +188,12 @@ impl Delivery {
 
     /// In bytes.
     pub fn body_length(&self) -> u64 {
-        self.body.length()
+        self.bodies.read.length()
     }
 
     /// Whether the body is kept outside memory.
     pub fn is_stored(&self) -> bool {
-        self.body.in_memory().is_none()
+        self.bodies.read.in_memory().is_none()
     }
 
     /// A stretch of the body, cut where the body ends.
@@ -172,29 +204,42 @@ impl Delivery {
         kept(self.try_body(offset, length))
     }
 
-    /// The digest of the whole body.
+    /// The digest of the whole body, in the form that signatures are checked over.
     pub fn body_digest(&self, digest: Digest) -> Vec<u8> {
         kept(self.try_body_digest(digest))
     }
 
     /// What stands at each JSON Pointer (RFC 6901) of the body.
     pub fn json(&self, pointers: &[&str]) -> JsonAnswer {
-        kept(self.try_json(pointers))
+        kept(self.try_json(pointers)).map(|json| json.values)
     }
 
     /// As [`Delivery::body`], for the host: the error ends the plugin's call.
     pub fn try_body(&self, offset: u64, length: u64) -> Result<Vec<u8>, CapabilityError> {
-        self.body.read(offset, length)
+        self.bodies.read.read(offset, length)
     }
 
     /// As [`Delivery::body_digest`], for the host.
     pub fn try_body_digest(&self, digest: Digest) -> Result<Vec<u8>, CapabilityError> {
-        digest.of(&Message::of(&self.body), &[])
+        digest.of(&Message::of(&self.bodies), &[])
     }
 
     /// As [`Delivery::json`], for the host: the outer error ends the plugin's call.
-    pub fn try_json<P: AsRef<str>>(&self, pointers: &[P]) -> Result<JsonAnswer, CapabilityError> {
-        json::select(&self.body, pointers)
+    pub fn try_json<P: AsRef<str>>(&self, pointers: &[P]) -> Result<Result<Json, String>, CapabilityError> {
+        self.select(&self.bodies.read, pointers)
+    }
+
+    /// Whether part of its JSON, or of an event's, counted as absent in any answer so far.
+    pub fn is_incomplete(&self) -> bool {
+        self.is_incomplete.load(Ordering::Relaxed)
+    }
+
+    fn select<P: AsRef<str>>(&self, document: &Body, pointers: &[P]) -> Result<Result<Json, String>, CapabilityError> {
+        let answer = json::select(document, pointers)?;
+        if answer.as_ref().is_ok_and(|json| json.is_incomplete) {
+            self.is_incomplete.store(true, Ordering::Relaxed);
+        }
+        Ok(answer)
     }
 
     /// A setting of the source, as text.
@@ -230,7 +275,7 @@ impl Delivery {
         }
         let Some(secrets) = &self.secrets else { return Ok(Err(SecretError::Missing)) };
         let keys = secrets.open(name, encoding, strip_prefix);
-        Ok(keys.map(|keys| Secret::new(keys, self.body.clone(), self.proofs.clone())))
+        Ok(keys.map(|keys| Secret::new(keys, self.bodies.clone(), self.proofs.clone())))
     }
 
     /// Keys that the host fetches, if it may, from a URL: by GET, or by POST of a JSON object of `fields` where there are
@@ -244,18 +289,18 @@ impl Delivery {
     pub fn fetched_keys(
         &self,
         url: &str,
-        format: KeyFormat,
+        format: KeyFormat<'_>,
         fields: &[(&str, KeyField<'_>)],
         at: &str,
     ) -> Result<KeySet, KeyError> {
         let fields = fields.iter().map(|(name, field)| ((*name).to_owned(), (*field).into())).collect();
-        let request = KeyRequest { url: url.to_owned(), format, fields, at: at.to_owned() };
+        let request = KeyRequest { url: url.to_owned(), format: format.into(), fields, at: at.to_owned() };
         self.try_fetched_keys(request).unwrap_or_else(|broken| panic!("{broken}"))
     }
 
     /// As [`Delivery::fetched_keys`], for the host: the outer error ends the plugin's call.
     pub fn try_fetched_keys(&self, request: KeyRequest) -> Result<Result<KeySet, KeyError>, CapabilityError> {
-        KeySet::open(self.keys.0.as_ref(), request, self.body.clone(), self.request.received_at)
+        KeySet::open(self.keys.0.as_ref(), request, self.bodies.clone(), self.request.received_at)
     }
 
     fn values(&self, name: &str) -> impl Iterator<Item = &[u8]> {
@@ -308,8 +353,8 @@ impl Event {
     }
 
     /// As [`Delivery::json`], of the payload.
-    pub fn json(&self, pointers: &[&str]) -> Result<Vec<Option<JsonValue>>, String> {
-        kept(self.try_json(pointers))
+    pub fn json(&self, pointers: &[&str]) -> JsonAnswer {
+        kept(self.try_json(pointers)).map(|json| json.values)
     }
 
     /// As [`Event::payload`], for the host: the error ends the plugin's call.
@@ -318,8 +363,8 @@ impl Event {
     }
 
     /// As [`Event::json`], for the host: the outer error ends the plugin's call.
-    pub fn try_json<P: AsRef<str>>(&self, pointers: &[P]) -> Result<JsonAnswer, CapabilityError> {
-        json::select(&self.payload_bytes, pointers)
+    pub fn try_json<P: AsRef<str>>(&self, pointers: &[P]) -> Result<Result<Json, String>, CapabilityError> {
+        self.brought_by.select(&self.payload_bytes, pointers)
     }
 
     /// The delivery that brought it.

@@ -32,6 +32,9 @@ pub enum CapabilityError {
     /// Too many JSON pointers in one call.
     #[error("{0} JSON pointers are too many: at most 256 in one call")]
     TooManyPointers(usize),
+    /// A JSON pointer with too many tokens or bytes.
+    #[error("a JSON pointer of {0} bytes is too long: at most 128 tokens and 4 KiB")]
+    PointerTooLong(usize),
     /// A JSON pointer that is none (RFC 6901).
     #[error("not a JSON Pointer: it is empty or begins with a slash, and has ~0 and ~1 as its only escapes: {0}")]
     NotAPointer(String),
@@ -41,6 +44,9 @@ pub enum CapabilityError {
     /// The plugin is not to blame: keys must be fetched before it can go on.
     #[error("keys must be fetched from {} before it can go on", .0.request.url)]
     KeysNeeded(Box<KeyNeed>),
+    /// A request for keys has too many fields or bytes.
+    #[error("a request for keys of {0} bytes is too long: at most 4 KiB and 16 fields")]
+    KeyRequestTooLong(usize),
     /// More of a body that is not in memory than one read brings.
     #[error("a read of {0} bytes is too long: at most 16 MiB at a time of a body that is kept outside memory")]
     ReadTooLong(u64),

@@ -9,15 +9,24 @@ use std::{fmt, sync::Arc};
 use crate::key_document::PublicKey;
 #[cfg(not(feature = "public-keys"))]
 use crate::no_public_keys::PublicKey;
-use crate::{Body, CapabilityError, JsonValue, KeyDocument, Part, Scheme, message::Message};
+use crate::{CapabilityError, JsonValue, KeyDocument, Part, Scheme, body::Bodies, limits, message::Message};
 
 /// What a fetched document is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum KeyFormat {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyFormat<'a> {
     /// A JSON Web Key Set, or a single JSON Web Key.
     Jwk,
-    /// An X.509 certificate in PEM or DER.
-    Certificate,
+    /// An X.509 certificate in PEM or DER, for one of these DNS names; for any where there are none.
+    Certificate(&'a [&'a str]),
+}
+
+/// As [`KeyFormat`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OwnedKeyFormat {
+    /// A JSON Web Key Set, or a single JSON Web Key.
+    Jwk,
+    /// An X.509 certificate in PEM or DER, for one of these DNS names; for any where there are none.
+    Certificate(Vec<String>),
 }
 
 /// The value of a member of the JSON object that asks for a key.
@@ -35,7 +44,7 @@ pub struct KeyRequest {
     /// Where it is.
     pub url: String,
     /// What it is.
-    pub format: KeyFormat,
+    pub format: OwnedKeyFormat,
     /// By POST of a JSON object of these; by GET where there are none.
     pub fields: Vec<(String, OwnedKeyField)>,
     /// Where in the document the key or the key set stands: a JSON Pointer (RFC 6901).
@@ -80,6 +89,9 @@ pub trait FetchedKeys: Send + Sync {
 
     /// Whether a document newer than the one at hand can be asked for.
     fn may_be_outdated(&self, request: &KeyRequest) -> bool;
+
+    /// A key of the document has verified a signature: the document is the provider's own, and is worth keeping.
+    fn proved(&self, _request: &KeyRequest) {}
 }
 
 /// What is at hand of a document.
@@ -100,7 +112,7 @@ pub struct KeySet {
     request: Arc<KeyRequest>,
     document: Arc<KeyDocument>,
     number: u64,
-    body: Body,
+    bodies: Bodies,
     received_at: u64,
 }
 
@@ -109,14 +121,18 @@ impl KeySet {
     pub(crate) fn open(
         source: Option<&Arc<dyn FetchedKeys>>,
         request: KeyRequest,
-        body: Body,
+        bodies: Bodies,
         received_at: u64,
     ) -> Result<Result<KeySet, KeyError>, CapabilityError> {
+        let bytes = request.bytes();
+        if bytes > limits::KEY_REQUEST_BYTES_MAX || request.fields.len() > limits::KEY_REQUEST_FIELDS_MAX {
+            return Err(CapabilityError::KeyRequestTooLong(bytes));
+        }
         let request = Arc::new(request);
         let found = source.map(|source| (source, source.find(&request)));
         match found {
             Some((source, Found::Document(document, number))) => {
-                Ok(Ok(KeySet { source: source.clone(), request, document, number, body, received_at }))
+                Ok(Ok(KeySet { source: source.clone(), request, document, number, bodies, received_at }))
             }
             Some((_, Found::Never(error))) => Ok(Err(error)),
             Some((_, Found::Needed(newer_than))) => Err(needed(request, newer_than)),
@@ -155,7 +171,7 @@ impl KeySet {
         message: &[Part<'_>],
         signature: &[u8],
     ) -> Result<Result<bool, KeyError>, CapabilityError> {
-        let message = Message::new(message, &self.body, 0)?;
+        let message = Message::new(message, &self.bodies, 0)?;
         let mut known = self.candidates(key_id).peekable();
         if known.peek().is_none() {
             return self.unknown();
@@ -166,6 +182,7 @@ impl KeySet {
         }
         for key in valid {
             if key.verify(scheme, &message, signature)? {
+                self.source.proved(&self.request);
                 return Ok(Ok(true));
             }
         }
@@ -187,6 +204,31 @@ impl KeySet {
 
 fn needed(request: Arc<KeyRequest>, newer_than: Option<u64>) -> CapabilityError {
     CapabilityError::KeysNeeded(Box::new(KeyNeed { request, newer_than }))
+}
+
+impl KeyRequest {
+    /// Bytes of all its texts. The host keeps it beside the document.
+    fn bytes(&self) -> usize {
+        let names = match &self.format {
+            OwnedKeyFormat::Jwk => 0,
+            OwnedKeyFormat::Certificate(names) => names.iter().map(|name| name.len() + 1).sum(),
+        };
+        let field = |(name, field): &(String, OwnedKeyField)| match field {
+            OwnedKeyField::Text(text) | OwnedKeyField::Secret(text) => name.len() + text.len(),
+        };
+        self.url.len() + names + self.fields.iter().map(field).sum::<usize>() + self.at.len()
+    }
+}
+
+impl From<KeyFormat<'_>> for OwnedKeyFormat {
+    fn from(format: KeyFormat<'_>) -> Self {
+        match format {
+            KeyFormat::Jwk => OwnedKeyFormat::Jwk,
+            KeyFormat::Certificate(names) => {
+                OwnedKeyFormat::Certificate(names.iter().map(|name| (*name).to_owned()).collect())
+            }
+        }
+    }
 }
 
 impl From<KeyField<'_>> for OwnedKeyField {

@@ -5,15 +5,8 @@ use std::ops::RangeInclusive;
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use rsa::{BoxedUint, pkcs8::EncodePublicKey as _};
 use serde_json::Value;
-use x509_cert::{
-    der::{
-        self, Decode as _, Encode as _, Reader as _, SliceReader, Tagged as _,
-        asn1::{AnyRef, BitStringRef},
-    },
-    time::{Time, Validity},
-};
 
-use crate::{CapabilityError, JsonValue, KeyFormat, Scheme, message::Message, signature::PublicKeys};
+use crate::{CapabilityError, JsonValue, OwnedKeyFormat, Scheme, certificate, message::Message, signature::PublicKeys};
 
 /// Keys in one document; a provider has two or three.
 const KEYS_MAX: usize = 100;
@@ -26,9 +19,6 @@ const P256_PREFIX: [u8; 26] = [
     0x30, 0x59, 0x30, 0x13, 0x06, 0x07, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x02, 0x01, 0x06, 0x08, 0x2a, 0x86, 0x48, 0xce,
     0x3d, 0x03, 0x01, 0x07, 0x03, 0x42, 0x00,
 ];
-
-/// The end of the first certificate in PEM.
-const PEM_END: &str = "-----END CERTIFICATE-----";
 
 /// The keys of a document that can verify signatures; at least one.
 pub struct KeyDocument(Vec<PublicKey>);
@@ -53,10 +43,10 @@ impl KeyDocument {
     ///
     /// # Errors
     /// In words: it is no such document, or holds no key that can be used.
-    pub fn read(format: KeyFormat, at: &str, document: &[u8]) -> Result<KeyDocument, String> {
+    pub fn read(format: &OwnedKeyFormat, at: &str, document: &[u8]) -> Result<KeyDocument, String> {
         let keys = match format {
-            KeyFormat::Jwk => keys_of_json(at, document)?,
-            KeyFormat::Certificate => vec![key_of_certificate(document)?],
+            OwnedKeyFormat::Jwk => keys_of_json(at, document)?,
+            OwnedKeyFormat::Certificate(names) => vec![key_of_certificate(document, names)?],
         };
         match keys.is_empty() {
             true => Err("the document holds no key that verifies signatures".to_owned()),
@@ -162,54 +152,18 @@ fn p256_key(x: &[u8], y: &[u8]) -> Option<Vec<u8>> {
     fits.then(|| [&P256_PREFIX[..], &[0x04], x, y].concat())
 }
 
-/// The first certificate's key. What signed the certificate is not looked at: see `docs/design.md`, section 5.
-fn key_of_certificate(document: &[u8]) -> Result<PublicKey, String> {
-    let unreadable = |error: der::Error| format!("the document is no X.509 certificate: {error}");
-    let (validity, bytes) = match document.trim_ascii().starts_with(b"-----BEGIN ") {
-        true => {
-            let text = std::str::from_utf8(document.trim_ascii()).map_err(|error| error.to_string())?;
-            // What stands behind the first one is not looked at.
-            let end = text.find(PEM_END).ok_or("the document holds no certificate")? + PEM_END.len();
-            let (_, certificate) = der::Document::from_pem(&text[..end]).map_err(unreadable)?;
-            read_certificate(certificate.as_bytes())
-        }
-        false => read_certificate(document),
+/// The first certificate's key.
+fn key_of_certificate(document: &[u8], names: &[String]) -> Result<PublicKey, String> {
+    let certificate = certificate::read(document)?;
+    if !names.is_empty() && !names.iter().any(|name| certificate.is_for(name)) {
+        return Err(format!("the certificate is for {}, not for {}", certificate.named(), names.join(" or ")));
     }
-    .map_err(unreadable)?;
-    let millis = |time: &Time| u64::try_from(time.to_unix_duration().as_millis()).unwrap_or(u64::MAX);
     Ok(PublicKey {
         id: None,
         algorithm: None,
-        valid: millis(&validity.not_before)..=millis(&validity.not_after).saturating_add(999),
-        bytes,
+        valid: certificate.valid,
+        bytes: certificate.key,
         public: PublicKeys::default(),
         members: Value::Null,
     })
-}
-
-/// When a certificate (RFC 5280, 4.1) is valid, and its SubjectPublicKeyInfo in DER. Names and extensions are passed over.
-fn read_certificate(certificate: &[u8]) -> der::Result<(Validity, Vec<u8>)> {
-    let mut reader = SliceReader::new(certificate)?;
-    let read = reader.sequence(|certificate| {
-        let read = certificate.sequence(|tbs| {
-            let first = AnyRef::decode(tbs)?;
-            // Version 1 is left out, and the first is the serial number.
-            let before_validity = if first.tag().is_context_specific() { 3 } else { 2 };
-            for _ in 0..before_validity {
-                AnyRef::decode(tbs)?;
-            }
-            let validity = Validity::decode(tbs)?;
-            let _subject = AnyRef::decode(tbs)?;
-            let key = AnyRef::decode(tbs)?.to_der()?;
-            while !tbs.is_finished() {
-                AnyRef::decode(tbs)?;
-            }
-            Ok::<_, der::Error>((validity, key))
-        })?;
-        let _algorithm = AnyRef::decode(certificate)?;
-        BitStringRef::decode(certificate)?;
-        Ok::<_, der::Error>(read)
-    })?;
-    reader.finish()?;
-    Ok(read)
 }

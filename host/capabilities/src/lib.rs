@@ -9,7 +9,11 @@
 //! [`cloudevents`].
 
 mod body;
+#[cfg(feature = "public-keys")]
+mod certificate;
 pub mod cloudevents;
+#[cfg(feature = "content-codings")]
+mod content_coding;
 mod conversions;
 mod delivery;
 mod digest;
@@ -17,8 +21,6 @@ mod encoding;
 mod error;
 mod fetched;
 mod json;
-#[cfg_attr(not(feature = "stored"), allow(dead_code))]
-mod json_stream;
 #[cfg(feature = "public-keys")]
 mod key_document;
 pub mod known_by;
@@ -40,12 +42,16 @@ mod types;
 mod url_pattern;
 
 pub use body::{Body, ReadBytes};
+#[cfg(feature = "content-codings")]
+pub use content_coding::{CodingError, ContentCodings};
 pub use delivery::{Delivery, Event, Prefixes};
 pub use digest::Digest;
 pub use encoding::Encoding;
 pub use error::CapabilityError;
-pub use fetched::{FetchedKeys, Found, KeyError, KeyField, KeyFormat, KeyNeed, KeyRequest, KeySet, OwnedKeyField};
-pub use json::{JsonAnswer, JsonValue};
+pub use fetched::{
+    FetchedKeys, Found, KeyError, KeyField, KeyFormat, KeyNeed, KeyRequest, KeySet, OwnedKeyField, OwnedKeyFormat,
+};
+pub use json::{Json, JsonAnswer, JsonValue};
 #[cfg(feature = "public-keys")]
 pub use key_document::KeyDocument;
 pub use message::Part;

@@ -1,15 +1,15 @@
 //! Messages in pieces, so that a body is hashed where it lies.
 
-use crate::{Body, ByteRange, CapabilityError};
+use crate::{Body, ByteRange, CapabilityError, body::Bodies};
 
 /// A piece of a message to be checked. Pieces follow each other with nothing between them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Part<'a> {
     /// Bytes of the plugin's own.
     Bytes(&'a [u8]),
-    /// The whole body.
+    /// The whole body, in the form that signatures are checked over.
     Body,
-    /// A stretch of the body: offset and length in bytes.
+    /// A stretch of the body as plugins read it: offset and length in bytes.
     BodyRange((u64, u64)),
     /// The secret's own bytes, for schemes that hash them with the message.
     Secret,
@@ -21,30 +21,30 @@ const MESSAGE_SURPLUS: u64 = 1 << 20;
 /// A message whose pieces all exist.
 pub(crate) struct Message<'a> {
     parts: &'a [Part<'a>],
-    body: &'a Body,
+    bodies: &'a Bodies,
 }
 
 impl<'a> Message<'a> {
     /// Checks that each stretch lies within the body and the whole is of a reasonable length, under a key as long as that.
-    pub(crate) fn new(parts: &'a [Part<'a>], body: &'a Body, key: usize) -> Result<Self, CapabilityError> {
+    pub(crate) fn new(parts: &'a [Part<'a>], bodies: &'a Bodies, key: usize) -> Result<Self, CapabilityError> {
         let mut length = 0u64;
         for part in parts {
             length = length.saturating_add(match part {
                 Part::Bytes(bytes) => bytes.len() as u64,
-                Part::Body => body.length(),
-                Part::BodyRange(range) => stretch(body, *range)?.length(),
+                Part::Body => bodies.signed.length(),
+                Part::BodyRange(range) => stretch(&bodies.read, *range)?.length(),
                 Part::Secret => key as u64,
             });
         }
-        match length > 2 * body.length() + MESSAGE_SURPLUS {
+        match length > 2 * bodies.longest() + MESSAGE_SURPLUS {
             true => Err(CapabilityError::MessageTooLong(length)),
-            false => Ok(Message { parts, body }),
+            false => Ok(Message { parts, bodies }),
         }
     }
 
     /// A message that is the whole body.
-    pub(crate) fn of(body: &'a Body) -> Self {
-        Message { parts: &[Part::Body], body }
+    pub(crate) fn of(bodies: &'a Bodies) -> Self {
+        Message { parts: &[Part::Body], bodies }
     }
 
     /// Hands the pieces over in order, with `key` where the secret stands. What is in memory is not copied.
@@ -52,8 +52,8 @@ impl<'a> Message<'a> {
         for part in self.parts {
             match part {
                 Part::Bytes(bytes) => take(bytes),
-                Part::Body => self.body.feed(&mut take)?,
-                Part::BodyRange(range) => stretch(self.body, *range)?.feed(&mut take)?,
+                Part::Body => self.bodies.signed.feed(&mut take)?,
+                Part::BodyRange(range) => stretch(&self.bodies.read, *range)?.feed(&mut take)?,
                 Part::Secret => take(key),
             }
         }
@@ -70,7 +70,7 @@ impl<'a> Message<'a> {
     #[cfg(feature = "public-keys")]
     /// Whether it is in memory: only then may it be put into one piece.
     pub(crate) fn is_in_memory(&self) -> bool {
-        self.body.in_memory().is_some()
+        self.bodies.signed.in_memory().is_some()
     }
 }
 

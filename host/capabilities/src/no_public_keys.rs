@@ -1,6 +1,6 @@
 //! In place of public-key signatures where they are left out: no signature is right, no document holds keys.
 
-use crate::{CapabilityError, JsonValue, KeyFormat, Scheme, message::Message};
+use crate::{CapabilityError, JsonValue, OwnedKeyFormat, Scheme, message::Message};
 
 /// Keys in one document: none.
 pub struct KeyDocument(Vec<PublicKey>);
@@ -17,7 +17,7 @@ impl KeyDocument {
     ///
     /// # Errors
     /// Always.
-    pub fn read(_: KeyFormat, _: &str, _: &[u8]) -> Result<KeyDocument, String> {
+    pub fn read(_: &OwnedKeyFormat, _: &str, _: &[u8]) -> Result<KeyDocument, String> {
         Err("this host checks no public-key signatures".to_owned())
     }
 

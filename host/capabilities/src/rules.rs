@@ -51,7 +51,7 @@ pub fn refusal(refusal: Refusal) -> Refusal {
 /// Checks what a plugin says of itself.
 pub fn descriptor(descriptor: &Descriptor) -> Result<(), Broken> {
     name("the plugin's name", &descriptor.name)?;
-    at_most("bytes of the summary", descriptor.summary.len(), limits::PLUGIN_TEXT_BYTES_MAX)?;
+    descriptor_texts(descriptor)?;
     at_most("secrets", descriptor.secrets.len(), 64)?;
     at_most("settings", descriptor.settings.len(), 256)?;
     at_most("headers", descriptor.headers.len(), 256)?;
@@ -80,6 +80,22 @@ fn secret_spec(spec: &SecretSpec) -> Result<(), Broken> {
         }
         None => Ok(()),
     }
+}
+
+/// The host keeps them for as long as the plugin is loaded.
+fn descriptor_texts(descriptor: &Descriptor) -> Result<(), Broken> {
+    at_most("bytes of the version", descriptor.version.len(), limits::PLUGIN_VERSION_BYTES_MAX)?;
+    at_most("bytes of the summary", descriptor.summary.len(), limits::PLUGIN_TEXT_BYTES_MAX)?;
+    at_most("pages of documentation", descriptor.documentation.len(), limits::PLUGIN_DOCUMENTATION_MAX)?;
+    let secrets = descriptor.secrets.iter().map(|spec| ("a secret's description", &spec.description));
+    let settings = descriptor.settings.iter().flat_map(|spec| {
+        let default = spec.default.iter().map(|text| ("a setting's default", text));
+        default.chain([("a setting's description", &spec.description)])
+    });
+    let pages = descriptor.documentation.iter().map(|page| ("the URL of a page of documentation", page));
+    let headers = descriptor.headers.iter().map(|header| ("the name of a header", header));
+    let mut texts = secrets.chain(settings).chain(pages).chain(headers);
+    texts.try_for_each(|(what, text)| at_most(&format!("bytes of {what}"), text.len(), limits::PLUGIN_TEXT_BYTES_MAX))
 }
 
 fn name(what: &str, name: &str) -> Result<(), Broken> {
@@ -188,7 +204,7 @@ fn at_most(what: &str, count: usize, max: usize) -> Result<(), Broken> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::{ByteRange, Ordering, Position, SecretSpec};
+    use crate::{ByteRange, Ordering, Position, SecretSpec, SettingSpec};
 
     fn event(identity: Identity, payload: Payload) -> Verdict {
         Verdict::Admit(Accepted { events: vec![Admission { identity, payload }], reply: None })
@@ -278,6 +294,28 @@ mod tests {
             let error = verdict(&broken, 10, &plugin()).unwrap_err();
             assert!(error.contains(expected), "{error:?} does not say {expected:?}");
             assert!(!error.contains("s3cret"), "{error}");
+        }
+    }
+
+    #[test]
+    fn no_text_of_a_descriptor_is_longer_than_it_may_be() {
+        assert_eq!(descriptor(&plugin()), Ok(()));
+        let long = || "x".repeat(limits::PLUGIN_TEXT_BYTES_MAX + 1);
+        let setting = |default, description| SettingSpec { name: "a".to_owned(), default, description };
+        let mut secret = plugin().secrets;
+        secret[0].description = long();
+        for (what, broken) in [
+            ("the version", Descriptor { version: long(), ..plugin() }),
+            ("the summary", Descriptor { summary: long(), ..plugin() }),
+            ("pages", Descriptor { documentation: vec![String::new(); 17], ..plugin() }),
+            ("a page", Descriptor { documentation: vec![long()], ..plugin() }),
+            ("a secret's description", Descriptor { secrets: secret, ..plugin() }),
+            ("a setting's description", Descriptor { settings: vec![setting(None, long())], ..plugin() }),
+            ("a setting's default", Descriptor { settings: vec![setting(Some(long()), String::new())], ..plugin() }),
+            ("the name of a header", Descriptor { headers: vec![long()], ..plugin() }),
+        ] {
+            let error = descriptor(&broken).unwrap_err();
+            assert!(error.contains(what) && error.len() < 200, "{error}");
         }
     }
 

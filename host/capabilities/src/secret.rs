@@ -14,7 +14,8 @@ use crate::no_public_keys::PublicKeys;
 #[cfg(feature = "public-keys")]
 use crate::signature::PublicKeys;
 use crate::{
-    Body, CapabilityError, Digest, Encoding, Part, Scheme, SecretText,
+    CapabilityError, Digest, Encoding, Part, Scheme, SecretText,
+    body::Bodies,
     digest::{DIGESTS, KeyedMac},
     message::Message,
     proofs::{Proofs, Proven},
@@ -111,13 +112,13 @@ impl Key {
 #[derive(Clone)]
 pub struct Secret {
     keys: Keys,
-    body: Body,
+    bodies: Bodies,
     proofs: Option<Proofs>,
 }
 
 impl Secret {
-    pub(crate) fn new(keys: Keys, body: Body, proofs: Option<Proofs>) -> Self {
-        Secret { keys, body, proofs }
+    pub(crate) fn new(keys: Keys, bodies: Bodies, proofs: Option<Proofs>) -> Self {
+        Secret { keys, bodies, proofs }
     }
 
     /// Whether `tag` is the HMAC of the message under any live version. Constant time in the tag.
@@ -232,7 +233,7 @@ impl Secret {
     }
 
     fn message<'m>(&'m self, parts: &'m [Part<'m>]) -> Result<Message<'m>, CapabilityError> {
-        Message::new(parts, &self.body, self.longest())
+        Message::new(parts, &self.bodies, self.longest())
     }
 
     fn longest(&self) -> usize {
@@ -255,7 +256,7 @@ impl Secret {
 
     fn derived(&self, f: impl Fn(&[u8]) -> Zeroizing<Vec<u8>>) -> Secret {
         let keys = self.keys.iter().map(|key| Key::new(f(&key.bytes))).collect();
-        Secret::new(keys, self.body.clone(), self.proofs.clone())
+        Secret::new(keys, self.bodies.clone(), self.proofs.clone())
     }
 }
 

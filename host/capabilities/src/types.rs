@@ -136,7 +136,16 @@ pub struct Enrollment {
     pub reply: Reply,
 }
 
-/// Without the secret, and without the reply, which repeats it.
+impl Enrollment {
+    /// Whether the reply repeats the secret, and so tells the provider that it is kept.
+    pub fn is_repeated(&self) -> bool {
+        let value = self.value.as_bytes();
+        let in_headers = self.reply.headers.iter().any(|(_, text)| text.contains(&self.value));
+        in_headers || (!value.is_empty() && self.reply.body.windows(value.len()).any(|window| window == value))
+    }
+}
+
+/// Without the secret, and without the reply, which may repeat it.
 impl fmt::Debug for Enrollment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Enrollment").field("secret", &self.secret).finish_non_exhaustive()

@@ -2,13 +2,18 @@
 
 use std::fmt;
 
-/// A URL in which `*` stands for one or more characters of the place where it is: letters, digits and dashes of one label
-/// of the host; letters, digits, `-`, `_` and `~` of one segment of the path; those, `.`, `:` and `%` in one value of the
-/// query. Everything else stands for itself, so that a fitting URL has no user, no other port, no other path above.
+/// A URL in which `*` stands for one or more characters of the place where it is: letters, digits, `-`, `_` and `~` of one
+/// segment of the path; those, `.`, `:` and `%` in one value of the query. Everything else stands for itself, so that a
+/// fitting URL has no user, no other port, no other path above.
+///
+/// In the host stands no `*`: clouds give labels of their own names to customers (`sns.s3.amazonaws.com` is the bucket
+/// `sns`). What varies there is named: `{region}` is a label that is a region of AWS.
 #[derive(Clone, PartialEq, Eq)]
 pub struct UrlPattern {
     text: String,
     tokens: Vec<Token>,
+    /// Which labels of the host are `{region}`.
+    regions: Vec<usize>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +31,9 @@ enum Place {
     Path,
     Query,
 }
+
+/// What stands in a pattern for a region of AWS.
+const REGION: &str = "{region}";
 
 /// Bytes of a pattern.
 const PATTERN_MAX: usize = 512;
@@ -57,12 +65,14 @@ impl UrlPattern {
         let scheme = &text[..text.len() - rest.len()];
         let mut tokens: Vec<Token> = scheme.bytes().map(Token::Literal).collect();
         for (place, part) in [(Place::Host, host), (Place::Path, path), (Place::Query, query)] {
-            tokens.extend(part.bytes().flat_map(|byte| match byte {
+            // One byte for what stands in the place of a label: no host has a star.
+            tokens.extend(part.replace(REGION, "*").bytes().flat_map(|byte| match byte {
                 b'*' => vec![Token::One(place), Token::Any(place)],
                 byte => vec![Token::Literal(byte)],
             }));
         }
-        Ok(UrlPattern { text: text.to_owned(), tokens })
+        let regions = host.split('.').enumerate().filter(|(_, label)| *label == REGION).map(|(at, _)| at).collect();
+        Ok(UrlPattern { text: text.to_owned(), tokens, regions })
     }
 
     /// Whether a URL fits.
@@ -80,7 +90,9 @@ impl UrlPattern {
                 return false;
             }
         }
-        url.len() <= URL_MAX && places.contains(&self.tokens.len())
+        let fits = url.len() <= URL_MAX && places.contains(&self.tokens.len());
+        let host = url.split_once("://").map_or("", |(_, rest)| rest.split([':', '/']).next().unwrap_or_default());
+        fits && self.regions.iter().all(|at| host.split('.').nth(*at).is_some_and(is_region))
     }
 
     /// With the places behind those that may stand for nothing.
@@ -98,18 +110,40 @@ impl UrlPattern {
     }
 }
 
-/// Lower-case letters, digits, dashes, dots, a port; `*` never in the last two labels, which say whose the host is.
+/// Whether a label of a host is a region of AWS: words of letters and a number, with dashes between them, such as
+/// `us-gov-west-1` (<https://docs.aws.amazon.com/general/latest/gr/rande.html>). The first word is a place of two letters, or
+/// `eusc`. No word holds a digit, as `s3` does.
+fn is_region(label: &str) -> bool {
+    let mut words: Vec<&str> = label.split('-').collect();
+    let number = words.pop().unwrap_or_default();
+    let is_number = (1..=2).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    let is_word = |word: &&str| word.len() >= 2 && word.bytes().all(|byte| byte.is_ascii_lowercase());
+    let is_place = words.first().is_some_and(|place| place.len() == 2 || *place == "eusc");
+    is_number && is_place && (2..=4).contains(&words.len()) && words.iter().all(is_word)
+}
+
+/// Lower-case letters, digits, dashes, dots, a port; `{region}` as a label, but not as one of the last two, which say whose
+/// the host is.
 fn check_host(host: &str) -> Result<(), String> {
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
     if port.is_some_and(|port| port.parse::<u16>().is_err() || port.starts_with('+')) {
         return Err("has a port that is no number".to_owned());
     }
-    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'*';
-    if name.split('.').any(|label| label.is_empty() || !label.bytes().all(fits)) {
-        return Err("has a host with something else than lower-case letters, digits, dashes, dots and *".to_owned());
+    if name.contains('*') {
+        return Err(
+            "has a * in its host, where a host of somebody else could fit; name each host, or write {region} for \
+                    a label that is a region of AWS"
+                .to_owned(),
+        );
     }
-    match name.contains('*') && name.rsplit('.').take(2).collect::<String>().contains('*') {
-        true => Err("has a * in the last two labels of its host, where anybody's host would fit".to_owned()),
+    let fits = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if name.split('.').any(|label| label != REGION && (label.is_empty() || !label.bytes().all(fits))) {
+        return Err(
+            "has a host with something else than lower-case letters, digits, dashes, dots and {region}".to_owned()
+        );
+    }
+    match name.rsplit('.').take(2).any(|label| label == REGION) {
+        true => Err("has {region} in the last two labels of its host, where anybody's host would fit".to_owned()),
         false => Ok(()),
     }
 }
@@ -143,7 +177,7 @@ mod tests {
 
     use super::*;
 
-    const SNS: &str = "https://sns.*.amazonaws.com/SimpleNotificationService-*.pem";
+    const SNS: &str = "https://sns.{region}.amazonaws.com/SimpleNotificationService-*.pem";
 
     fn fits(pattern: &str, url: &str) -> bool {
         UrlPattern::new(pattern).unwrap().fits(url)
@@ -153,11 +187,12 @@ mod tests {
     fn what_the_stars_stand_for_fits() {
         for url in [
             "https://sns.us-east-1.amazonaws.com/SimpleNotificationService-0123456789abcdef.pem",
-            "https://sns.a.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+            "https://sns.us-gov-west-1.amazonaws.com/SimpleNotificationService-f3ecfb7224c7233fe7bb5f59f96de52f.pem",
+            "https://sns.ap-southeast-7.amazonaws.com/SimpleNotificationService-a.pem",
         ] {
             assert!(fits(SNS, url), "{url}");
         }
-        let confirm = "https://sns.*.amazonaws.com/?Action=ConfirmSubscription&TopicArn=*&Token=*";
+        let confirm = "https://sns.{region}.amazonaws.com/?Action=ConfirmSubscription&TopicArn=*&Token=*";
         assert!(fits(
             confirm,
             "https://sns.eu-west-1.amazonaws.com/?Action=ConfirmSubscription&TopicArn=arn:aws:sns:eu-west-1:123456789012:\
@@ -202,6 +237,36 @@ mod tests {
     }
 
     #[test]
+    fn no_label_that_another_customer_can_have_is_a_region() {
+        for label in [
+            "s3",
+            "s3-us-west-2",
+            "s3-website-us-east-1",
+            "s3-accelerate",
+            "a",
+            "us",
+            "us-1",
+            "us-east",
+            "us-east-",
+            "-us-east-1",
+            "us--east-1",
+            "us-east-1a",
+            "us-east-100",
+            "us-east-x1",
+            "execute-api",
+            "my-bucket-of-mine-1-2",
+            "a-very-long-name-of-mine-1",
+            "bucket-of-mine-1",
+            "US-EAST-1",
+        ] {
+            assert!(
+                !fits(SNS, &format!("https://sns.{label}.amazonaws.com/SimpleNotificationService-a.pem")),
+                "{label}"
+            );
+        }
+    }
+
+    #[test]
     fn patterns_that_let_anybody_in_are_none() {
         for text in [
             "",
@@ -210,8 +275,15 @@ mod tests {
             "https://*",
             "https://*/",
             "https://*.com/",
+            "https://sns.*.amazonaws.com/",
+            "https://*.a.example.com/",
+            "https://{region}.com/",
+            "https://a.{region}/",
+            "https://a-{region}.example.com/",
+            "https://{region}{region}.example.com/",
+            "https://{regions}.a.example.com/",
+            "https://a.example.com/{region}",
             "https://a.*/",
-            "https://a*b.co*/",
             "ftp://a.example/",
             "https://a.example",
             "https://a.example:x/",
@@ -245,7 +317,7 @@ mod tests {
                 let parsed: http::Uri = url.parse().unwrap();
                 let host = parsed.host().unwrap();
                 let region = host.strip_prefix("sns.").unwrap().strip_suffix(".amazonaws.com").unwrap();
-                prop_assert!(!region.contains('.'), "{}", url);
+                prop_assert!(is_region(region), "{}", url);
                 prop_assert!(parsed.authority().unwrap().as_str() == host, "{}", url);
                 prop_assert!(parsed.path().starts_with("/SimpleNotificationService-"), "{}", url);
                 prop_assert!(parsed.path().ends_with(".pem") && !parsed.path().contains(".."), "{}", url);
@@ -261,7 +333,7 @@ mod tests {
         }
 
         #[test]
-        fn a_pattern_fits_what_it_is_filled_with(host in "[a-z0-9-]{1,9}", name in "[A-Za-z0-9_~-]{1,9}") {
+        fn a_pattern_fits_what_it_is_filled_with(host in "[a-z]{2}(-[a-z]{2,9}){1,3}-[0-9]{1,2}", name in "[A-Za-z0-9_~-]{1,9}") {
             let url = format!("https://sns.{host}.amazonaws.com/SimpleNotificationService-{name}.pem");
             prop_assert!(fits(SNS, &url));
         }

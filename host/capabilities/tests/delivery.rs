@@ -4,7 +4,7 @@ mod common;
 
 use bytes::Bytes;
 use common::delivery;
-use hookgate_capabilities::{ByteRange, Delivery, Digest, Encoding, Payload, SecretError};
+use hookgate_capabilities::{Body, ByteRange, Delivery, Digest, Encoding, Part, Payload, SecretError};
 
 #[test]
 fn headers_are_found_in_any_case_and_in_order() {
@@ -51,4 +51,28 @@ fn a_payload_is_a_part_of_the_body_or_bytes_of_its_own() {
     assert_eq!(range(10, 0).of(&body).unwrap(), "");
     assert_eq!(Payload::Bytes(b"own".to_vec()).of(&body).unwrap(), "own");
     assert!(range(9, 2).of(&body).is_err());
+}
+
+/// As received it is one body, decoded another: plugins read the second, and signatures may be of either.
+#[test]
+fn a_body_with_a_content_coding_is_read_decoded_and_signed_in_one_form_at_a_time() {
+    let digest = |delivery: &Delivery| delivery.body_digest(Digest::Sha256);
+    let of_text = |text: &[u8]| digest(&delivery(text, &["k"]));
+    let mac_of_text = |text: &[u8]| common::secret(text, &["k"], Encoding::Utf8).mac(Digest::Sha256, &[Part::Body]);
+
+    let as_received = delivery(b"coded", &["k"]).with_body(Body::Memory(r#"{"id":"1"}"#.into()));
+    let decoded = as_received.clone().signed_as_decoded();
+    assert!(as_received.has_content_coding() && !decoded.has_content_coding());
+    for (delivery, signed, other) in
+        [(&as_received, &b"coded"[..], &br#"{"id":"1"}"#[..]), (&decoded, br#"{"id":"1"}"#, b"coded")]
+    {
+        assert_eq!(delivery.body(0, 100), br#"{"id":"1"}"#);
+        assert_eq!((delivery.body_length(), digest(delivery)), (10, of_text(signed)));
+        let secret = delivery.secret("key", Encoding::Utf8, None).unwrap();
+        assert!(secret.verify_mac(Digest::Sha256, &[Part::Body], &mac_of_text(signed)));
+        assert!(!secret.verify_mac(Digest::Sha256, &[Part::Body], &mac_of_text(other)));
+        // Ranges are of what the plugin reads.
+        assert!(secret.verify_mac(Digest::Sha256, &[Part::BodyRange((0, 10))], &mac_of_text(br#"{"id":"1"}"#)));
+    }
+    assert!(!delivery(b"plain", &["k"]).with_body(Body::Memory("plain".into())).has_content_coding());
 }

@@ -13,13 +13,15 @@ use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD as BASE64};
 use ed25519_dalek::Signer as _;
 use hookgate_capabilities::{
     CapabilityError, Delivery, FetchedKeys, Found, JsonValue, KeyDocument, KeyError, KeyFormat, KeyRequest, KeySet,
-    Part, Request, Scheme, Secrets,
+    OwnedKeyField, Part, Request, Scheme, Secrets,
 };
 use p256::ecdsa::{Signature, SigningKey};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
 const CERTIFICATE: &str = include_str!("certificate.pem");
+/// With the common name `Amazon` and three alternative names.
+const NAMED_CERTIFICATE: &str = include_str!("certificate-with-names.pem");
 /// 2023-11-14, within the validity of the certificate: 2020 to 2120.
 const NOW: u64 = 1_700_000_000_000;
 
@@ -39,8 +41,10 @@ impl FetchedKeys for AtHand {
     }
 }
 
-fn request(format: KeyFormat) -> KeyRequest {
-    KeyRequest { url: "https://keys.example/".to_owned(), format, fields: Vec::new(), at: String::new() }
+const ANY: KeyFormat<'static> = KeyFormat::Certificate(&[]);
+
+fn request(format: KeyFormat<'_>) -> KeyRequest {
+    KeyRequest { url: "https://keys.example/".to_owned(), format: format.into(), fields: Vec::new(), at: String::new() }
 }
 
 fn delivery(received_at: u64, keys: Option<Arc<AtHand>>) -> Delivery {
@@ -58,12 +62,12 @@ fn delivery(received_at: u64, keys: Option<Arc<AtHand>>) -> Delivery {
     }
 }
 
-fn at_hand(format: KeyFormat, document: &str) -> Arc<AtHand> {
-    let keys = KeyDocument::read(format, "", document.as_bytes()).unwrap();
+fn at_hand(format: KeyFormat<'_>, document: &str) -> Arc<AtHand> {
+    let keys = KeyDocument::read(&format.into(), "", document.as_bytes()).unwrap();
     Arc::new(AtHand { found: Found::Document(Arc::new(keys), 7), outdated: AtomicBool::new(false) })
 }
 
-fn opened(received_at: u64, format: KeyFormat, document: &str) -> KeySet {
+fn opened(received_at: u64, format: KeyFormat<'_>, document: &str) -> KeySet {
     delivery(received_at, Some(at_hand(format, document))).try_fetched_keys(request(format)).unwrap().unwrap()
 }
 
@@ -106,12 +110,12 @@ fn ed25519_keys_count_and_a_key_may_stand_alone_and_deep() {
     let key = ed25519_dalek::SigningKey::from_bytes(&[3; 32]);
     let jwk = json!({ "kty": "OKP", "crv": "Ed25519", "x": BASE64.encode(key.verifying_key().as_bytes()) });
     let answer = json!({ "request_id": "r", "a/b": { "key": jwk } }).to_string();
-    let keys = KeyDocument::read(KeyFormat::Jwk, "/a~1b/key", answer.as_bytes()).unwrap();
+    let keys = KeyDocument::read(&KeyFormat::Jwk.into(), "/a~1b/key", answer.as_bytes()).unwrap();
     let source = AtHand { found: Found::Document(Arc::new(keys), 1), outdated: AtomicBool::new(false) };
     let keys = delivery(NOW, Some(Arc::new(source))).try_fetched_keys(request(KeyFormat::Jwk)).unwrap().unwrap();
     let signature = key.sign(b"body").to_vec();
     assert_eq!(keys.verify_signature(None, Scheme::Ed25519, &[Part::Body], &signature), Ok(true));
-    assert!(KeyDocument::read(KeyFormat::Jwk, "/key", answer.as_bytes()).is_err());
+    assert!(KeyDocument::read(&KeyFormat::Jwk.into(), "/key", answer.as_bytes()).is_err());
 }
 
 #[test]
@@ -146,16 +150,55 @@ fn what_is_not_at_hand_is_needed_and_what_is_not_allowed_is_told() {
 
 #[test]
 fn a_certificate_counts_within_its_validity() {
-    let within = opened(NOW, KeyFormat::Certificate, CERTIFICATE);
+    let within = opened(NOW, ANY, CERTIFICATE);
     assert_eq!(within.verify_signature(None, Scheme::RsaPkcs1Sha256, &[Part::Body], &[0; 256]), Ok(false));
     for (year, millis) in [(2019, 1_546_300_800_000), (2121, 4_765_132_800_000)] {
-        let outside = opened(millis, KeyFormat::Certificate, CERTIFICATE);
+        let outside = opened(millis, ANY, CERTIFICATE);
         let answer = outside.verify_signature(None, Scheme::RsaPkcs1Sha256, &[Part::Body], &[0; 256]);
         assert_eq!(answer, Err(KeyError::Expired), "{year}");
     }
     assert_eq!(within.member(None, "kty"), None);
     let chain = format!("{CERTIFICATE}{CERTIFICATE}\r\n");
-    assert!(KeyDocument::read(KeyFormat::Certificate, "", chain.as_bytes()).is_ok());
+    assert!(KeyDocument::read(&ANY.into(), "", chain.as_bytes()).is_ok());
+}
+
+#[test]
+fn a_certificate_is_for_its_names_and_for_nobody_else() {
+    let cases: [(&str, &[&str], bool); 11] = [
+        (CERTIFICATE, &["sns.amazonaws.com"], true),
+        (CERTIFICATE, &["SNS.AmazonAWS.com"], true),
+        (CERTIFICATE, &["other.example", "sns.amazonaws.com"], true),
+        (CERTIFICATE, &["amazonaws.com"], false),
+        (CERTIFICATE, &["x.sns.amazonaws.com"], false),
+        (CERTIFICATE, &[""], false),
+        (NAMED_CERTIFICATE, &["sns.amazonaws.com"], true),
+        (NAMED_CERTIFICATE, &["eu.sns.example"], true),
+        (NAMED_CERTIFICATE, &["a.eu.sns.example"], false),
+        (NAMED_CERTIFICATE, &["sns.example"], false),
+        (NAMED_CERTIFICATE, &["example.com"], false),
+    ];
+    for (certificate, names, fits) in cases {
+        let read = KeyDocument::read(&KeyFormat::Certificate(names).into(), "", certificate.as_bytes());
+        assert_eq!(read.is_ok(), fits, "{names:?}: {:?}", read.err());
+    }
+}
+
+#[test]
+fn a_request_for_keys_is_bounded() {
+    let asked =
+        |request| delivery(NOW, Some(at_hand(KeyFormat::Jwk, &p256_jwk("a").to_string()))).try_fetched_keys(request);
+    let request = || request(KeyFormat::Jwk);
+    let field = |text: &str| ("id".to_owned(), OwnedKeyField::Text(text.to_owned()));
+    assert!(asked(request()).is_ok());
+    for long in [
+        KeyRequest { at: "/a".repeat(4 << 10), ..request() },
+        KeyRequest { fields: vec![field(&"x".repeat(4 << 10))], ..request() },
+        KeyRequest { fields: vec![field("x"); 17], ..request() },
+        KeyRequest { url: format!("https://keys.example/{}", "x".repeat(4 << 10)), ..request() },
+        KeyRequest { format: KeyFormat::Certificate(&["x"; 5000]).into(), ..request() },
+    ] {
+        assert!(matches!(asked(long), Err(CapabilityError::KeyRequestTooLong(_))));
+    }
 }
 
 #[test]
@@ -183,21 +226,21 @@ fn documents_without_a_key_that_verifies_are_none() {
         "[".repeat(100_000),
     ];
     for case in cases {
-        assert!(KeyDocument::read(KeyFormat::Jwk, "", case.as_bytes()).is_err(), "{case:.60}");
+        assert!(KeyDocument::read(&KeyFormat::Jwk.into(), "", case.as_bytes()).is_err(), "{case:.60}");
     }
     for case in
         ["", "-----BEGIN ", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----", "\x30\x03\x02\x01\x01"]
     {
-        assert!(KeyDocument::read(KeyFormat::Certificate, "", case.as_bytes()).is_err(), "{case}");
+        assert!(KeyDocument::read(&ANY.into(), "", case.as_bytes()).is_err(), "{case}");
     }
 }
 
 proptest! {
     #[test]
     fn any_document_is_read_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200), cut in 0usize..2000) {
-        let _ = KeyDocument::read(KeyFormat::Certificate, "", &bytes);
-        let _ = KeyDocument::read(KeyFormat::Jwk, "/keys/0", &bytes);
+        let _ = KeyDocument::read(&ANY.into(), "", &bytes);
+        let _ = KeyDocument::read(&KeyFormat::Jwk.into(), "/keys/0", &bytes);
         let cut = cut.min(CERTIFICATE.len());
-        let _ = KeyDocument::read(KeyFormat::Certificate, "", &CERTIFICATE.as_bytes()[..cut]);
+        let _ = KeyDocument::read(&ANY.into(), "", &CERTIFICATE.as_bytes()[..cut]);
     }
 }

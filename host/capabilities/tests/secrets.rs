@@ -197,3 +197,17 @@ fn nothing_of_a_secret_is_shown() {
     assert!(!shown.contains("hunter2"), "{shown}");
     assert!(!shown.contains("104, 117"), "{shown}");
 }
+
+/// A plugin that chooses prefixes at run time could find a secret out letter by letter: the MAC under what is left changes
+/// when the guess is right.
+#[test]
+fn only_a_prefix_that_the_descriptor_lists_is_taken_off() {
+    let delivery = delivery(b"", &["whsec_c2VjcmV0"]);
+    for guess in ["w", "whsec", "whsec_c", "x", ""] {
+        let answer = delivery.try_secret("key", Encoding::Utf8, Some(guess));
+        assert_eq!(answer.err(), Some(CapabilityError::UnlistedPrefix("key".to_owned())), "{guess:?}");
+    }
+    let other = delivery.try_secret("other", Encoding::Utf8, Some("whsec_"));
+    assert_eq!(other.err(), Some(CapabilityError::UnlistedPrefix("other".to_owned())));
+    assert!(delivery.try_secret("key", Encoding::Base64, Some("whsec_")).is_ok_and(|opened| opened.is_ok()));
+}

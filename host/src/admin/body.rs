@@ -41,9 +41,16 @@ pub fn json_or_nothing<T: DeserializeOwned + Default>(
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(ApiError::Body(415, "send `Content-Type: application/json` with the order".to_owned()));
     }
-    let order = Json::<Option<T>>::from_bytes(&body);
-    let Json(order) = order.map_err(|rejection: JsonRejection| ApiError::Malformed(rejection.body_text()))?;
+    let Json(order) = Json::<Option<T>>::from_bytes(&body).map_err(|rejection| {
+        let why = reason(&rejection);
+        ApiError::Malformed(format!("the order cannot be read: {why}; orders are described at /api/v1/openapi.json"))
+    })?;
     Ok(order.unwrap_or_default())
+}
+
+/// What is wrong with an order and where, without axum's own words around it.
+fn reason(rejection: &JsonRejection) -> String {
+    rejection.source().map_or_else(|| rejection.body_text(), ToString::to_string)
 }
 
 /// A body that fails when it has not come to its end in time.

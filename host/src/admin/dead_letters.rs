@@ -17,9 +17,11 @@ use super::{
     events::{event, event_id},
     paging,
     story::{self, Told},
-    view::{DeadLetter, DeadLetterId, DeadLetterList, DeadLetterSummary, Discarded, RedriveOrder, Redriven, Time},
+    view::{
+        self, DeadLetter, DeadLetterId, DeadLetterList, DeadLetterSummary, Discarded, RedriveOrder, Redriven, Time,
+    },
 };
-use crate::journal::{HandoffId, Journal, JournalError};
+use crate::journal::{HandoffId, Journal, JournalError, ORDERING, TRANSFORM};
 
 const LIST: &str = "dead-letters";
 
@@ -80,20 +82,21 @@ fn summary(journal: &Journal, died_at: u64, id: HandoffId) -> Result<Option<Dead
     params(
         ("destination" = String, description = "The destination's name; `transform` for events that could not be transformed"),
         ("event" = String, description = "The event's id"),
-        ("output" = u16, description = "Which of the event's outputs, from 0"),
+        ("output" = u16, description = "Which of the event's outputs, from 0", maximum = 65535),
     ),
     responses(
         (status = 200, body = DeadLetter),
+        (status = 400, description = "An event or output that cannot be", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such dead letter", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
     )
 )]
 pub async fn show(
     State(state): State<AdminState>,
-    path: Result<Path<(String, String, u16)>, PathRejection>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
 ) -> Result<Json<DeadLetter>, ApiError> {
     let Path((destination, event_text, output)) = path?;
-    let id = HandoffId { destination, event: event_id(&event_text)?, output };
+    let id = HandoffId { destination, event: event_id(&event_text)?, output: output_number(&output)? };
     let asked = id.clone();
     let told = state
         .read(move |journal| {
@@ -108,12 +111,17 @@ pub async fn show(
     Ok(Json(DeadLetter { handoff: story::handoff(&told), event: event(&state, id.event, false).await? }))
 }
 
+fn output_number(text: &str) -> Result<u16, ApiError> {
+    text.parse().map_err(|_| ApiError::Malformed(format!("{text:?} {}", view::NOT_AN_OUTPUT)))
+}
+
 /// Send dead letters on their way again
 ///
 /// Some, all of a destination, or all there are. Their attempts are counted from zero; the history stays.
 #[utoipa::path(post, path = "/api/v1/dead-letters/redrive", operation_id = "redrive_dead_letters", tag = "dead letters", request_body = RedriveOrder, responses(
     (status = 200, description = "They are on their way", body = Redriven),
     (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn redrive(
@@ -121,7 +129,7 @@ pub async fn redrive(
     headers: HeaderMap,
     order: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Redriven>, ApiError> {
-    let redriven = match selection(&headers, order)? {
+    let redriven = match selection(&state, &headers, order).await? {
         Selection::All => {
             let mut redriven = 0;
             for destination in with_dead_letters(&state).await? {
@@ -143,6 +151,7 @@ pub async fn redrive(
 #[utoipa::path(post, path = "/api/v1/dead-letters/discard", operation_id = "discard_dead_letters", tag = "dead letters", request_body = RedriveOrder, responses(
     (status = 200, description = "They are given up", body = Discarded),
     (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
     (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
 ))]
 pub async fn discard(
@@ -150,7 +159,7 @@ pub async fn discard(
     headers: HeaderMap,
     order: Result<Bytes, BytesRejection>,
 ) -> Result<Json<Discarded>, ApiError> {
-    let discarded = match selection(&headers, order)? {
+    let discarded = match selection(&state, &headers, order).await? {
         Selection::All => {
             let mut discarded = 0;
             for destination in with_dead_letters(&state).await? {
@@ -172,10 +181,17 @@ enum Selection {
     All,
 }
 
-fn selection(headers: &HeaderMap, order: Result<Bytes, BytesRejection>) -> Result<Selection, ApiError> {
+async fn selection(
+    state: &AdminState,
+    headers: &HeaderMap,
+    order: Result<Bytes, BytesRejection>,
+) -> Result<Selection, ApiError> {
     let order: RedriveOrder = body::json_or_nothing(headers, order)?;
     match (&order.ids[..], order.destination, order.all) {
-        ([], Some(destination), false) => Ok(Selection::Of(destination)),
+        ([], Some(destination), false) => {
+            check_destination(state, &destination).await?;
+            Ok(Selection::Of(destination))
+        }
         ([], None, true) => Ok(Selection::All),
         (ids @ [_, ..], None, false) => Ok(Selection::These(handoff_ids(ids)?)),
         _ => {
@@ -183,6 +199,17 @@ fn selection(headers: &HeaderMap, order: Result<Bytes, BytesRejection>) -> Resul
             Err(ApiError::Malformed(text.to_owned()))
         }
     }
+}
+
+/// A destination that is neither configured nor has dead letters is a mistake, which must not pass for a success.
+async fn check_destination(state: &AdminState, name: &str) -> Result<(), ApiError> {
+    let live = state.live();
+    let dead = with_dead_letters(state).await?;
+    let configured = live.config.destinations.iter().map(|destination| destination.name.as_str());
+    let mut known: Vec<&str> = configured.chain(dead.iter().map(String::as_str)).chain([TRANSFORM, ORDERING]).collect();
+    known.sort_unstable();
+    known.dedup();
+    if known.contains(&name) { Ok(()) } else { Err(ApiError::no_such("destination", name, &known)) }
 }
 
 /// Destinations that are no longer configured have dead letters too.

@@ -14,10 +14,14 @@ use utoipa::IntoParams;
 
 use super::{
     AdminState, ApiError, Problem, body, paging,
-    story::{self, Told},
+    story::{self, CameAgain, Told},
     view::{Event, EventList, EventState, ReplayOrder, Replayed, Time},
 };
-use crate::journal::{EventFilter, EventId, ORDERING, TRANSFORM};
+use crate::{
+    human::did_you_mean,
+    journal::{EventFilter, EventId, ORDERING, TRANSFORM},
+    mask::Mask,
+};
 
 const LIST: &str = "events";
 
@@ -78,7 +82,7 @@ pub async fn list(
 #[serde(default, deny_unknown_fields)]
 pub struct HowMuch {
     /// With its bytes, and the data that was made of them.
-    payload: bool,
+    pub(super) payload: bool,
 }
 
 /// An event's whole story
@@ -104,17 +108,25 @@ pub async fn show(
 pub async fn event(state: &AdminState, id: EventId, with_payload: bool) -> Result<Event, ApiError> {
     let found = state
         .read(move |journal| {
-            let (stage, replays) = (journal.stage(id)?, journal.replays(id)?);
-            Ok((journal.event(id)?, Told::all_of(journal, id)?, stage, replays))
+            let (stage, again) = (journal.stage(id)?, CameAgain::of(journal, id)?);
+            Ok((journal.event(id)?, Told::all_of(journal, id)?, stage, again))
         })
         .await?;
-    let (Some(event), handoffs, stage, replays) = found else { return Err(gone(id)) };
+    let (Some(event), handoffs, stage, again) = found else { return Err(gone(id)) };
     let reference = match &state.claims {
         Some(claims) => claims.reference(&event).await,
         None => None,
     };
-    let told = story::event(&event, &handoffs, stage, with_payload, reference)?;
-    Ok(Event { replays: replays.map(story::replays), ..told })
+    let mask = mask_of(state, &event.delivery.source);
+    let told = story::event(&event, &handoffs, stage, with_payload, reference, &mask)?;
+    Ok(again.add_to(told))
+}
+
+/// Masks the credentials of a source, as it is configured now.
+pub fn mask_of(state: &AdminState, source: &str) -> Mask {
+    let live = state.live();
+    let secrets = live.sources.get(source).map(|inbound| inbound.secrets.by_name());
+    Mask::of(&secrets.unwrap_or_default())
 }
 
 /// Reads an event's id.
@@ -190,8 +202,8 @@ fn check_destinations(state: &AdminState, mut named: Vec<String>) -> Result<Vec<
     named.dedup();
     match named.iter().find(|name| !configured.contains(&name.as_str())) {
         Some(name) => {
-            let there = configured.join(", ");
-            Err(ApiError::Malformed(format!("there is no destination {name:?}; there are: {there}")))
+            let (near, there) = (did_you_mean(name, configured.iter().copied()), configured.join(", "));
+            Err(ApiError::Malformed(format!("there is no destination {name:?}{near}; there are: {there}")))
         }
         None => Ok(named),
     }

@@ -4,7 +4,10 @@ use axum::{Json, extract::State, response::IntoResponse};
 use http::{StatusCode, header};
 
 use super::{AdminState, view::Readiness};
-use crate::{human::bytes, journal::Health};
+use crate::{
+    human::bytes,
+    journal::{self, Health},
+};
 
 /// Whether the process is alive
 ///
@@ -55,7 +58,7 @@ fn store_reasons(state: &AdminState) -> Vec<String> {
         Health::Reopening(why) => Some(format!("the store is being opened again: {why}")),
         Health::Closed(why) => Some(format!("the store is closed: {why}")),
     };
-    let disk = match free_bytes(&store.path) {
+    let disk = match journal::free_bytes(&store.path) {
         Ok(free) if free < store.headroom => {
             Some(format!("{} are free below the store, and store.headroom is {}", bytes(free), bytes(store.headroom)))
         }
@@ -63,15 +66,4 @@ fn store_reasons(state: &AdminState) -> Vec<String> {
         Err(error) => Some(format!("the store's disk cannot be asked for its free space: {error}")),
     };
     health.into_iter().chain(disk).collect()
-}
-
-#[cfg(unix)]
-fn free_bytes(path: &std::path::Path) -> std::io::Result<u64> {
-    let disk = rustix::fs::statvfs(path)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-#[cfg(not(unix))]
-fn free_bytes(_: &std::path::Path) -> std::io::Result<u64> {
-    Ok(u64::MAX)
 }

@@ -4,18 +4,20 @@
 //! request -> door (host, origin, token) -> a handler -> the journal, the configuration, the metrics
 //! ```
 //!
-//! [`router`] is the whole API, [`openapi`] its description, made from the same handlers. `hookgate events` and
-//! `hookgate dead-letters` are its clients; the JSON in [`view`] is theirs as well.
+//! [`router`] is the whole API, [`openapi`] its description, made from the same handlers. `hookgate events`,
+//! `hookgate duplicates` and `hookgate dead-letters` are its clients; the JSON in [`view`] is theirs as well.
 
+mod answers;
 mod body;
 mod dead_letters;
 mod door;
+mod duplicates;
 mod events;
 mod health;
-pub(crate) mod mask;
-mod paging;
+pub(crate) mod paging;
 mod parts;
 mod problem;
+mod refusals;
 mod secrets;
 mod status;
 mod story;
@@ -28,7 +30,6 @@ pub mod view;
 
 use std::{
     future::Future,
-    net::SocketAddr,
     pin::Pin,
     sync::Arc,
     time::{Duration, Instant},
@@ -50,6 +51,7 @@ pub use self::problem::{ApiError, Problem};
 use crate::{
     claims::Claims,
     handed_over::HandedOver,
+    ingress::Client,
     journal::{Journal, JournalError},
     limits,
     live::{Current, Live},
@@ -130,7 +132,9 @@ impl std::ops::Deref for AdminState {
     ),
     tags(
         (name = "events", description = "What was admitted, and what became of it"),
+        (name = "duplicates", description = "What came again and was dropped, and can be admitted after all"),
         (name = "dead letters", description = "What could not be delivered"),
+        (name = "refusals", description = "What was turned away, and why"),
         (name = "secrets", description = "What providers have handed over in handshakes; never the secrets themselves"),
         (name = "plugins", description = "Versions of plugins: taken in, put to work, taken back"),
         (name = "gateway", description = "What runs, and how it does"),
@@ -179,10 +183,15 @@ fn documented() -> OpenApiRouter<AdminState> {
         .routes(routes!(events::list))
         .routes(routes!(events::show))
         .routes(routes!(events::replay))
+        .routes(routes!(duplicates::list))
+        .routes(routes!(duplicates::show))
+        .routes(routes!(duplicates::admit))
         .routes(routes!(dead_letters::list))
         .routes(routes!(dead_letters::show))
         .routes(routes!(dead_letters::redrive))
         .routes(routes!(dead_letters::discard))
+        .routes(routes!(refusals::list))
+        .routes(routes!(refusals::show))
         .routes(routes!(secrets::list))
         .routes(routes!(secrets::open))
         .routes(routes!(secrets::forget))
@@ -191,7 +200,9 @@ fn documented() -> OpenApiRouter<AdminState> {
 /// The API's description, OpenAPI 3.1, as JSON.
 pub fn openapi() -> String {
     // It is made of constants: what cannot be written here cannot be written in the test either.
-    documented().into_openapi().to_pretty_json().unwrap_or_default()
+    let mut api = documented().into_openapi();
+    answers::describe(&mut api);
+    api.to_pretty_json().unwrap_or_default()
 }
 
 /// The whole API.
@@ -213,7 +224,7 @@ pub fn router(state: AdminState) -> Router {
 pub fn service(
     router: Router,
     body_timeout: Duration,
-) -> impl Fn(Request<Incoming>, SocketAddr) -> Answer + Clone + Send + Sync + 'static {
+) -> impl Fn(Request<Incoming>, Client) -> Answer + Clone + Send + Sync + 'static {
     move |request, _| {
         let router = router.clone();
         Box::pin(async move {

@@ -6,7 +6,7 @@ use axum::{
 };
 
 use super::{
-    AdminState, ApiError, Problem, mask, status,
+    AdminState, ApiError, Problem, status,
     versions::of_running,
     view::{
         Destination, DestinationList, Plugin, PluginList, PluginSummary, SecretSpec, SettingSpec, Source, SourceList,
@@ -16,6 +16,7 @@ use crate::{
     config::{self, Rate, Target},
     human::span,
     live::Live,
+    mask,
     plugin::{self, Origin},
 };
 

@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{journal::JournalError, versions::VersionError};
+use crate::{human::did_you_mean, journal::JournalError, versions::VersionError};
 
 /// A problem document (RFC 9457).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -41,7 +41,7 @@ pub enum ApiError {
     Malformed(String),
     /// The body is too large or of another media type: axum's status, and why.
     Body(u16, String),
-    /// What the path names is not there.
+    /// What the path or the order names is not there.
     NotFound(String),
     /// It cannot be done as things are.
     Conflict(String),
@@ -56,6 +56,12 @@ pub enum ApiError {
 }
 
 impl ApiError {
+    /// Nothing of this kind has the name; one that is nearly the same is suggested.
+    pub fn no_such(kind: &str, name: &str, names: &[&str]) -> ApiError {
+        let near = did_you_mean(name, names.iter().copied());
+        ApiError::NotFound(format!("there is no {kind} {name:?}{near}; there are: {}", names.join(", ")))
+    }
+
     /// The last part of the problem's type, the status and the title.
     fn row(&self) -> (&'static str, StatusCode, &'static str) {
         match self {
@@ -74,7 +80,7 @@ impl ApiError {
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
                 "The request's body is not taken",
             ),
-            ApiError::NotFound(_) => ("not-found", StatusCode::NOT_FOUND, "What the path names is not there"),
+            ApiError::NotFound(_) => ("not-found", StatusCode::NOT_FOUND, "What is named is not there"),
             ApiError::Conflict(_) => ("conflict", StatusCode::CONFLICT, "It cannot be done as things are"),
             ApiError::VersionRefused(_) => {
                 ("version-refused", StatusCode::UNPROCESSABLE_ENTITY, "The plugin's version is refused")

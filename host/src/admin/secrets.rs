@@ -63,8 +63,8 @@ pub async fn open(
     }
     let live = state.live();
     let Some(source) = live.config.sources.iter().find(|source| source.name == order.source) else {
-        let text = format!("there is no source {:?}; /api/v1/sources lists them", order.source);
-        return Err(ApiError::NotFound(text));
+        let names: Vec<&str> = live.config.sources.iter().map(|source| source.name.as_str()).collect();
+        return Err(ApiError::no_such("source", &order.source, &names));
     };
     if source.handed_over.is_empty() {
         let text = format!("no secret of the source {:?} is configured as {{ handed-over = true }}", order.source);

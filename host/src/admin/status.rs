@@ -50,6 +50,7 @@ pub fn of_destination(stats: &Stats, name: &str) -> DestinationQueue {
 
 fn destination(stats: &DestinationStats, now: u64) -> DestinationQueue {
     let DestinationStats { queued, dead, waiting, blocking, oldest } = *stats;
+    let oldest = oldest.map(|age| now.saturating_sub(u64::try_from(age.as_millis()).unwrap_or(u64::MAX)));
     DestinationQueue { queue: queue(queued, oldest, now), dead, waiting, blocking }
 }
 

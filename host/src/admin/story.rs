@@ -6,15 +6,17 @@ use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue, Position};
 use serde_json::value::RawValue;
 
 use super::{
-    ApiError, mask,
+    ApiError,
     view::{
-        Attempt, Claim, DataKind, Event, EventState, EventSummary, Handoff, HandoffState, HandoffSummary, Header, Held,
-        Identity, Output, Payload, PluginVersion, Proof, Replays, Request, Time, Turn,
+        AdmittedByHand, Attempt, Claim, DataKind, Event, EventState, EventSummary, Handoff, HandoffState,
+        HandoffSummary, Header, Held, Identity, Output, Payload, PluginVersion, Proof, Recurrences, Replays, Request,
+        Time, Turn,
     },
 };
 use crate::{
     claims::Reference,
     journal::{self, EventId, HandoffId, Journal, JournalError, KeptEvent, Stage},
+    mask::Mask,
 };
 
 /// A handoff with all that is told of it.
@@ -28,6 +30,7 @@ impl Told {
     /// Looks the rest up.
     pub fn new(journal: &Journal, id: HandoffId, handoff: journal::Handoff) -> Result<Told, JournalError> {
         let turn = journal.turn(&id, &handoff)?;
+        let handoff = journal::Handoff { state: journal.told(handoff.state), ..handoff };
         Ok(Told { id, handoff, turn })
     }
 
@@ -121,14 +124,15 @@ pub fn event(
     stage: Option<Stage>,
     with_payload: bool,
     reference: Option<Reference>,
+    mask: &Mask,
 ) -> Result<Event, ApiError> {
     let delivery = &event.delivery;
     let payload = match reference {
         Some(reference) => claimed(reference),
         None => {
-            let bytes = event.admission.payload.of(&delivery.request.body);
+            let bytes = event.admission.payload.of(delivery.body());
             let bytes = bytes.map_err(|error| ApiError::Damaged(format!("the payload of {}: {error}", event.id)))?;
-            payload(&bytes, with_payload)
+            payload(&mask.body(&bytes), bytes.len(), with_payload)
         }
     };
     let (name, hash) = delivery.plugin.clone();
@@ -145,11 +149,13 @@ pub fn event(
         trace: delivery.trace.clone(),
         plugin: PluginVersion { name, hash },
         identity: identity(&event.admission.identity),
-        request: request(&delivery.request, delivery.claim.as_ref()),
+        request: request(&delivery.request, delivery.claim.as_ref(), mask),
         authenticated_by: delivery.senders.iter().map(proof).collect(),
         replays: None,
+        duplicates: None,
+        admitted_by_hand: None,
         payload,
-        outputs: event.outputs.as_ref().map(|all| all.iter().map(|one| output(one, with_payload)).collect()),
+        outputs: event.outputs.as_ref().map(|all| all.iter().map(|one| output(one, with_payload, mask)).collect()),
         handoffs: handoffs.iter().map(handoff).collect(),
     })
 }
@@ -175,11 +181,16 @@ fn identity(identity: &hookgate_capabilities::Identity) -> Identity {
     }
 }
 
-fn request(request: &hookgate_capabilities::Request, claim: Option<&journal::Claim>) -> Request {
-    let header = |(name, value): &(String, Vec<u8>)| Header { name: name.clone(), value: mask::header(name, value) };
+/// `mask` hides the credentials.
+pub(super) fn request(
+    request: &hookgate_capabilities::Request,
+    claim: Option<&journal::Claim>,
+    mask: &Mask,
+) -> Request {
+    let header = |(name, value): &(String, Vec<u8>)| Header { name: name.clone(), value: mask.header(name, value) };
     Request {
         method: request.method.clone(),
-        url: mask::url(&request.url),
+        url: mask.url(&request.url),
         headers: request.headers.iter().map(header).collect(),
         body_bytes: claim.map_or(request.body.len() as u64, |claim| claim.length),
     }
@@ -189,16 +200,49 @@ fn proof(proof: &journal::Sender) -> Proof {
     Proof { method: proof.method.clone(), subject: proof.subject.clone() }
 }
 
-/// How often an event was turned away that came again.
-pub fn replays(replays: journal::Replays) -> Replays {
-    Replays { count: replays.count, last_at: Time(replays.last) }
+/// How often an event came again, and of what it is a duplicate itself.
+pub struct CameAgain {
+    replays: Option<journal::Replays>,
+    recurrences: Option<journal::Recurrences>,
+    admitted_by_hand: Option<journal::AdmittedByHand>,
 }
 
-fn payload(bytes: &Bytes, wanted: bool) -> Payload {
-    let text = std::str::from_utf8(bytes).ok().filter(|_| wanted);
+impl CameAgain {
+    /// Looks it up.
+    pub fn of(journal: &Journal, event: EventId) -> Result<CameAgain, JournalError> {
+        Ok(CameAgain {
+            replays: journal.replays(event)?,
+            recurrences: journal.recurrences(event)?,
+            admitted_by_hand: journal.admitted_by_hand(event)?,
+        })
+    }
+
+    /// The event's story with this in it.
+    pub fn add_to(self, event: Event) -> Event {
+        let CameAgain { replays, recurrences, admitted_by_hand } = self;
+        Event {
+            replays: replays.map(|again| Replays { count: again.count, last_at: Time(again.last) }),
+            duplicates: recurrences.map(|again| Recurrences {
+                count: again.count,
+                last_at: Time(again.last),
+                recorded: again.kept.iter().map(EventId::to_string).collect(),
+            }),
+            admitted_by_hand: admitted_by_hand.map(|origin| AdmittedByHand {
+                duplicate_of: origin.of.to_string(),
+                duplicate: origin.duplicate.to_string(),
+                at: Time(origin.at),
+            }),
+            ..event
+        }
+    }
+}
+
+/// `shown` is without credentials, and `length` is that of the payload itself.
+pub(super) fn payload(shown: &Bytes, length: usize, wanted: bool) -> Payload {
+    let text = std::str::from_utf8(shown).ok().filter(|_| wanted);
     Payload {
-        bytes: bytes.len() as u64,
-        base64: wanted.then(|| BASE64_STANDARD.encode(bytes)),
+        bytes: length as u64,
+        base64: wanted.then(|| BASE64_STANDARD.encode(shown)),
         text: text.map(str::to_owned),
         claim: None,
     }
@@ -210,8 +254,8 @@ fn claimed(reference: Reference) -> Payload {
     Payload { bytes: reference.length, base64: None, text: None, claim: Some(claim) }
 }
 
-fn output(event: &CloudEvent, with_data: bool) -> Output {
-    let (data_kind, data) = data(&event.data);
+fn output(event: &CloudEvent, with_data: bool, mask: &Mask) -> Output {
+    let (data_kind, data) = data(&event.data, mask);
     let extension = |value: &ExtensionValue| match value {
         ExtensionValue::Text(text) => text.as_str().into(),
         ExtensionValue::Integer(number) => (*number).into(),
@@ -231,13 +275,15 @@ fn output(event: &CloudEvent, with_data: bool) -> Output {
     }
 }
 
-fn data(data: &EventData) -> (DataKind, Option<Box<RawValue>>) {
+fn data(data: &EventData, mask: &Mask) -> (DataKind, Option<Box<RawValue>>) {
     let string = |text: &str| serde_json::value::to_raw_value(text).ok();
     match data {
         EventData::None => (DataKind::None, None),
         EventData::Payload => (DataKind::Payload, None),
-        EventData::Json(text) => (DataKind::Json, RawValue::from_string(text.clone()).ok()),
-        EventData::Text(text) => (DataKind::Text, string(text)),
-        EventData::Bytes(bytes) => (DataKind::Bytes, string(&BASE64_STANDARD.encode(bytes))),
+        EventData::Json(text) => (DataKind::Json, RawValue::from_string(mask.text(text)).ok()),
+        EventData::Text(text) => (DataKind::Text, string(&mask.text(text))),
+        EventData::Bytes(bytes) => {
+            (DataKind::Bytes, string(&BASE64_STANDARD.encode(mask.body(&Bytes::copy_from_slice(bytes)))))
+        }
     }
 }

@@ -208,7 +208,7 @@ fn bounds(on: &On) -> Result<Bounds, ApiError> {
 fn inbound<'l>(live: &'l Live, name: &str) -> Result<&'l Inbound, ApiError> {
     live.sources.get(name).ok_or_else(|| {
         let names: Vec<&str> = live.config.sources.iter().map(|source| source.name.as_str()).collect();
-        ApiError::NotFound(format!("there is no source {name:?}; there are: {}", names.join(", ")))
+        ApiError::no_such("source", name, &names)
     })
 }
 

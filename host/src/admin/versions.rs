@@ -238,6 +238,7 @@ pub async fn promote(
         (status = 200, description = "It is not tried any more", body = Moved),
         (status = 404, description = "No such plugin or source", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "None is on trial", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The source has another plugin", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
     )
 )]

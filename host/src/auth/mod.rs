@@ -8,8 +8,6 @@ mod certificate;
 mod jwt;
 mod known;
 
-use std::net::IpAddr;
-
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use ipnet::IpNet;
 
@@ -21,7 +19,7 @@ use self::{
 use crate::{
     config::{Auth, AuthMethod, CertificateName},
     fetch::Fetcher,
-    ingress::ClientCertificate,
+    ingress::{Client, ClientCertificate},
     journal::Sender,
     limits,
 };
@@ -31,8 +29,8 @@ use crate::{
 pub struct Shown<'a> {
     /// Of the request.
     pub headers: &'a HeaderMap,
-    /// The client's, behind trusted proxies the one that they tell.
-    pub address: IpAddr,
+    /// Who asks, as far as the connection and trusted proxies tell.
+    pub client: Client,
     /// On the connection.
     pub certificate: Option<&'a ClientCertificate>,
     /// When the request came, in milliseconds since the epoch.
@@ -112,7 +110,7 @@ async fn prove_all(methods: &[Method], shown: Shown<'_>) -> Result<Vec<Sender>, 
     let mut proofs = Vec::with_capacity(methods.len());
     for method in methods {
         let (method, subject) = match method {
-            Method::Addresses(networks) => ("addresses", address(networks, shown.address)?),
+            Method::Addresses(networks) => ("addresses", address(networks, shown.client)?),
             Method::Mtls(allow) => ("mtls", certificate::prove(allow, shown.certificate)?),
             Method::ApiKeys(keys) => ("api-key", keys.prove(shown.headers)?),
             Method::Users(users) => ("basic", users.prove(shown.headers)?),
@@ -123,12 +121,18 @@ async fn prove_all(methods: &[Method], shown: Shown<'_>) -> Result<Vec<Sender>, 
     Ok(proofs)
 }
 
-fn address(networks: &[IpNet], address: IpAddr) -> Result<String, Denied> {
-    match networks.iter().any(|network| network.contains(&address)) {
-        true => Ok(address.to_string()),
-        false => {
-            Err(Denied::Forbidden(format!("the address {address} is in none of the networks of `addresses`"), vec![]))
+fn address(networks: &[IpNet], client: Client) -> Result<String, Denied> {
+    let forbidden = |why: String| Err(Denied::Forbidden(why, vec![]));
+    match client {
+        Client::Address(address) if networks.iter().any(|network| network.contains(&address)) => Ok(address.to_string()),
+        Client::Address(address) => {
+            forbidden(format!("the address {address} is in none of the networks of `addresses`"))
         }
+        Client::Unknown => forbidden(
+            "the sender's address is unknown: a proxy of `server.trusted-proxies` has put none into X-Forwarded-For, or \
+             one that cannot be read"
+                .to_owned(),
+        ),
     }
 }
 
@@ -231,7 +235,8 @@ mod tests {
             map.append(*name, value.parse().unwrap());
         }
         let authenticator = Authenticator::new(auth, &Fetcher::new(Guard::default()));
-        let shown = Shown { headers: &map, address: address.parse().unwrap(), certificate: None, now: 0 };
+        let client = address.parse().map_or(Client::Unknown, Client::Address);
+        let shown = Shown { headers: &map, client, certificate: None, now: 0 };
         match authenticator.authenticate(shown).await {
             Ok(proofs) => Ok(proofs.iter().map(|proof| format!("{} {}", proof.method, proof.subject)).collect()),
             Err(denied) => {

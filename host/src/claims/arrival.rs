@@ -8,12 +8,14 @@
 //! Only while the commit is under way nobody here knows whether the journal has it; then the keeper finds out.
 
 use std::{
-    collections::BTreeSet,
+    collections::BTreeMap,
     fs::{self, File},
+    future::Future,
     io::{self, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{Arc, PoisonError},
+    time::{Duration, SystemTime},
 };
 
 use bytes::Bytes;
@@ -37,18 +39,19 @@ use crate::{
 /// What stands behind an object's id in the name of its spool file.
 const SPOOL: &str = ".body";
 
-/// A large body on its way in.
+/// A large body on its way in. It exists before anything is made for the body, and removes all that was made unless a
+/// commit refers to it. A request can be dropped at any `await`, so whatever makes something durable runs in a task of its
+/// own, for which the removal waits.
 pub struct Arrival {
-    claims: Claims,
-    object: Uuid,
+    under_way: Arc<UnderWay>,
     stage: Stage,
     /// What has come and is not a whole block yet.
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
-    file: Arc<File>,
-    /// Idle, or at work on a block: one at a time, so that the sender waits for the disk and the bucket.
-    at_work: Option<JoinHandle<Result<Written, ClaimError>>>,
-    written: Option<Written>,
+    /// At work on the spool file and the upload: one step at a time, so that the sender waits for the disk and the bucket.
+    at_work: Option<JoinHandle<Result<Spool, ClaimError>>>,
+    /// While nothing is at work.
+    spool: Option<Spool>,
 }
 
 #[derive(PartialEq, Eq)]
@@ -61,8 +64,15 @@ enum Stage {
     Settled,
 }
 
+/// An object that somebody is working on; the keeper leaves it alone.
+struct UnderWay {
+    claims: Claims,
+    object: Uuid,
+}
+
 /// What has been written so far.
-struct Written {
+struct Spool {
+    file: Arc<File>,
     length: u64,
     hash: Sha256,
     upload: Option<Upload>,
@@ -100,37 +110,42 @@ impl Claims {
 
     async fn begin(&self, expected: u64) -> Result<Arrival, ClaimError> {
         check_room(&self.0.incoming, self.0.headroom.saturating_add(expected))?;
-        let object = Uuid::now_v7();
-        let upload = match &self.0.objects {
-            Objects::Directory(_) => None,
-            Objects::Bucket(bucket) => {
-                let id = bucket.s3.create_multipart(&bucket.name(object)).await;
-                let id = id.map_err(|error| ClaimError::of_store(&error))?;
-                Some(Upload { bucket: bucket.clone(), object, id, parts: Vec::new() })
-            }
-        };
-        let note = upload.as_ref().map(|upload| upload.id.clone()).unwrap_or_default();
-        let incoming = self.0.incoming.clone();
-        let file = blocking(move || {
-            open_spool(&incoming, object, &note).map_err(|error| ClaimError::of_path(&incoming, &error))
-        });
-        Ok(Arrival {
-            claims: self.clone(),
-            object,
+        let mut arrival = Arrival {
+            under_way: Arc::new(UnderWay::new(self.clone(), Uuid::now_v7())),
             stage: Stage::Loose,
             gathered: Vec::new(),
             gathered_bytes: 0,
-            file: Arc::new(file.await?),
             at_work: None,
-            written: Some(Written { length: 0, hash: Sha256::new(), upload }),
-        })
+            spool: None,
+        };
+        arrival.work(Spool::open(self.clone(), arrival.under_way.object));
+        arrival.idle().await?;
+        Ok(arrival)
+    }
+
+    /// Whether somebody is working on an object.
+    pub(super) fn is_under_way(&self, object: Uuid) -> bool {
+        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).contains(&object)
+    }
+}
+
+impl UnderWay {
+    fn new(claims: Claims, object: Uuid) -> Self {
+        claims.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(object);
+        UnderWay { claims, object }
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.claims.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.object);
     }
 }
 
 impl Arrival {
     /// Takes the next bytes of the body; waits while the disk or the bucket is slower than the sender.
     pub async fn take(&mut self, mut bytes: Bytes) -> Result<(), ClaimError> {
-        let block = self.claims.block();
+        let block = self.under_way.claims.block();
         while !bytes.is_empty() {
             let piece = bytes.split_to(bytes.len().min(block - self.gathered_bytes));
             self.gathered_bytes += piece.len();
@@ -147,14 +162,14 @@ impl Arrival {
         if self.gathered_bytes > 0 {
             self.write_gathered().await?;
         }
-        let length = self.idle().await?.length;
-        Ok(Blob::of_file(self.file.clone(), length))
+        let spool = self.idle().await?;
+        Ok(Blob::of_file(spool.file.clone(), spool.length))
     }
 
     /// Makes an object of it, durably. From here on a commit may refer to it.
     pub async fn keep(&mut self) -> Result<Claim, ClaimError> {
         let kept = self.make_object().await;
-        let metrics = &self.claims.0.metrics;
+        let metrics = &self.under_way.claims.0.metrics;
         match &kept {
             Ok(claim) => {
                 metrics.stored.increment(1);
@@ -170,98 +185,98 @@ impl Arrival {
     pub async fn settle(mut self, referred: bool) {
         self.stage = if referred { Stage::Settled } else { Stage::Loose };
         if referred {
-            let (incoming, object) = (self.claims.0.incoming.clone(), self.object);
+            let (incoming, object) = (self.under_way.claims.0.incoming.clone(), self.under_way.object);
             let forgotten = blocking(move || forget(&incoming, object)).await;
             if let Err(error) = forgotten {
-                // The next start finds out that the journal has it.
+                // The keeper finds out that the journal has it.
                 tracing::debug!(%error, "a note about a large body is left behind");
             }
         }
     }
 
     async fn make_object(&mut self) -> Result<Claim, ClaimError> {
-        let spool = spool(&self.claims.0.incoming, self.object);
-        let (object, claims) = (self.object, self.claims.clone());
-        let Written { length, hash, upload } = self.idle().await?;
-        let claim = Claim { object, length: *length, sha256: hash.clone().finalize().into(), ranges: Vec::new() };
-        match (upload, &claims.0.objects) {
-            (Some(upload), _) => {
-                let (bucket, parts) = (upload.bucket.clone(), std::mem::take(&mut upload.parts));
-                let name = bucket.name(upload.object);
-                let completed = bucket.s3.complete_multipart(&name, &upload.id, parts).await;
-                completed.map_err(|error| ClaimError::of_store(&error))?;
-                let note = claims.0.incoming.join(object.to_string());
-                // There is no upload any more. What is still to be read is read from the open file.
-                blocking(move || {
-                    fs::write(&note, "").map_err(|error| ClaimError::of_path(&note, &error))?;
-                    remove_file(&spool)
-                })
-                .await?;
-            }
-            (None, Objects::Directory(path)) => {
-                let (file, path) = (self.file.clone(), path.clone());
-                let object = path.join(object.to_string());
-                let placed = move || {
-                    file.sync_all().and_then(|()| fs::rename(&spool, &object)).and_then(|()| sync_directory(&path))
-                };
-                let incoming = claims.0.incoming.clone();
-                blocking(move || placed().map_err(|error| ClaimError::of_path(&incoming, &error))).await?;
-            }
-            (None, Objects::Bucket(_)) => return Err(ClaimError::Failed("the upload was never begun".to_owned())),
+        self.idle().await?;
+        if let Some(spool) = self.spool.take() {
+            self.work(spool.become_object(self.under_way.claims.clone(), self.under_way.object));
         }
-        Ok(claim)
+        let object = self.under_way.object;
+        let Spool { length, hash, .. } = self.idle().await?;
+        Ok(Claim { object, length: *length, sha256: hash.clone().finalize().into(), ranges: Vec::new() })
     }
 
-    /// Waits for the block under way.
-    async fn idle(&mut self) -> Result<&mut Written, ClaimError> {
+    /// Begins the next step, which goes on to its end even if this is dropped.
+    fn work(&mut self, step: impl Future<Output = Result<Spool, ClaimError>> + Send + 'static) {
+        self.at_work = Some(tokio::spawn(step));
+    }
+
+    /// Waits for the step under way.
+    async fn idle(&mut self) -> Result<&mut Spool, ClaimError> {
         if let Some(at_work) = &mut self.at_work {
             let done = at_work.await.unwrap_or_else(|error| Err(ClaimError::Failed(error.to_string())));
             self.at_work = None;
-            match done {
-                Ok(written) => self.written = Some(written),
-                Err(error) => {
-                    self.claims.0.metrics.store_failed.increment(1);
-                    return Err(error);
-                }
-            }
+            self.spool = Some(done?);
         }
-        self.written.as_mut().ok_or_else(|| ClaimError::Failed("a block before it was not written".to_owned()))
+        self.spool.as_mut().ok_or_else(|| ClaimError::Failed("a step before it has failed".to_owned()))
     }
 
     async fn write_gathered(&mut self) -> Result<(), ClaimError> {
-        self.idle().await?;
+        let idle = self.idle().await.map(drop);
+        idle.inspect_err(|_| self.under_way.claims.0.metrics.store_failed.increment(1))?;
         let block = std::mem::take(&mut self.gathered);
         self.gathered_bytes = 0;
-        if let Some(written) = self.written.take() {
-            let (file, incoming, headroom) =
-                (self.file.clone(), self.claims.0.incoming.clone(), self.claims.0.headroom);
-            self.at_work = Some(tokio::spawn(written.write(block, file, incoming, headroom)));
+        if let Some(spool) = self.spool.take() {
+            self.work(spool.write(block, self.under_way.claims.clone()));
         }
         Ok(())
     }
 }
 
-impl Written {
+impl Spool {
+    /// Begins the upload, where there is one, notes it durably, and makes the spool file.
+    async fn open(claims: Claims, object: Uuid) -> Result<Spool, ClaimError> {
+        let upload = match &claims.0.objects {
+            Objects::Directory(_) => None,
+            Objects::Bucket(bucket) => {
+                let id = bucket.s3.create_multipart(&bucket.name(object)).await;
+                let id = id.map_err(|error| ClaimError::of_store(&error))?;
+                Some(Upload { bucket: bucket.clone(), object, id, parts: Vec::new() })
+            }
+        };
+        let note = upload.as_ref().map(|upload| upload.id.clone()).unwrap_or_default();
+        let incoming = claims.0.incoming.clone();
+        let opened = blocking(move || {
+            open_spool(&incoming, object, &note).map_err(|error| ClaimError::of_path(&incoming, &error))
+        });
+        match opened.await {
+            Ok(file) => Ok(Spool { file: Arc::new(file), length: 0, hash: Sha256::new(), upload }),
+            Err(error) => {
+                // Perhaps nothing was noted of it.
+                if let Some(Upload { bucket, id, .. }) = upload
+                    && let Err(error) = bucket.abort(object, &id).await
+                {
+                    tracing::warn!(%object, %error, "an upload that was begun cannot be aborted");
+                }
+                Err(error)
+            }
+        }
+    }
+
     /// Writes one block: hashed and into the spool file, and as a part into the bucket.
-    async fn write(
-        self,
-        block: Vec<Bytes>,
-        file: Arc<File>,
-        incoming: PathBuf,
-        headroom: u64,
-    ) -> Result<Written, ClaimError> {
-        let Written { length, mut hash, upload } = self;
+    async fn write(self, block: Vec<Bytes>, claims: Claims) -> Result<Spool, ClaimError> {
+        let Spool { file, length, mut hash, upload } = self;
         let payload = upload.is_some().then(|| block.iter().cloned().collect::<PutPayload>());
+        let spool = file.clone();
         let spooling = blocking(move || {
+            let incoming = &claims.0.incoming;
             let mut at = length;
             for piece in &block {
                 hash.update(piece);
-                file.write_all_at(piece, at).map_err(|error| ClaimError::of_path(&incoming, &error))?;
+                spool.write_all_at(piece, at).map_err(|error| ClaimError::of_path(incoming, &error))?;
                 at += piece.len() as u64;
             }
             // Not for every block: the file system is asked.
             if at / limits::CLAIM_ROOM_BYTES != length / limits::CLAIM_ROOM_BYTES {
-                check_room(&incoming, headroom)?;
+                check_room(incoming, claims.0.headroom)?;
             }
             Ok((at, hash))
         });
@@ -277,7 +292,38 @@ impl Written {
         // Both to their ends: a part that was given up halfway could turn up after the upload was aborted.
         let (spooled, uploaded) = tokio::join!(spooling, uploading);
         let ((length, hash), upload) = (spooled?, uploaded?);
-        Ok(Written { length, hash, upload })
+        Ok(Spool { file, length, hash, upload })
+    }
+
+    /// Makes an object of what was written, durably. What is still to be read is read from the open file.
+    async fn become_object(mut self, claims: Claims, object: Uuid) -> Result<Spool, ClaimError> {
+        let incoming = claims.0.incoming.clone();
+        let spool = spool(&incoming, object);
+        match (&mut self.upload, &claims.0.objects) {
+            (Some(upload), _) => {
+                let (name, parts) = (upload.bucket.name(upload.object), std::mem::take(&mut upload.parts));
+                let completed = upload.bucket.s3.complete_multipart(&name, &upload.id, parts).await;
+                completed.map_err(|error| ClaimError::of_store(&error))?;
+                let note = incoming.join(object.to_string());
+                // There is no upload any more.
+                blocking(move || {
+                    fs::write(&note, "").map_err(|error| ClaimError::of_path(&note, &error))?;
+                    remove_file(&spool)
+                })
+                .await?;
+            }
+            (None, Objects::Directory(path)) => {
+                let (file, path) = (self.file.clone(), path.clone());
+                let place = move || {
+                    file.sync_all()?;
+                    fs::rename(&spool, path.join(object.to_string()))?;
+                    sync_directory(&path)
+                };
+                blocking(move || place().map_err(|error| ClaimError::of_path(&incoming, &error))).await?;
+            }
+            (None, Objects::Bucket(_)) => return Err(ClaimError::Failed("the upload was never begun".to_owned())),
+        }
+        Ok(self)
     }
 }
 
@@ -292,18 +338,19 @@ impl Upload {
 
 impl Drop for Arrival {
     fn drop(&mut self) {
+        let UnderWay { claims, object } = &*self.under_way;
         match self.stage {
             Stage::Settled => {}
-            Stage::InCommit => self.claims.doubt(self.object),
+            Stage::InCommit => claims.doubt(*object),
             Stage::Loose => {
                 // Without a runtime the gateway is ending, and its next start removes what is left.
                 let Ok(runtime) = tokio::runtime::Handle::try_current() else { return };
-                let (claims, object, at_work) = (self.claims.clone(), self.object, self.at_work.take());
+                let (under_way, at_work) = (self.under_way.clone(), self.at_work.take());
                 runtime.spawn(async move {
                     if let Some(at_work) = at_work {
                         let _ = at_work.await;
                     }
-                    claims.discard(object).await;
+                    under_way.claims.discard(under_way.object).await;
                 });
             }
         }
@@ -311,16 +358,19 @@ impl Drop for Arrival {
 }
 
 impl Claims {
-    /// Removes all that there is of an object to which nothing refers; what cannot be removed now is tried again.
-    pub(super) async fn discard(&self, object: Uuid) {
-        match self.remove_all(object).await {
+    /// Removes all that there is of an object to which nothing refers. What cannot be removed now is tried again: then
+    /// this is false.
+    pub(super) async fn discard(&self, object: Uuid) -> bool {
+        let removed = self.remove_all(object).await;
+        match &removed {
             Ok(()) => self.0.metrics.discarded.increment(1),
             Err(error) => {
                 tracing::warn!(%object, %error, "a large body that is not needed cannot be removed yet");
                 self.0.metrics.remove_failed.increment(1);
-                self.doubt(object);
+                self.doubt_later(object);
             }
         }
+        removed.is_ok()
     }
 
     async fn remove_all(&self, object: Uuid) -> Result<(), ClaimError> {
@@ -346,15 +396,21 @@ impl Claims {
     }
 }
 
-/// What an earlier process has left in the directory: the ids of its objects.
-pub(super) fn left_behind(incoming: &Path) -> io::Result<Vec<Uuid>> {
-    let mut objects = BTreeSet::new();
+/// The ids of objects of which something lies in the directory and was not written for that long.
+pub(super) fn left_behind(incoming: &Path, age: Duration) -> io::Result<Vec<Uuid>> {
+    let now = SystemTime::now();
+    let mut objects = BTreeMap::new();
     for entry in fs::read_dir(incoming)? {
-        let name = entry?.file_name();
+        let entry = entry?;
+        let name = entry.file_name();
         let name = name.to_str().unwrap_or_default();
-        objects.extend(name.strip_suffix(SPOOL).unwrap_or(name).parse::<Uuid>().ok());
+        let Ok(object) = name.strip_suffix(SPOOL).unwrap_or(name).parse::<Uuid>() else { continue };
+        // One that is being removed may be gone by now.
+        let written = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(now);
+        let is_old = now.duration_since(written).unwrap_or_default() >= age;
+        *objects.entry(object).or_insert(true) &= is_old;
     }
-    Ok(objects.into_iter().collect())
+    Ok(objects.into_iter().filter_map(|(object, is_old)| is_old.then_some(object)).collect())
 }
 
 fn spool(incoming: &Path, object: Uuid) -> PathBuf {
@@ -378,10 +434,11 @@ fn forget(incoming: &Path, object: Uuid) -> Result<(), ClaimError> {
 }
 
 fn check_room(incoming: &Path, needed: u64) -> Result<(), ClaimError> {
-    match journal::free_bytes(incoming) {
-        Some(free) if free < needed => {
+    let free = journal::free_bytes(incoming).map_err(|error| ClaimError::of_path(incoming, &error))?;
+    match free < needed {
+        true => {
             Err(ClaimError::Full(format!("{free} bytes are free where {needed} are needed at {}", incoming.display())))
         }
-        _ => Ok(()),
+        false => Ok(()),
     }
 }

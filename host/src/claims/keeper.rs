@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::Claims;
-use crate::journal::{Journal, JournalError};
+use super::{Claims, arrival::left_behind, objects::blocking};
+use crate::{journal::Journal, limits};
 
 /// Between two looks at what is to be removed.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -17,12 +17,17 @@ const PAGE: usize = 64;
 
 /// Works until it is dropped.
 pub async fn run(claims: Claims, journal: Journal) {
+    let mut looked = Instant::now();
     loop {
+        if looked.elapsed() >= limits::CLAIM_LEFT_BEHIND_EVERY {
+            looked = Instant::now();
+            look_for_left_behind(&claims).await;
+        }
         let doubtful =
             std::mem::take(&mut *claims.0.doubtful.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         let mut failed = false;
         for object in doubtful {
-            failed |= find_out(&claims, &journal, object).await.is_err();
+            failed |= !find_out(&claims, &journal, object).await;
         }
         if let Err(error) = remove_released(&claims, &journal).await {
             tracing::warn!(%error, "large bodies that no event needs cannot be removed yet");
@@ -38,23 +43,37 @@ pub async fn run(claims: Claims, journal: Journal) {
     }
 }
 
-/// An object of which nobody knows whether it was committed. The journal's writer answers, behind whatever was still on
-/// its way to it.
-async fn find_out(claims: &Claims, journal: &Journal, object: Uuid) -> Result<(), JournalError> {
+/// Doubts what lies in `incoming` and nobody is working on: everything there has somebody who removes it, unless a mistake
+/// was made.
+async fn look_for_left_behind(claims: &Claims) {
+    let incoming = claims.0.incoming.clone();
+    let left = blocking(move || {
+        left_behind(&incoming, limits::CLAIM_LEFT_BEHIND_AGE)
+            .map_err(|error| super::ClaimError::of_path(&incoming, &error))
+    });
+    match left.await {
+        Ok(left) => left.into_iter().filter(|object| !claims.is_under_way(*object)).for_each(|object| {
+            tracing::warn!(%object, "a large body was left behind on its way in");
+            claims.doubt(object);
+        }),
+        Err(error) => tracing::warn!(%error, "it cannot be seen whether large bodies were left behind"),
+    }
+}
+
+/// Settles an object of which nobody knows whether it was committed; false if that has to be tried again. The journal's
+/// writer answers, behind whatever was still on its way to it.
+async fn find_out(claims: &Claims, journal: &Journal, object: Uuid) -> bool {
     match journal.has_claim(object).await {
         Ok(true) => {
             if let Err(error) = claims.settled(object).await {
                 tracing::debug!(%error, "a note about a large body is left behind");
             }
-            Ok(())
+            true
         }
-        Ok(false) => {
-            claims.discard(object).await;
-            Ok(())
-        }
-        Err(error) => {
-            claims.0.doubtful.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(object);
-            Err(error)
+        Ok(false) => claims.discard(object).await,
+        Err(_) => {
+            claims.doubt_later(object);
+            false
         }
     }
 }

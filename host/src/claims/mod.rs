@@ -15,16 +15,22 @@ mod error;
 pub mod keeper;
 mod link;
 mod objects;
+mod readers;
 mod s3;
 mod serve;
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests;
 
 use std::{
+    collections::HashSet,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use hookgate_capabilities::Body;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::{
@@ -34,11 +40,11 @@ pub use self::{
     link::Reference,
     serve::{AnswerBody, event_of as claimed_event},
 };
-use self::{link::Links, objects::Objects};
+use self::{link::Links, objects::Objects, readers::Readers};
 use crate::{
     config,
     journal::{Claim, KeptDelivery, KeptEvent},
-    limits,
+    private,
     telemetry::ClaimMetrics,
 };
 
@@ -53,7 +59,9 @@ struct Parts {
     links: Links,
     /// Bytes of disk to leave free.
     headroom: u64,
-    readers: Arc<Semaphore>,
+    readers: Readers,
+    /// Those that somebody is working on: what lies in `incoming` of them is not left behind.
+    under_way: Mutex<HashSet<Uuid>>,
     /// Of these nobody knows whether the journal has them.
     doubtful: Mutex<Vec<Uuid>>,
     grown: Notify,
@@ -66,7 +74,7 @@ struct Parts {
 /// It is in the object store, and cannot be opened there.
 pub async fn body_of(delivery: &KeptDelivery, claims: Option<&Claims>) -> Result<Body, ClaimError> {
     match (&delivery.claim, claims) {
-        (None, _) => Ok(Body::Memory(delivery.request.body.clone())),
+        (None, _) => Ok(Body::Memory(delivery.body().clone())),
         (Some(claim), Some(claims)) => Ok(claims.body(claim).await?.body()),
         (Some(claim), None) => Err(ClaimError::Missing(claim.object)),
     }
@@ -78,14 +86,16 @@ impl Claims {
     pub fn open(config: &config::Claims, store: &config::Store, public_url: &str) -> Result<Claims, ClaimError> {
         let incoming = config.path.join("incoming");
         let objects = Objects::open(config)?;
-        std::fs::create_dir_all(&incoming).map_err(|error| ClaimError::of_path(&incoming, &error))?;
-        let left = arrival::left_behind(&incoming).map_err(|error| ClaimError::of_path(&incoming, &error))?;
+        private::make_directory(&incoming).map_err(|error| ClaimError::of_path(&incoming, &error))?;
+        let left =
+            arrival::left_behind(&incoming, Duration::ZERO).map_err(|error| ClaimError::of_path(&incoming, &error))?;
         Ok(Claims(Arc::new(Parts {
             objects,
             incoming,
             links: Links::open(config, public_url)?,
             headroom: store.headroom,
-            readers: Arc::new(Semaphore::new(limits::CLAIM_READERS_MAX)),
+            readers: Readers::new(),
+            under_way: Mutex::default(),
             doubtful: Mutex::new(left),
             grown: Notify::new(),
             metrics: ClaimMetrics::new(),
@@ -116,8 +126,13 @@ impl Claims {
 
     /// Leaves it to the keeper to find out what the journal knows of an object.
     fn doubt(&self, object: Uuid) {
-        self.0.doubtful.lock().unwrap_or_else(PoisonError::into_inner).push(object);
+        self.doubt_later(object);
         self.0.grown.notify_one();
+    }
+
+    /// The same, when the keeper looks again by itself.
+    fn doubt_later(&self, object: Uuid) {
+        self.0.doubtful.lock().unwrap_or_else(PoisonError::into_inner).push(object);
     }
 }
 

@@ -19,7 +19,7 @@ use object_store::{
 use uuid::Uuid;
 
 use super::{ClaimError, bytes::Blob, s3};
-use crate::{config, journal::Claim};
+use crate::{config, journal::Claim, private};
 
 /// The object store.
 pub(super) enum Objects {
@@ -89,7 +89,7 @@ impl Objects {
             return Ok(Objects::Bucket(Bucket { s3: Arc::new(s3), prefix: bucket.prefix.clone() }));
         }
         let path = config.path.join("objects");
-        fs::create_dir_all(&path).map_err(|error| ClaimError::of_path(&path, &error))?;
+        private::make_directory(&path).map_err(|error| ClaimError::of_path(&path, &error))?;
         Ok(Objects::Directory(path))
     }
 

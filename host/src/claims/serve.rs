@@ -16,16 +16,17 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use http_range_header::RangeUnsatisfiableError;
 use hyper::body::{Body, Frame, SizeHint};
-use tokio::{sync::OwnedSemaphorePermit, task::spawn_blocking, time::timeout};
+use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
     ClaimError, Claims,
     link::{BadLink, Part, part},
     objects::Stretch,
+    readers::{Blocks, Reading},
 };
 use crate::{
     cloudevents::is_media_type,
-    ingress::Refused,
+    ingress::{Client, Refused},
     journal::{Claim, EventId, Journal, KeptEvent},
     limits,
 };
@@ -40,9 +41,8 @@ pub enum AnswerBody {
 
 /// Bytes of an object on their way out.
 pub struct Streamed {
-    blocks: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>,
+    reading: Reading,
     left: u64,
-    _reader: OwnedSemaphorePermit,
 }
 
 impl From<Full<Bytes>> for AnswerBody {
@@ -58,7 +58,7 @@ impl Body for AnswerBody {
     fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, io::Error>>> {
         match self.get_mut() {
             AnswerBody::Whole(body) => Pin::new(body).poll_frame(context).map_err(|never| match never {}),
-            AnswerBody::Streamed(body) => body.blocks.as_mut().poll_next(context).map(|next| {
+            AnswerBody::Streamed(body) => body.reading.poll_next(context).map(|next| {
                 let next = next?;
                 if let Ok(block) = &next {
                     body.left = body.left.saturating_sub(block.len() as u64);
@@ -92,10 +92,11 @@ impl Claims {
     /// Answers a request for the payload of an event.
     ///
     /// # Errors
-    /// The link is none, or no more; there is no such event; the range lies outside; too many are reading.
+    /// The link is forged or has expired; there is no such event; the range lies outside; too many are reading.
     pub async fn serve(
         &self,
         journal: &Journal,
+        client: Client,
         method: &Method,
         uri: &Uri,
         headers: &HeaderMap,
@@ -119,7 +120,7 @@ impl Claims {
         };
         let body = match *method == Method::HEAD || length == 0 {
             true => AnswerBody::Whole(Full::default()),
-            false => self.stream(claim, part.offset + from, length).await?,
+            false => self.stream(client, claim, part.offset + from, length).await?,
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;
@@ -145,8 +146,8 @@ impl Claims {
         }
     }
 
-    async fn stream(&self, claim: &Claim, from: u64, length: u64) -> Result<AnswerBody, Refused> {
-        let reader = self.0.readers.clone().try_acquire_owned().map_err(|_| Refused::ClaimsBusy)?;
+    async fn stream(&self, client: Client, claim: &Claim, from: u64, length: u64) -> Result<AnswerBody, Refused> {
+        let place = self.0.readers.place(client).await.ok_or(Refused::ClaimsBusy)?;
         let found = timeout(limits::CLAIM_STORE_TIME_MAX, self.0.objects.get(claim, from..from + length)).await;
         let found = found.unwrap_or_else(|_| Err(ClaimError::Failed("the object store does not answer".to_owned())));
         let found = found.map_err(|error| {
@@ -154,7 +155,7 @@ impl Claims {
             Refused::ClaimFailed(error.to_string())
         })?;
         self.0.metrics.reads.increment(1);
-        let blocks: Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>> = match found {
+        let blocks: Blocks = match found {
             Stretch::File(file) => Box::pin(blocks_of(Arc::new(file), from, length)),
             Stretch::Stream(stream) => Box::pin(stream.map(|block| block.map_err(io::Error::other))),
         };
@@ -163,10 +164,10 @@ impl Claims {
             let next = timeout(limits::CLAIM_STORE_TIME_MAX, blocks.next()).await;
             match next {
                 Ok(next) => Some((next?, blocks)),
-                Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), Box::pin(stream::empty()) as Pin<Box<_>>)),
+                Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), Box::pin(stream::empty()) as Blocks)),
             }
         }));
-        Ok(AnswerBody::Streamed(Streamed { blocks, left: length, _reader: reader }))
+        Ok(AnswerBody::Streamed(Streamed { reading: self.0.readers.begin(client, place, blocks), left: length }))
     }
 }
 

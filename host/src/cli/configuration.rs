@@ -17,7 +17,9 @@ use super::sandbox;
 use crate::{
     config::{Config, ConfigErrors, KnownPlugins, Plugins, Source, Store, Warning},
     plugin::{
-        Catalog, Plugin, Sandbox, SandboxLimits, is_bundled,
+        Catalog, Plugin, Sandbox, SandboxLimits,
+        child::FirstCalls,
+        is_bundled,
         signature::{self, TrustedKey},
     },
     versions::{
@@ -226,7 +228,7 @@ struct CheckSandbox {
 fn check_sandbox(plugins: &Plugins, store: &Store, purpose: Purpose) -> anyhow::Result<CheckSandbox> {
     let gateways = Some(artifacts(plugins, store)).filter(|path| purpose == Purpose::Start || path.is_dir());
     let kept = gateways.into_iter().chain(sandbox::cache_directory().ok());
-    let new = |directory: &Path| Sandbox::new(sandbox_limits(plugins), directory);
+    let new = |directory: &Path| Sandbox::new(sandbox_limits(plugins), directory, FirstCalls::in_child());
     if let Some(sandbox) = kept.filter_map(|directory| new(&directory).ok()).next() {
         return Ok(CheckSandbox { sandbox, _temporary: None });
     }

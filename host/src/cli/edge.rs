@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
+use hookgate_known_providers::COMPONENT;
 use serde::Serialize;
 
 use crate::{
@@ -105,6 +106,13 @@ impl Plugins {
         let mut all: Vec<Named> = Vec::new();
         for name in &self.names {
             let found = sandbox::load(name, &catalog, &sandbox).await?;
+            if let Some(provider) = found.provider {
+                bail!(
+                    "{0} is a known provider, which the plugin {COMPONENT} reads: write --plugin {COMPONENT}, and set the \
+                     variable setting_provider = \"{0}\" of its component in the manifest",
+                    provider.name
+                );
+            }
             let named = Named {
                 name: found.plugin.descriptor().name.clone(),
                 component: component(name, &found.origin)?,

@@ -46,13 +46,15 @@ pub struct Gateway {
     client: HttpClient,
     base: String,
     token: Option<SecretText>,
+    /// The configuration that the token comes from.
+    config: Option<PathBuf>,
 }
 
 impl GatewayAddress {
     /// The gateway; nothing is asked of it yet.
     pub fn gateway(&self) -> Result<Gateway> {
         match &self.config {
-            None => Gateway::new(&self.admin, self.token.clone().map(SecretText::new)),
+            None => Gateway::new(&self.admin, self.token.clone().map(SecretText::new), None),
             Some(file) => {
                 let (config, _) = configuration::load(file)?;
                 let mut address = config.admin.listen;
@@ -68,15 +70,16 @@ impl GatewayAddress {
                     });
                 }
                 let url = format!("http://{address}").parse().context("admin.listen makes no URL")?;
-                Gateway::new(&url, config.admin.token)
+                Gateway::new(&url, config.admin.token, Some(file.clone()))
             }
         }
     }
 }
 
 impl Gateway {
-    fn new(url: &Uri, token: Option<SecretText>) -> Result<Self> {
-        Ok(Gateway { client: HttpClient::new(url)?, base: url.to_string().trim_end_matches('/').to_owned(), token })
+    fn new(url: &Uri, token: Option<SecretText>, config: Option<PathBuf>) -> Result<Self> {
+        let base = url.to_string().trim_end_matches('/').to_owned();
+        Ok(Gateway { client: HttpClient::new(url)?, base, token, config })
     }
 
     /// Asks for what is at a path below `/api/v1`, with these parameters.
@@ -123,11 +126,55 @@ impl Gateway {
             value.set_sensitive(true);
             headers.insert(header::AUTHORIZATION, value);
         }
-        let answer = self.client.send(request).await.with_context(|| {
-            format!("is a gateway running? its admin API was looked for at {}; --admin names another", self.base)
-        })?;
-        read(answer.status(), answer.body())
+        let answer =
+            self.client.send(request).await.with_context(|| {
+                format!("the admin API was looked for at {}; --admin names another address", self.base)
+            })?;
+        if !answer.status().is_success() {
+            bail!("{}", self.refusal(answer.status(), answer.body()));
+        }
+        serde_json::from_slice(answer.body())
+            .context("the admin API's answer cannot be read; is it of another version?")
     }
+
+    /// Why there is no answer, and what to do.
+    fn refusal(&self, status: StatusCode, body: &Bytes) -> String {
+        let problem = serde_json::from_slice::<Problem>(body);
+        match (problem_kind(body).as_deref(), problem) {
+            (Some("urn:hookgate:admin:unauthorized"), _) => self.about_the_token(),
+            (_, Ok(problem)) => format!("{}: {}", problem.title, problem.detail),
+            (Some(kind), Err(_)) if kind.starts_with("urn:hookgate:") => format!(
+                "{} is the listener for deliveries; the admin API is at 127.0.0.1:8081 by default: name its address with \
+                 --admin, or the gateway's configuration with --config FILE",
+                self.base
+            ),
+            (_, Err(_)) => format!("{} answered {status}; is it hookgate's?", self.base),
+        }
+    }
+
+    fn about_the_token(&self) -> String {
+        const WAYS: &str =
+            "set HOOKGATE_ADMIN_TOKEN or give --token, or name the gateway's configuration with --config FILE";
+        match (&self.token, &self.config) {
+            (None, None) => format!("the gateway asks for its admin token: {WAYS}"),
+            (Some(_), None) => format!("the token that was given is not the gateway's admin token: {WAYS}"),
+            (None, Some(file)) => format!(
+                "the gateway asks for its admin token, and {} has none; name the configuration that it runs with",
+                file.display()
+            ),
+            (Some(_), Some(file)) => format!(
+                "the admin token of {} is not the gateway's; name the configuration that it runs with, or restart it if \
+                 the token has changed since it was started",
+                file.display()
+            ),
+        }
+    }
+}
+
+/// The `type` of a problem document (RFC 9457).
+pub fn problem_kind(body: &[u8]) -> Option<String> {
+    let document: serde_json::Value = serde_json::from_slice(body).ok()?;
+    Some(document.get("type")?.as_str()?.to_owned())
 }
 
 fn with_query(path: &str, query: &[(&str, Option<String>)]) -> String {
@@ -135,16 +182,6 @@ fn with_query(path: &str, query: &[(&str, Option<String>)]) -> String {
     let query = pairs.collect::<Vec<_>>().join("&");
     let separator = if query.is_empty() { "" } else { "?" };
     format!("{path}{separator}{query}")
-}
-
-fn read<T: DeserializeOwned>(status: StatusCode, body: &Bytes) -> Result<T> {
-    if !status.is_success() {
-        match serde_json::from_slice::<Problem>(body) {
-            Ok(problem) => bail!("{}: {}", problem.title, problem.detail),
-            Err(_) => bail!("the admin API answered {status}; is it hookgate's?"),
-        }
-    }
-    serde_json::from_slice(body).context("the admin API's answer cannot be read; is it of another version?")
 }
 
 /// A value for a path or query.
@@ -159,10 +196,10 @@ mod tests {
 
     #[test]
     fn problems_become_errors_that_say_what_to_do() {
+        let gateway = Gateway::new(&Uri::from_static("http://127.0.0.1:1"), None, None).unwrap();
         let body = Bytes::from(r#"{"type":"urn:x","title":"No","status":404,"detail":"do this"}"#);
-        assert_eq!(read::<()>(StatusCode::NOT_FOUND, &body).unwrap_err().to_string(), "No: do this");
-        let error = read::<()>(StatusCode::BAD_GATEWAY, &Bytes::from("<html>")).unwrap_err();
-        assert!(error.to_string().contains("502"));
+        assert_eq!(gateway.refusal(StatusCode::NOT_FOUND, &body), "No: do this");
+        assert!(gateway.refusal(StatusCode::BAD_GATEWAY, &Bytes::from("<html>")).contains("502"));
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod check;
 mod configuration;
 mod dead_letters;
 mod dev;
+mod diagnose;
+mod duplicates;
 mod edge;
 mod events;
 mod filter;
@@ -14,11 +16,13 @@ mod gateway;
 mod http;
 mod output;
 mod plugin;
+mod providers;
 mod sandbox;
 mod secrets;
 mod send;
 mod serve;
 mod store;
+mod try_plugin;
 mod watch;
 
 use std::{io, process::ExitCode};
@@ -52,8 +56,11 @@ enum Command {
     Dev(dev::Dev),
     Check(check::Check),
     Send(send::Send),
+    Diagnose(diagnose::Diagnose),
     #[command(subcommand)]
     Events(events::Events),
+    #[command(subcommand)]
+    Duplicates(duplicates::Duplicates),
     #[command(subcommand)]
     DeadLetters(dead_letters::DeadLetters),
     #[command(subcommand)]
@@ -63,9 +70,13 @@ enum Command {
     #[command(subcommand)]
     Plugin(plugin::Plugin),
     #[command(subcommand)]
+    Providers(providers::Providers),
+    #[command(subcommand)]
     Edge(edge::Edge),
     #[command(subcommand)]
     Store(store::Store),
+    #[command(hide = true, name = crate::plugin::child::COMMAND)]
+    TryPlugin(try_plugin::TryPlugin),
 }
 
 /// How a command ends.
@@ -89,13 +100,17 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Dev(dev) => dev.run().await,
         Command::Check(check) => check.run(),
         Command::Send(send) => send.run().await,
+        Command::Diagnose(diagnose) => diagnose.run().await,
         Command::Events(events) => events.run().await,
+        Command::Duplicates(duplicates) => duplicates.run().await,
         Command::DeadLetters(dead_letters) => dead_letters.run().await,
         Command::Filter(filter) => filter.run(),
         Command::Secrets(secrets) => secrets.run().await,
         Command::Plugin(plugin) => plugin.run().await,
+        Command::Providers(providers) => providers.run(),
         Command::Edge(edge) => edge.run().await,
         Command::Store(store) => store.run().await,
+        Command::TryPlugin(try_plugin) => try_plugin.run().await,
     };
     match ended {
         Ok(Exit::Ok) => ExitCode::SUCCESS,
@@ -151,6 +166,9 @@ mod tests {
             ("plugin list --json", true),
             ("plugin inspect", false),
             ("plugin inspect stripe", true),
+            ("providers list --json", true),
+            ("providers show", false),
+            ("providers show razorpay", true),
             ("plugin test ./x.wasm --vectors a.json --vectors b.json --all", true),
             ("plugin diff", false),
             ("plugin diff stripe --candidate abc --json", true),
@@ -193,6 +211,12 @@ mod tests {
             ("events list --since yesterday", false),
             ("events replay e --to a --to b", true),
             ("events replay e --to a --transform", false),
+            ("duplicates list --source stripe --of e --since 2026-01-31T00:00:00Z --json", true),
+            ("duplicates list --since yesterday", false),
+            ("duplicates show", false),
+            ("duplicates show d --payload", true),
+            ("duplicates admit", false),
+            ("duplicates admit d e.1 --json", true),
             ("dead-letters redrive", false),
             ("dead-letters redrive --all", true),
             ("dead-letters redrive --all --destination orders", false),
@@ -205,6 +229,9 @@ mod tests {
             ("filter test p.json -", true),
             ("filter test p.json", false),
             ("filter test p.json e.json --json", true),
+            ("diagnose", true),
+            ("diagnose --source stripe --json", true),
+            ("diagnose 0af7651916cd43dd8448eb211c80319c --source stripe", false),
             ("secrets open asana --for 1h", true),
             ("secrets open asana --for soon", false),
             ("secrets open", false),

@@ -9,11 +9,13 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hookgate_known_providers::{COMPONENT, KnownProvider, find, presets};
 
 use crate::{
     config::{duration_ms, size_bytes},
+    human::did_you_mean,
     limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS, Range},
-    plugin::{Catalog, Origin, Plugin, Sandbox, read_component},
+    plugin::{ArtifactError, Catalog, Origin, Plugin, Sandbox, SandboxError, child::FirstCalls, read_component},
 };
 
 /// A command has a call or two in flight.
@@ -58,6 +60,8 @@ fn within(value: u64, range: Range) -> Option<u64> {
 pub struct Found {
     pub plugin: Plugin,
     pub origin: Origin,
+    /// The known provider that was named in place of a plugin.
+    pub provider: Option<&'static KnownProvider>,
 }
 
 impl Limits {
@@ -70,7 +74,12 @@ impl Limits {
         if let Some(ms) = self.timeout_ms {
             limits.time = Duration::from_millis(ms);
         }
-        Ok(Sandbox::new(limits, &cache_directory()?)?)
+        match Sandbox::new(limits, &cache_directory()?, FirstCalls::in_child()) {
+            Err(SandboxError::Artifacts(error @ ArtifactError::Io(..))) => {
+                bail!("{error}; set XDG_CACHE_HOME to a directory that this user can write to")
+            }
+            sandbox => Ok(sandbox?),
+        }
     }
 }
 
@@ -104,24 +113,38 @@ impl Directory {
 /// A sandbox with the default limits, and a directory of its own for what it compiles.
 #[cfg(test)]
 pub fn new_in(cache: &Path) -> Result<Arc<Sandbox>> {
-    Ok(Sandbox::new(super::configuration::default_limits(CALLS_AT_ONCE), cache)?)
+    Ok(Sandbox::new(super::configuration::default_limits(CALLS_AT_ONCE), cache, FirstCalls::InThisProcess)?)
 }
 
-/// Loads what the user has named: a plugin, or a component's file.
+/// The known provider of that name, unless a plugin has it.
+pub fn known_provider(name: &str, catalog: &Catalog) -> Option<&'static KnownProvider> {
+    find(name).filter(|_| catalog.origin(name).is_none())
+}
+
+/// That neither a plugin nor a known provider has that name; one that has nearly the same is suggested.
+pub fn unknown(name: &str, catalog: &Catalog) -> String {
+    let known = catalog.list().map(|(name, _)| name).chain(presets().iter().map(|(name, _)| *name));
+    let near = did_you_mean(name, known);
+    let separator = if near.is_empty() { ";" } else { "" };
+    format!(
+        "there is no plugin {name:?}{near}{separator} `hookgate plugin list` shows the plugins, and `hookgate providers \
+         list` the providers that are known by name"
+    )
+}
+
+/// Loads what the user has named: a plugin, a known provider, or a component's file.
 pub async fn load(name: &str, catalog: &Catalog, sandbox: &Arc<Sandbox>) -> Result<Found> {
-    let known = catalog.list().find(|(known, _)| *known == name);
-    match known {
-        Some((_, origin)) => Ok(Found { plugin: catalog.load(name, sandbox).await?, origin: origin.clone() }),
+    let provider = known_provider(name, catalog);
+    let component = provider.map_or(name, |_| COMPONENT);
+    match catalog.origin(component) {
+        Some(origin) => Ok(Found { plugin: catalog.load(component, sandbox).await?, origin: origin.clone(), provider }),
         None if is_file(name) => {
             let path = PathBuf::from(name);
             let bytes = read_component(&path)?;
             let plugin = sandbox.load(&bytes).await.with_context(|| format!("{name} is no plugin"))?;
-            Ok(Found { plugin, origin: Origin::File(path) })
+            Ok(Found { plugin, origin: Origin::File(path), provider })
         }
-        None => {
-            let names: Vec<&str> = catalog.list().map(|(name, _)| name).collect();
-            bail!("there is no plugin {name:?}, and no such file; there are: {}", names.join(", "))
-        }
+        None => bail!("{}", unknown(name, catalog)),
     }
 }
 

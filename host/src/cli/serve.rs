@@ -6,6 +6,7 @@ use clap::Args;
 
 use super::{Exit, configuration::ConfigFile};
 use crate::{
+    process,
     serve::{self, Options, Ready},
     telemetry::Logs,
 };
@@ -30,11 +31,20 @@ pub struct Serve {
 
 impl Serve {
     pub async fn run(self) -> anyhow::Result<Exit> {
+        process::make_files_private();
+        keep_memory_private();
         let config = self.file.load_for_gateway()?;
         let _logs = Logs::start(&config.log)?;
         let again = || self.file.check();
         serve::run(config, say_ready, Options { again: Some(&again), ..Options::default() }).await?;
         Ok(Exit::Ok)
+    }
+}
+
+/// To be called before any secret is read.
+pub(super) fn keep_memory_private() {
+    if let Err(error) = process::keep_memory_private() {
+        eprintln!("warning: the operating system does not let the gateway keep its memory to itself: {error}");
     }
 }
 

@@ -31,8 +31,7 @@ pub(super) fn payload(event: &KeptEvent) -> Result<Bytes, RenderError> {
     if event.delivery.claim.is_some() && !matches!(event.admission.payload, Payload::Bytes(_)) {
         return Err(RenderError::Elsewhere);
     }
-    let body = &event.delivery.request.body;
-    event.admission.payload.of(body).map_err(|_| RenderError::PayloadOutside)
+    event.admission.payload.of(event.delivery.body()).map_err(|_| RenderError::PayloadOutside)
 }
 
 /// The media type of a payload that is kept elsewhere: the plugin's word for it, else the delivery's.
@@ -43,6 +42,13 @@ pub(super) fn content_type_elsewhere(
 ) -> Option<String> {
     let is_elsewhere = reference.is_some() && output.data == EventData::Payload;
     is_elsewhere.then(|| output.data_content_type.clone().unwrap_or_else(|| payload_content_type(event, &[])))
+}
+
+/// As [`payload_content_type`], but that nothing is guessed of a whole body whose sender has not said what it is.
+pub(super) fn original_content_type(event: &KeptEvent, payload: &[u8]) -> Option<String> {
+    let is_whole = matches!(event.admission.payload, Payload::Body);
+    let is_said = event.delivery.request.headers.iter().any(|(name, _)| name == "content-type");
+    (is_said || !is_whole).then(|| payload_content_type(event, payload))
 }
 
 /// As [`cloudevents::payload_content_type`].

@@ -18,8 +18,11 @@ mod order;
 mod structured;
 
 use bytes::Bytes;
-use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue};
-use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
+use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue, Payload};
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONTENT_ENCODING, CONTENT_TYPE},
+};
 
 use crate::{
     claims::Reference,
@@ -30,7 +33,7 @@ use crate::{
 pub use fields::{Fields, JsonData};
 pub use hookgate_capabilities::cloudevents::{check, check_all};
 pub(crate) use hookgate_capabilities::cloudevents::{is_media_type, rfc3339};
-pub use order::{say_order, without_order};
+pub use order::{say_order, say_unread, without_marks};
 pub use structured::json_line;
 
 /// What is sent to an HTTP endpoint, but for what belongs to one attempt.
@@ -73,22 +76,32 @@ pub fn render(
     }
 }
 
-/// The event's payload as the provider sent it, with its content type.
+/// The event's payload as the provider sent it, with its content type. A delivery without one leaves without one.
 ///
 /// Beside it stand `hookgate-event` (the event's id), `hookgate-source` (the source's name) and `hookgate-type` (the
 /// CloudEvent's type). There are no `ce-` headers, so that no receiver takes the message for a CloudEvent, and none of
-/// the provider's own headers, since some of them are secrets.
+/// the provider's own headers, since some of them are secrets. A body that was received with a content coding is sent as it
+/// was received, with `content-encoding`; a payload that is a part of it is sent decoded.
 ///
 /// A payload that is kept elsewhere is not sent: `hookgate-dataref`, `hookgate-datalength` and `hookgate-datasha256` stand
 /// for it.
 fn raw(event: &KeptEvent, output: &CloudEvent, reference: Option<&Reference>) -> Result<Message, RenderError> {
-    let body = match reference {
+    let payload = match reference {
         Some(_) => Bytes::new(),
         None => data::payload(event)?,
     };
-    let content_type = data::payload_content_type(event, &body);
     let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, header_value(&content_type, "the content type")?);
+    if let Some(content_type) = data::original_content_type(event, &payload) {
+        headers.insert(CONTENT_TYPE, header_value(&content_type, "the content type")?);
+    }
+    let codings = event.delivery.content_codings();
+    let body = match event.admission.payload {
+        Payload::Body if !codings.is_empty() => {
+            headers.insert(CONTENT_ENCODING, header_value(&codings.to_string(), "the content codings")?);
+            event.delivery.request.body.clone()
+        }
+        _ => payload,
+    };
     headers.insert(HeaderName::from_static("hookgate-event"), encoded(&event.id.to_string(), "the event's id")?);
     headers.insert(HeaderName::from_static("hookgate-source"), encoded(&event.delivery.source, "the source's name")?);
     headers.insert(HeaderName::from_static("hookgate-type"), encoded(&output.type_, "the type")?);

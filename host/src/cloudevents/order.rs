@@ -1,4 +1,5 @@
-//! What the outputs of ordered sources say of their order, in extension attributes.
+//! What the host says of an event in extension attributes of its outputs: `hookgateunread` ([`UNREAD`]), and for ordered
+//! sources what its place is.
 //!
 //! * `partitionkey` (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/partitioning.md>): the
 //!   ordering key. A plugin that sets it itself keeps its own.
@@ -8,7 +9,10 @@
 //! * `hookgatelate`, `hookgateoverflow`, `hookgateahead`: `true` for an event that came after its turn, that went before
 //!   its time, whose own time lies too far ahead. Left out where that is not so.
 
-use hookgate_capabilities::{CloudEvent, ExtensionValue, cloudevents::check_text};
+use hookgate_capabilities::{
+    CloudEvent, ExtensionValue,
+    cloudevents::{UNREAD, check_text},
+};
 use sha2::{Digest, Sha256};
 
 use crate::journal::{KeptEvent, Waiting};
@@ -48,10 +52,17 @@ pub fn say_order(outputs: &mut [CloudEvent], event: &KeptEvent, waiting: &Waitin
     }
 }
 
-/// An output without what [`say_order`] may have said: what the plugin itself has made of the event.
-pub fn without_order(output: &CloudEvent) -> CloudEvent {
+/// Has the outputs of an event say that a part of its JSON counted as absent.
+pub fn say_unread(outputs: &mut [CloudEvent]) {
+    for output in outputs {
+        set(&mut output.extensions, UNREAD, ExtensionValue::Boolean(true));
+    }
+}
+
+/// An output without what [`say_order`] and [`say_unread`] may have said: what the plugin itself has made of the event.
+pub fn without_marks(output: &CloudEvent) -> CloudEvent {
     let mut output = output.clone();
-    output.extensions.retain(|(name, _)| !ORDER.contains(&name.as_str()));
+    output.extensions.retain(|(name, _)| !ORDER.contains(&name.as_str()) && name != UNREAD);
     output
 }
 
@@ -98,6 +109,8 @@ mod tests {
             request,
             senders: Vec::new(),
             claim: None,
+            is_incomplete: false,
+            decoded: None,
         };
         let ordering = Some(Ordering { key: key.to_owned(), position: Position::Arrival });
         let admission = Admission { identity: Identity { ordering, ..Identity::default() }, payload: Payload::Body };

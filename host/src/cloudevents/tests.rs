@@ -25,6 +25,8 @@ pub(crate) fn event(body: &[u8], content_type: &str, payload: Payload) -> KeptEv
         request,
         senders: Vec::new(),
         claim: None,
+        is_incomplete: false,
+        decoded: None,
     };
     KeptEvent {
         id: EventId { delivery: Uuid::from_u128(0x0198_0e5c_2a7b_7c3d_9f4e_5a6b_7c8d_9e0f), index: 0 },
@@ -174,6 +176,21 @@ fn binary_mode_puts_attributes_into_headers_and_data_into_the_body() {
         ]
     );
     assert_eq!(message.body, &b"{ \"a\" : 1 }"[..]);
+}
+
+#[test]
+fn raw_says_nothing_of_a_body_whose_sender_has_not_said_what_it_is() {
+    let unsaid = |payload| {
+        let mut event = event(b"{\"a\":1}", "", payload);
+        let mut delivery = (*event.delivery).clone();
+        delivery.request.headers.clear();
+        event.delivery = Arc::new(delivery);
+        let message = render(&event, &output(EventData::Payload, Some("application/json")), None, Format::Raw).unwrap();
+        message.headers.get(CONTENT_TYPE).cloned()
+    };
+    assert_eq!(unsaid(Payload::Body), None);
+    let part = Payload::BodyRange(ByteRange { offset: 5, length: 1 });
+    assert_eq!(unsaid(part), Some(HeaderValue::from_static("application/json")), "a part is what it looks like");
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{
     Destination, Egress, Format, HttpTarget, On4xx, Retry, SecretText, Target,
     relations::Declared,
     secret,
-    table::{Table, Value, quoted},
+    table::{STRANGERS, Table, Value, quoted},
     value,
 };
 use crate::{
@@ -57,7 +57,7 @@ fn read_target(table: &Table<'_>, egress: &Egress) -> Option<Target> {
     const INSTEAD: &str =
         "write one of http = { url = \"https://...\" }, jsonl = { path = \"events.jsonl\" }, stdout = {}";
     let http = table.has("http").then(|| read_http(&table.table("http"), egress));
-    let jsonl = table.has("jsonl").then(|| table.table("jsonl").path("path").map(|path| Target::Jsonl { path }));
+    let jsonl = table.has("jsonl").then(|| read_lines(&table.table("jsonl")));
     let stdout = table.has("stdout").then(|| {
         table.table("stdout");
         Some(Target::Stdout)
@@ -74,6 +74,12 @@ fn read_target(table: &Table<'_>, egress: &Egress) -> Option<Target> {
             None
         }
     }
+}
+
+fn read_lines(table: &Table<'_>) -> Option<Target> {
+    let path = table.path("path")?;
+    table.warn_if_exposed("path", &path, STRANGERS);
+    Some(Target::Jsonl { path })
 }
 
 fn read_http(table: &Table<'_>, egress: &Egress) -> Option<Target> {

@@ -84,6 +84,7 @@ pub(super) const ROOT: &[Key] = &[
     key("egress", Kind::Table(EGRESS), "Where destinations may be."),
     key("plugins", Kind::Table(PLUGINS), "Where plugins come from and what one call may use."),
     key("log", Kind::Table(LOG), "Logs, on standard error."),
+    key("diagnosis", Kind::Table(DIAGNOSIS), "What is kept of refused deliveries."),
     key("claims", Kind::Table(CLAIMS), "Where large bodies are kept, for sources with `claim-check`."),
     key("source", Kind::Tables(SOURCE), "An inbound endpoint, `/in/NAME`."),
     key("destination", Kind::Tables(DESTINATION), "Where events go."),
@@ -100,19 +101,23 @@ const SERVER: &[Key] = &[
     key(
         "trusted-proxies",
         Kind::Networks,
-        "Proxies whose `X-Forwarded-For` is believed when failed verifications are counted by address.",
+        "Proxies whose `X-Forwarded-For` is believed. A request through one of them that does not tell its sender's address has none.",
     ),
     key(
         "connections",
         Kind::Count(&limits::CONNECTIONS),
-        "Connections at once; further ones wait in the kernel's queue.",
+        "Connections at once; when all are taken, one on which nothing moves makes room, or the next one waits.",
     ),
-    key("header-timeout", Kind::Duration(&limits::HEADER_TIMEOUT_MS), "For the whole head of a request."),
+    key(
+        "header-timeout",
+        Kind::Duration(&limits::HEADER_TIMEOUT_MS),
+        "For the whole head of a request, and for taking an answer.",
+    ),
     key("body-timeout", Kind::Duration(&limits::BODY_TIMEOUT_MS), "For the whole body of a request."),
     key(
         "body-memory",
         Kind::Bytes(&limits::BODY_MEMORY_BYTES),
-        "Bodies of all deliveries together that are in memory at once; further ones are answered 503.",
+        "Bodies of all deliveries together that are in memory at once; further ones are answered 503. Each address and source has a share.",
     ),
     key("drain-timeout", Kind::Duration(&limits::DRAIN_TIMEOUT_MS), "How long a shutdown waits for what is in flight."),
     key("tls", Kind::Table(TLS), "TLS on this listener; without it none."),
@@ -197,6 +202,13 @@ const LOG: &[Key] = &[
     key("format", Kind::Choice(&["text", "json"]), "Lines for people or for machines."),
 ];
 
+const DIAGNOSIS: &[Key] = &[key(
+    "bodies",
+    Kind::Choice(&["drop", "keep"]),
+    "Whether `hookgate diagnose` shows the bodies of refused deliveries, up to 16 KiB of each. They are kept in memory only. \
+     What is found out about a delivery does not depend on it.",
+)];
+
 const CLAIMS: &[Key] = &[
     key(
         "path",
@@ -228,7 +240,12 @@ const CLAIM_CHECK: &[Key] =
 
 const SOURCE: &[Key] = &[
     required("name", Kind::Name, "Unique; it stands in the URL."),
-    required("plugin", Kind::Name, "The plugin that knows the provider (`hookgate plugin list`)."),
+    required(
+        "plugin",
+        Kind::Name,
+        "The plugin that knows the provider (`hookgate plugin list`), or the name of a known provider (`hookgate providers \
+         list`).",
+    ),
     key(
         "secrets",
         Kind::NamedSecrets,
@@ -260,7 +277,11 @@ const SOURCE: &[Key] = &[
 ];
 
 const SOURCE_KEYS: &[Key] = &[
-    key("allow", Kind::UrlPatterns, "Documents with public keys. `*` stands for a part of a host, a path or a query."),
+    key(
+        "allow",
+        Kind::UrlPatterns,
+        "Documents with public keys. `*` stands for a part of a path or a query, `{region}` for a region of AWS in the host.",
+    ),
     key("confirm", Kind::UrlPatterns, "URLs that are got to confirm a subscription."),
 ];
 

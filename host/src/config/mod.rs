@@ -56,6 +56,8 @@ pub struct Config {
     pub plugins: Plugins,
     /// `[log]`
     pub log: Log,
+    /// `[diagnosis]`
+    pub diagnosis: Diagnosis,
     /// `[claims]`
     pub claims: Claims,
     /// `[[source]]`
@@ -186,6 +188,13 @@ pub struct Log {
     pub filter: String,
     /// JSON lines or text.
     pub format: LogFormat,
+}
+
+/// What is kept of refused deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Diagnosis {
+    /// Whether their bodies are kept.
+    pub bodies: bool,
 }
 
 /// How a log line looks.

@@ -12,8 +12,8 @@ use toml::de::DeTable;
 use toml_parser::lexer::TokenKind;
 
 use super::{
-    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Egress, EngineKind, Environment, Grant, Log, LogFormat,
-    Plugins, ProcessEnvironment, SecretText, Server, Source, Store, Warning,
+    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Diagnosis, Egress, EngineKind, Environment, Grant, Log,
+    LogFormat, Plugins, ProcessEnvironment, SecretText, Server, Source, Store, Warning,
     destination::read_destination,
     keys::ROOT,
     problem::Problems,
@@ -21,7 +21,7 @@ use super::{
     route::read_route,
     secret,
     source::read_source,
-    table::{Context, Table},
+    table::{ANY_OTHER, Context, Table},
     tls::read_tls,
     value,
 };
@@ -160,6 +160,7 @@ fn read_config(root: &Table<'_>, find_plugins: FindPlugins<'_>) -> Option<Config
     let egress = read_egress(&root.table("egress"));
     let plugins = read_plugins(&root.table("plugins"));
     let log = read_log(&root.table("log"));
+    let diagnosis = read_diagnosis(&root.table("diagnosis"));
     let claims = read_claims(&root.table("claims"), &store);
     let known = find_plugins(&plugins, &store);
 
@@ -181,6 +182,7 @@ fn read_config(root: &Table<'_>, find_plugins: FindPlugins<'_>) -> Option<Config
         egress,
         plugins,
         log,
+        diagnosis,
         claims: claims?,
         sources: sources.into_iter().map(|source| source.map(Arc::new)).collect::<Option<_>>()?,
         destinations: destinations.into_iter().map(|it| it.map(Arc::new)).collect::<Option<_>>()?,
@@ -251,6 +253,7 @@ fn read_store(table: &Table<'_>) -> (Store, Option<SecretText>) {
         headroom: table.bytes("headroom"),
         cache: table.bytes("cache"),
     };
+    table.warn_if_exposed("path", &store.path, ANY_OTHER);
     (store, seal_key)
 }
 
@@ -269,8 +272,10 @@ fn read_claims(table: &Table<'_>, store: &Store) -> Option<Claims> {
         let what = format!("`claims.key` is shorter than {CLAIM_KEY_BYTES_MIN} characters: links could be forged");
         table.problems().error(*at, what, "make one: openssl rand -base64 32");
     }
+    let path = table.path("path").unwrap_or_else(|| store.path.join("claims"));
+    table.warn_if_exposed("path", &path, ANY_OTHER);
     Some(Claims {
-        path: table.path("path").unwrap_or_else(|| store.path.join("claims")),
+        path,
         public_url: table.parsed("public-url", public_url),
         url_ttl: table.duration("url-ttl"),
         keys: keys.into_iter().map(|(key, _)| key).collect(),
@@ -337,6 +342,10 @@ pub(super) fn read_grants(table: &Table<'_>) -> BTreeSet<Grant> {
         _ => Err("is nothing that is granted; \"wasi\" is".to_owned()),
     };
     table.texts("grants", grant).into_iter().collect()
+}
+
+fn read_diagnosis(table: &Table<'_>) -> Diagnosis {
+    Diagnosis { bodies: table.choice("bodies") == "keep" }
 }
 
 fn read_log(table: &Table<'_>) -> Log {

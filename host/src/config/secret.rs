@@ -153,7 +153,7 @@ pub(super) fn referred(context: &Context<'_>, path: &str, key: &Key, found: &Val
         return wrong(format!("`{path}` takes exactly one of env, file and value"));
     };
     if !WAYS.contains(&way.get_ref().as_ref()) {
-        let near = did_you_mean(way.get_ref(), WAYS.into_iter());
+        let near = did_you_mean(way.get_ref(), WAYS);
         return wrong(format!("`{path}`: {} is no place for a secret{near}", quoted(way.get_ref())));
     }
     let DeValue::String(text) = value.get_ref() else {

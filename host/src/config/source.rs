@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use hookgate_capabilities::Descriptor;
+use hookgate_known_providers::{COMPONENT, find, presets};
 use toml::de::{DeTable, DeValue};
 
 use super::{
@@ -31,12 +32,13 @@ pub(super) fn read_source(
     if let Some(name) = &name {
         declared.source(table.problems(), name, table.place("name"));
     }
-    let plugin = table.parsed("plugin", value::name);
+    let (plugin, preset) = named_plugin(table, known).unzip();
+    let preset = preset.flatten();
     let descriptor = plugin.as_ref().and_then(|plugin| described(table, known, name.as_deref(), plugin));
     let pin = table.parsed("pin", sha256);
     let grants = read_grants(table);
     let (secrets, handed_over) = read_secrets(table, descriptor.as_ref());
-    let settings = read_settings(table, descriptor.as_ref());
+    let settings = read_settings(table, descriptor.as_ref(), preset);
     let auth = read_auth(&table.table("auth"), server, egress);
     let limits = read_limits(&table.table("limits"));
     let idempotency = read_idempotency(&table.table("idempotency"));
@@ -49,6 +51,7 @@ pub(super) fn read_source(
     let replay = table.has("replay").then(|| read_replay(&table.table("replay"), &idempotency));
     let claim_check = read_claim_check(table, &limits);
     // Only now: every key must have been read, so that every mistake is told.
+    let knows_provider = settings.get(PROVIDER).is_none_or(|provider| find(provider).is_some());
     let (name, plugin, auth) = (name?, plugin?, auth?);
     let source = Source {
         name,
@@ -74,9 +77,23 @@ pub(super) fn read_source(
             let instead = format!("hookgate plugin inspect {} tells its hash and what it uses", source.plugin);
             table.problems().error(table.place(key), what, instead);
         }
-        ask_plugin(table, known, descriptor, &source);
+        if knows_provider || descriptor.name != COMPONENT {
+            ask_plugin(table, known, descriptor, &source);
+        }
     }
     Some(source)
+}
+
+/// The setting of the component that reads known providers, for the name of one.
+const PROVIDER: &str = "provider";
+
+/// The component that `plugin` names, and the known provider where it names one of these: a component goes before a known
+/// provider of the same name.
+fn named_plugin(table: &Table<'_>, known: &dyn KnownPlugins) -> Option<(String, Option<&'static str>)> {
+    let plugin = table.parsed("plugin", value::name)?;
+    let is_component = known.names().contains(&plugin);
+    let preset = find(&plugin).filter(|_| !is_component).map(|provider| provider.name);
+    Some((preset.map_or(plugin, |_| COMPONENT.to_owned()), preset))
 }
 
 /// Warns of a plugin of somebody else's that needs keys which the source does not let it have.
@@ -97,7 +114,8 @@ fn warn_of_keys(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descri
     }
 }
 
-/// Tells when the plugin cannot judge anything with what it is given. A secret that is missing was told already.
+/// Tells when the plugin cannot judge anything with what it is given, where the secret or setting stands that it names. A
+/// secret that is missing was told already.
 fn ask_plugin(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descriptor, source: &Source) {
     let is_there = |name: &String| source.secrets.get(name).is_some_and(|versions| !versions.is_empty());
     if !descriptor.secrets.iter().filter(|spec| spec.required).all(|spec| is_there(&spec.name)) {
@@ -106,8 +124,21 @@ fn ask_plugin(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descript
     if let Some(objection) = known.objection(source) {
         let what = format!("the plugin {} cannot judge deliveries with what it is given: {objection}", source.plugin);
         let instead = format!("hookgate plugin inspect {} tells what it takes", source.plugin);
-        table.problems().error(table.place("plugin"), what, instead);
+        let at = place_named(table, &objection).unwrap_or_else(|| table.place("plugin"));
+        table.problems().error(at, what, instead);
     }
+}
+
+/// Where the first secret or setting stands that a plugin's words name (`secrets.NAME`, `settings.NAME`) and the source
+/// has.
+fn place_named(table: &Table<'_>, words: &str) -> Option<usize> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+    let place = |word: &str| {
+        let (of, name) = word.trim_end_matches('.').split_once('.')?;
+        let of = ["secrets", "settings"].into_iter().find(|known| *known == of)?;
+        Some(named(table, of).1.get(name)?.span().start)
+    };
+    words.split(|c| !is_part(c)).find_map(place)
 }
 
 /// What the plugin says of itself; a plugin that is not there, or broken, is told.
@@ -122,14 +153,16 @@ fn described(table: &Table<'_>, known: &dyn KnownPlugins, source: Option<&str>, 
         }
         None => {
             let names = known.names();
-            let what = format!(
-                "there is no plugin {}{}",
-                quoted(plugin),
-                did_you_mean(plugin, names.iter().map(String::as_str))
-            );
+            let providers = presets().iter().map(|(name, _)| *name);
+            let near = did_you_mean(plugin, names.iter().map(String::as_str).chain(providers));
+            let what = format!("there is no plugin {}{near}", quoted(plugin));
             let instead = match names.is_empty() {
                 true => "put plugins into the directory that [plugins] directory names".to_owned(),
-                false => format!("the plugins are: {}", names.join(", ")),
+                false => format!(
+                    "the plugins are: {}; and {} providers known by name: hookgate providers list",
+                    names.join(", "),
+                    presets().len()
+                ),
             };
             table.problems().error(at, what, instead);
             None
@@ -176,7 +209,12 @@ fn read_secrets(
     (secrets, handed_over)
 }
 
-fn read_settings(table: &Table<'_>, descriptor: Option<&Descriptor>) -> BTreeMap<String, String> {
+/// The settings, with the known provider that `plugin` names.
+fn read_settings(
+    table: &Table<'_>,
+    descriptor: Option<&Descriptor>,
+    preset: Option<&'static str>,
+) -> BTreeMap<String, String> {
     let (_, entries) = named(table, "settings");
     let described = |spec: &hookgate_capabilities::SettingSpec| (spec.name.clone(), spec.description.clone());
     let takes: Option<Vec<(String, String)>> =
@@ -187,14 +225,35 @@ fn read_settings(table: &Table<'_>, descriptor: Option<&Descriptor>) -> BTreeMap
             check_name(table, "settings", name, takes);
         }
         match setting_text(value) {
-            Ok(text) => _ = settings.insert(name.get_ref().to_string(), text),
+            Ok(text) => {
+                if name.get_ref() == PROVIDER && descriptor.is_some_and(|descriptor| descriptor.name == COMPONENT) {
+                    check_provider(table, value.span().start, &text, preset);
+                }
+                settings.insert(name.get_ref().to_string(), text);
+            }
             Err(reason) => {
                 let what = format!("`{}` {reason}", table.path_of(&format!("settings.{}", name.get_ref())));
                 table.problems().error(value.span().start, what, "write a text, number, boolean, list or table");
             }
         }
     }
+    if let Some(preset) = preset {
+        settings.entry(PROVIDER.to_owned()).or_insert_with(|| preset.to_owned());
+    }
     settings
+}
+
+/// Tells when nobody knows the provider, or when `plugin` names another one.
+fn check_provider(table: &Table<'_>, at: usize, provider: &str, preset: Option<&'static str>) {
+    if find(provider).is_none() {
+        let near = did_you_mean(provider, presets().iter().map(|(name, _)| *name));
+        let what = format!("{} is not a known provider{near}", quoted(provider));
+        let instead = "hookgate providers list shows their names; the settings of any other have to be written out";
+        table.problems().error(at, what, instead);
+    } else if let Some(preset) = preset.filter(|preset| *preset != provider) {
+        let what = format!("`plugin` names the provider {preset}, and this setting names {}", quoted(provider));
+        table.problems().error(at, what, "leave one of them out");
+    }
 }
 
 /// The entries of a table whose names are not the configuration's to know.

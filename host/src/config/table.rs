@@ -3,7 +3,14 @@
 //! Every `read` gives a value whatever the text says: what is missing or wrong becomes the default, so that reading goes
 //! on and finds the next mistake. Where there is no default it gives `None`.
 
-use std::{cell::RefCell, collections::BTreeSet, net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    net::SocketAddr,
+    num::NonZeroU32,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use hookgate_capabilities::UrlPattern;
 use ipnet::IpNet;
@@ -17,7 +24,17 @@ use super::{
     problem::Problems,
     value,
 };
-use crate::limits::{self, NAME_BYTES_MAX, Range};
+pub(super) use crate::human::did_you_mean;
+use crate::{
+    limits::{self, Range},
+    private,
+};
+
+/// Mode bits of everybody but the owner.
+pub(super) const ANY_OTHER: u32 = 0o077;
+
+/// Mode bits of those who are not in the file's group: a group is given on purpose.
+pub(super) const STRANGERS: u32 = 0o007;
 
 /// A value and where it stands.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -189,6 +206,19 @@ impl<'t> Table<'t> {
         self.parsed(name, parse)
     }
 
+    /// Warns of a file or directory with payloads in it that other users of the machine can get at: those with the mode bits
+    /// `others`.
+    pub fn warn_if_exposed(&self, name: &'static str, path: &Path, others: u32) {
+        if let Some(mode) = private::exposed_mode(path, others) {
+            let what = format!(
+                "other users of this machine can get at {} (mode {mode:04o}), which is `{}`",
+                path.display(),
+                self.path_of(name)
+            );
+            self.problems().warning(self.place(name), what, format!("chmod go= {}", path.display()));
+        }
+    }
+
     pub fn networks(&self, name: &'static str) -> Vec<IpNet> {
         self.list(name, value::network)
     }
@@ -333,18 +363,6 @@ fn within(value: u64, range: &Range, show: impl Fn(u64) -> String) -> Result<u64
         true => Ok(value),
         false => Err(format!("is not between {} and {}", show(range.min), show(range.max))),
     }
-}
-
-/// `, did you mean "x"?` where one of the names is near.
-pub(super) fn did_you_mean<'n>(text: &str, names: impl Iterator<Item = &'n str>) -> String {
-    // A third of the letters may be wrong; what is longer than any name is near none.
-    let letters = text.chars().count();
-    let near = names
-        .filter(|_| letters <= NAME_BYTES_MAX)
-        .map(|name| (strsim::osa_distance(text, name), name))
-        .filter(|(mistakes, _)| *mistakes <= (letters / 3).max(1))
-        .min();
-    near.map_or_else(String::new, |(_, name)| format!(", did you mean \"{name}\"?"))
 }
 
 /// A text of the configuration in quotes, cut where it is long.

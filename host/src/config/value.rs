@@ -135,7 +135,15 @@ mod tests {
 
     #[test]
     fn durations() {
-        let good = [("250ms", 250), ("10s", 10_000), ("1h30m", 5_400_000), ("7d", 604_800_000), ("0s", 0)];
+        let good = [
+            ("250ms", 250),
+            ("10s", 10_000),
+            ("1h30m", 5_400_000),
+            ("7d", 604_800_000),
+            ("0s", 0),
+            ("5 min", 300_000),
+            ("2 hours", 7_200_000),
+        ];
         for (text, ms) in good {
             assert_eq!(duration_ms(text), Ok(ms), "{text}");
         }

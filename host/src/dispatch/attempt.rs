@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use tokio::time::Instant;
 
 use super::{
-    Lane, Parcel, backoff, now_ms,
+    Lane, Parcel, backoff,
     outcome::{Advice, Health, Outcome},
 };
 use crate::{
@@ -27,7 +27,7 @@ pub(super) struct Report {
     pub left: Vec<HandoffId>,
     /// Their records are damaged; nothing can be done for them.
     pub damaged: Vec<HandoffId>,
-    /// When the first of them is due again, in milliseconds since the epoch.
+    /// When the first of them is due again, by the journal's clock for waiting.
     pub next_due: Option<u64>,
     /// How the destination does, and the pause that it asked for.
     pub health: Option<(Health, Option<Duration>)>,
@@ -74,7 +74,7 @@ pub(super) async fn attempt(lane: Arc<Lane>, ids: Vec<HandoffId>) -> Report {
     if due.is_empty() {
         return report;
     }
-    let at = now_ms();
+    let at = lane.journal.now();
     let began = Instant::now();
     let (parcels, standings): (Vec<_>, Vec<_>) = due.into_iter().map(|due| (due.parcel, due.standing)).unzip();
     let outcomes = lane.sink.attempt(&parcels, lane.destination.timeout).await;
@@ -110,7 +110,8 @@ pub(super) async fn attempt(lane: Arc<Lane>, ids: Vec<HandoffId>) -> Report {
 
 /// What an outcome means for a handoff.
 fn settle(lane: &Lane, parcel: &Parcel, standing: &Standing, outcome: Outcome, at: u64, took: u64) -> Settled {
-    let state = next_state(&lane.destination.retry, standing.tries, &outcome, at + took);
+    let ended = Ended { at: at.saturating_add(took), waited: lane.journal.wait_time() };
+    let state = next_state(&lane.destination.retry, standing.tries, &outcome, &ended);
     tell(lane, parcel, standing, &outcome, state, took);
     let (health, asked, status) = (outcome.health(), asked(&outcome), outcome.status);
     let error = outcome.result.err().map(|failure| failure.error);
@@ -203,7 +204,7 @@ fn followers(lane: &Lane, first: &Due, room: usize) -> Vec<Due> {
 
 impl Due {
     fn bytes(&self) -> usize {
-        self.parcel.event.delivery.request.body.len()
+        self.parcel.event.delivery.body().len()
     }
 }
 
@@ -219,7 +220,7 @@ enum Turn {
 fn load(lane: &Lane, id: &HandoffId, turn: Turn) -> Result<Loaded, JournalError> {
     let Some(Handoff { state, tries, place, .. }) = lane.journal.handoff(id)? else { return Ok(Loaded::Gone) };
     match (state, turn) {
-        (HandoffState::Pending(due), Turn::HasCome) if due <= now_ms() => {}
+        (HandoffState::Pending(due), Turn::HasCome) if lane.is_due(due) => {}
         (HandoffState::Waiting(_), Turn::Comes) => {}
         _ => return Ok(Loaded::Gone),
     }
@@ -239,7 +240,7 @@ fn load(lane: &Lane, id: &HandoffId, turn: Turn) -> Result<Loaded, JournalError>
 /// Makes a dead letter of what cannot be tried.
 async fn bury(lane: &Lane, id: HandoffId, error: String, report: &mut Report) {
     tracing::error!(event = %id.event, destination = id.destination, error, "a handoff became a dead letter");
-    let at = now_ms();
+    let at = lane.journal.now();
     let attempt = Attempt { at, took: 0, status: None, error: Some(error) };
     let state = HandoffState::Dead(at);
     let settled = Settled { id, attempt, state, health: Health::Unknown, asked: None };
@@ -266,18 +267,26 @@ async fn record(lane: &Lane, run: &[Settled]) -> Result<(), JournalError> {
     }
 }
 
-/// Where a handoff stands after an attempt that ended at `now`, `tries` having gone before it.
-fn next_state(retry: &Retry, tries: u32, outcome: &Outcome, now: u64) -> HandoffState {
+/// When an attempt ended.
+struct Ended {
+    /// In milliseconds since the epoch.
+    at: u64,
+    /// By the journal's clock for waiting.
+    waited: u64,
+}
+
+/// Where a handoff stands after an attempt, `tries` having gone before it.
+fn next_state(retry: &Retry, tries: u32, outcome: &Outcome, ended: &Ended) -> HandoffState {
     let failure = match &outcome.result {
-        Ok(()) => return HandoffState::Delivered(now),
+        Ok(()) => return HandoffState::Delivered(ended.at),
         Err(failure) => failure,
     };
     let pause = match failure.advice {
         Advice::GiveUp => None,
         Advice::Retry(after) => backoff::pause(retry, tries.saturating_add(1), after, &mut rand::rng()),
     };
-    let due = |pause: Duration| now.saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
-    pause.map_or(HandoffState::Dead(now), |pause| HandoffState::Pending(due(pause)))
+    let due = |pause: Duration| ended.waited.saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
+    pause.map_or(HandoffState::Dead(ended.at), |pause| HandoffState::Pending(due(pause)))
 }
 
 fn asked(outcome: &Outcome) -> Option<Duration> {
@@ -301,7 +310,8 @@ fn tell(lane: &Lane, parcel: &Parcel, standing: &Standing, outcome: &Outcome, st
             lane.metrics.delivered.increment(1);
         }
         HandoffState::Pending(due) => {
-            tracing::warn!(trace, %event, destination, status, attempt = number, took, error, due, "not delivered yet");
+            let again_in = due.saturating_sub(lane.journal.wait_time());
+            tracing::warn!(trace, %event, destination, status, attempt = number, took, error, again_in, "not delivered yet");
             lane.metrics.retry.increment(1);
         }
         HandoffState::Dead(_) => {
@@ -326,21 +336,23 @@ mod tests {
     fn attempts_are_counted_with_the_one_just_made() {
         let retry = Retry { attempts: 3, first: Duration::from_millis(0), max: Duration::from_secs(1) };
         let failed = Outcome::unreachable("away".to_owned());
-        assert_eq!(next_state(&retry, 0, &failed, 5), HandoffState::Pending(5));
-        assert_eq!(next_state(&retry, 1, &failed, 5), HandoffState::Pending(5));
-        assert_eq!(next_state(&retry, 2, &failed, 5), HandoffState::Dead(5));
-        assert_eq!(next_state(&retry, u32::MAX, &failed, 5), HandoffState::Dead(5));
-        assert_eq!(next_state(&retry, 9, &Outcome::delivered(Some(200)), 5), HandoffState::Delivered(5));
+        let ended = Ended { at: 5, waited: 3 };
+        assert_eq!(next_state(&retry, 0, &failed, &ended), HandoffState::Pending(3));
+        assert_eq!(next_state(&retry, 1, &failed, &ended), HandoffState::Pending(3));
+        assert_eq!(next_state(&retry, 2, &failed, &ended), HandoffState::Dead(5));
+        assert_eq!(next_state(&retry, u32::MAX, &failed, &ended), HandoffState::Dead(5));
+        assert_eq!(next_state(&retry, 9, &Outcome::delivered(Some(200)), &ended), HandoffState::Delivered(5));
     }
 
     #[test]
     fn what_is_given_up_is_dead_at_once_and_a_retry_after_moves_the_due_time() {
         let retry = Retry { attempts: 3, first: Duration::from_millis(1), max: Duration::from_millis(1) };
-        assert_eq!(next_state(&retry, 0, &Outcome::undeliverable(String::new()), 5), HandoffState::Dead(5));
+        let ended = Ended { at: 5, waited: 3 };
+        assert_eq!(next_state(&retry, 0, &Outcome::undeliverable(String::new()), &ended), HandoffState::Dead(5));
         let advice = Advice::Retry(Some(Duration::from_secs(7)));
         let failure = Failure { error: String::new(), advice, health: Health::Unwell };
         let outcome = Outcome { status: Some(503), result: Err(failure) };
-        assert_eq!(next_state(&retry, 0, &outcome, 5), HandoffState::Pending(7005));
+        assert_eq!(next_state(&retry, 0, &outcome, &ended), HandoffState::Pending(7003));
     }
 
     #[test]

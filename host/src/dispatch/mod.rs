@@ -42,6 +42,7 @@ use crate::{
     config::{Config, Destination},
     fanout::{Fanout, Ordered, Transform},
     journal::{HandoffId, Journal, KeptEvent},
+    limits,
     route::Routes,
     telemetry::DestinationMetrics,
 };
@@ -120,6 +121,19 @@ struct Lane {
 impl Lane {
     fn concurrency(&self) -> usize {
         self.sink.concurrency(self.destination.concurrency)
+    }
+
+    /// The latest time at which anything can be due that has been queued by `now` ([`Journal::wait_time`]): no pause is
+    /// longer. What says that it is due later (it was queued under other settings, or in a store that was mended) is due now.
+    fn latest_due(&self, now: u64) -> u64 {
+        let longest = self.destination.retry.max.max(limits::RETRY_AFTER_TIME_MAX);
+        now.saturating_add(u64::try_from(longest.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// Whether a handoff that says that it is due then is to be tried now.
+    fn is_due(&self, due: u64) -> bool {
+        let now = self.journal.wait_time();
+        due <= now || due > self.latest_due(now)
     }
 }
 

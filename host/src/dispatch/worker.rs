@@ -18,7 +18,6 @@ use super::{
     attempt::{Report, attempt},
     breaker::{Breaker, Permit},
     cursor::Cursor,
-    now_ms,
     outcome::Health,
     pace::Pace,
     stopped,
@@ -32,8 +31,6 @@ use crate::{
 const LOOK_BACK: Duration = Duration::from_secs(10);
 /// How far before the last one taken the queue is read on: entries of one moment come in any order.
 const OVERLAP_MS: u64 = 1000;
-/// The longest sleep while something is due later: the clock may be set meanwhile.
-const SLEEP_MAX: Duration = Duration::from_secs(30);
 /// Before the journal is asked again that has just failed.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
@@ -53,7 +50,7 @@ pub(super) struct Worker {
     cursor: Cursor<u64>,
     /// The queue may hold something due that is not taken.
     stale: bool,
-    /// When the first of the rest is due, in milliseconds since the epoch.
+    /// When the first of the rest is due, by the journal's clock for waiting.
     next_due: Option<u64>,
     /// The journal failed: not before that time.
     blocked_until: Option<Instant>,
@@ -122,7 +119,12 @@ impl Worker {
         let window = (lane.concurrency() * lane.sink.batch() * 2).clamp(least, most);
         let limit = self.taken.len() + self.damaged.len() + window;
         let after = self.cursor.at(now).map(|due| (due.saturating_sub(OVERLAP_MS), first_of_all(name)));
-        let found = match lane.journal.queue(name, after.as_ref(), limit) {
+        let clock = lane.journal.wait_time();
+        let looked = lane.journal.queue(name, after.as_ref(), limit).and_then(|found| match after {
+            None => Ok((found, lane.journal.queue(name, Some(&(lane.latest_due(clock), last_of_all(name))), limit)?)),
+            Some(_) => Ok((found, Vec::new())),
+        });
+        let (found, too_late) = match looked {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(destination = name, %error, "the queue cannot be read");
@@ -132,23 +134,32 @@ impl Worker {
         };
         self.stale = found.len() == limit;
         self.next_due = None;
-        let clock = now_ms();
         for (due, id) in found {
             if due > clock {
-                self.next_due = Some(due);
+                self.next_due = Some(due).filter(|due| *due <= lane.latest_due(clock));
                 self.stale = false;
                 break;
             }
-            if self.damaged.contains(&id) {
-                continue;
-            }
-            if self.taken.insert(id.clone()) {
+            if self.take(id) {
                 self.cursor.advance(due);
-                self.ready.push_back(id);
-            } else {
-                self.cursor.pass_over();
             }
         }
+        for (_, id) in too_late {
+            self.take(id);
+        }
+    }
+
+    /// Takes a handoff that is due, unless it is in hand already.
+    fn take(&mut self, id: HandoffId) -> bool {
+        if self.damaged.contains(&id) {
+            return false;
+        }
+        let is_new = self.taken.insert(id.clone());
+        match is_new {
+            true => self.ready.push_back(id),
+            false => self.cursor.pass_over(),
+        }
+        is_new
     }
 
     /// Starts one attempt, if the breaker, the concurrency and the rate let it.
@@ -183,8 +194,8 @@ impl Worker {
     /// When something is due, or the front of the queue is to be looked at.
     fn next_look(&self, now: Instant) -> Option<Instant> {
         let due = self.next_due.map(|due| {
-            let wait = Duration::from_millis(due.saturating_sub(now_ms()));
-            now + wait.clamp(Duration::from_millis(1), SLEEP_MAX)
+            let wait = Duration::from_millis(due.saturating_sub(self.lane.journal.wait_time()));
+            now + wait.max(Duration::from_millis(1))
         });
         [due, self.cursor.look_back_at(), self.blocked_until].into_iter().flatten().min()
     }
@@ -260,4 +271,9 @@ enum Started {
 fn first_of_all(destination: &str) -> HandoffId {
     let event = EventId { delivery: Uuid::nil(), index: 0 };
     HandoffId { destination: destination.to_owned(), event, output: 0 }
+}
+
+fn last_of_all(destination: &str) -> HandoffId {
+    let event = EventId { delivery: Uuid::max(), index: u16::MAX };
+    HandoffId { destination: destination.to_owned(), event, output: u16::MAX }
 }

@@ -8,7 +8,7 @@ use wasmparser::{Parser, Payload};
 
 use super::{
     Platform,
-    offered::{RENAMED, is_offered},
+    offered::{HANDLER, IMPORTS, is_offered},
 };
 
 include!(concat!(env!("OUT_DIR"), "/edge.rs"));
@@ -19,9 +19,6 @@ const OF_THE_PLUGIN: [&str; 3] = ["describe", "verify", "transform"];
 const GATE: &str = "hookgate:edge/gate@0.1.0";
 /// The package that both sides of the contract speak.
 const CONTRACT: &str = "hookgate:provider/";
-/// What a platform calls.
-const HANDLER: &str = "wasi:http/handler@0.3.0";
-
 /// A component for the edge.
 #[derive(Clone, Debug)]
 pub struct Composed {
@@ -82,13 +79,11 @@ pub fn compose(plugin: &[u8], platform: Platform) -> Result<Composed, ComposeErr
     for function in OF_THE_PLUGIN {
         connect(&mut graph, (judging, function), (receiving, function))?;
     }
-    if platform == Platform::Wasi {
-        for (spin, others) in RENAMED {
-            rename(&mut graph, edge, receiving, spin, others)?;
-        }
+    for names in IMPORTS.iter().filter(|names| names.built != names.on(platform)) {
+        import_as(&mut graph, edge, receiving, names.built, names.on(platform))?;
     }
-    let handler = graph.alias_instance_export(receiving, HANDLER).map_err(unfit)?;
-    graph.export(handler, HANDLER).map_err(unfit)?;
+    let handler = graph.alias_instance_export(receiving, HANDLER.built).map_err(unfit)?;
+    graph.export(handler, HANDLER.on(platform)).map_err(unfit)?;
 
     let imports: Vec<String> = graph.imports().map(|(name, ..)| name.to_owned()).collect();
     if let Some(import) = imports.iter().find(|import| !is_offered(platform, import)) {
@@ -126,8 +121,8 @@ fn connect(
     graph.set_instantiation_argument(to, import, export).map_err(unfit)
 }
 
-/// Has an instance's import come from outside under another name.
-fn rename(
+/// Has an instance's import come from outside, under the name that it has there.
+fn import_as(
     graph: &mut CompositionGraph,
     package: PackageId,
     instance: NodeId,

@@ -41,11 +41,12 @@ version = "0.1.0"
 description = "Takes webhooks, verifies them, and forwards them to a gateway"
 
 [variables]
-# The gateway, or another receiver of CloudEvents, as scheme://host or scheme://host:port. A source NAME goes to its /in/NAME.
+# The gateway, or another receiver of CloudEvents, as scheme://host or scheme://host:port, without a slash at its end. A source
+# NAME goes to its /in/NAME.
 origin = { required = true }
 # What the gateway knows the edge by: `echo whsec_$(openssl rand -base64 24)` makes one.
 origin_secret = { required = true, secret = true }
-# What the providers call this application, as scheme://host; for those that sign the URL.
+# What the providers call this application, as scheme://host. Plugins that verify the URL refuse to work without it.
 public_url = { default = "" }
 "#;
 
@@ -97,11 +98,12 @@ fn hosts(plugin: &Descriptor) -> String {
     ["\"{{ origin }}\"".to_owned()].into_iter().chain(quoted).collect::<Vec<_>>().join(", ")
 }
 
-/// A pattern's host as Spin has it: a star stands for the first labels only.
+/// A pattern's host as Spin has it: a star stands for the first labels only. Spin lets more hosts pass than fit the pattern;
+/// the edge checks the whole URL before it asks.
 fn host(pattern: &str) -> Option<String> {
     let (scheme, rest) = pattern.split_once("://")?;
     let host = rest.split(['/', '?']).next()?;
-    let wild = host.rfind('*').map(|star| host[star..].find('.').map_or("", |dot| &host[star + dot..]));
+    let wild = host.rfind('}').map(|end| host[end..].find('.').map_or("", |dot| &host[end + dot..]));
     Some(match wild {
         None => format!("{scheme}://{host}"),
         Some(suffix) => format!("{scheme}://*{suffix}"),
@@ -116,9 +118,9 @@ mod tests {
     fn a_star_stands_for_the_first_labels_of_a_host() {
         for (pattern, expected) in [
             ("https://www.googleapis.com/oauth2/v1/certs", "https://www.googleapis.com"),
-            ("https://sns.*.amazonaws.com/*.pem", "https://*.amazonaws.com"),
-            ("https://sns.*.amazonaws.com?Action=Confirm*", "https://*.amazonaws.com"),
-            ("https://*.example.com/", "https://*.example.com"),
+            ("https://sns.{region}.amazonaws.com/*.pem", "https://*.amazonaws.com"),
+            ("https://sns.{region}.amazonaws.com/?Action=Confirm*", "https://*.amazonaws.com"),
+            ("https://{region}.a.example.com/", "https://*.a.example.com"),
         ] {
             assert_eq!(host(pattern).as_deref(), Some(expected), "{pattern}");
         }

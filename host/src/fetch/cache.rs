@@ -26,6 +26,8 @@ struct Entry {
     /// When it was last asked for anew.
     asked_anew: Option<Instant>,
     used: u64,
+    /// A key of a document of it has verified a signature.
+    is_proven: bool,
     /// Held by the one who fetches.
     flight: Arc<sync::Mutex<()>>,
 }
@@ -57,6 +59,32 @@ impl Cache {
         Some(usable.cloned().ok_or(error))
     }
 
+    /// Notes that a key of the document has verified a signature.
+    pub fn prove(&mut self, name: &Arc<str>) {
+        if let Some(entry) = self.entries.get_mut(name) {
+            entry.is_proven = true;
+        }
+    }
+
+    /// Whether a key of a document of this query has ever verified a signature, as far as is remembered.
+    pub fn is_proven(&self, name: &Arc<str>) -> bool {
+        self.entries.get(name).is_some_and(|entry| entry.is_proven)
+    }
+
+    /// Whether somebody fetches it now, or waits for that.
+    pub fn is_under_way(&self, name: &Arc<str>) -> bool {
+        self.entries.get(name).is_some_and(Entry::is_wanted)
+    }
+
+    /// Whether it is time to fetch a document again that is proven and still fresh, and no fetch is under way.
+    pub fn is_due(&self, name: &Arc<str>, now: Instant) -> bool {
+        let Some(entry) = self.entries.get(name).filter(|entry| entry.is_proven && !entry.is_wanted()) else {
+            return false;
+        };
+        let is_old = entry.document.as_ref().is_some_and(|document| now >= document.old_from);
+        is_old && entry.failed_now(now).is_none()
+    }
+
     /// The lock that is held while the query is under way.
     pub fn flight(&mut self, name: &Arc<str>) -> Arc<sync::Mutex<()>> {
         self.entry(name).flight.clone()
@@ -74,9 +102,9 @@ impl Cache {
         let entry = self.entry(name);
         match fetched {
             Ok(Fetched { bytes, age }) => {
-                let fresh_until = now + age;
+                let (old_from, fresh_until) = (now + age * 3 / 4, now + age);
                 let usable_until = fresh_until + limits::FETCHED_STALE_MAX;
-                let document = Arc::new(Document { bytes, number, fresh_until, usable_until });
+                let document = Arc::new(Document { bytes, number, old_from, fresh_until, usable_until });
                 (entry.document, entry.failed) = (Some(document.clone()), None);
                 Ok(document)
             }
@@ -122,11 +150,11 @@ impl Cache {
         entry
     }
 
-    /// Forgets what failed before what is there, of each the least recently used. What somebody waits for stays: those
-    /// are fewer than what there is room for.
+    /// Forgets what failed before what is there, and that before what is proven, of each the least recently used. What
+    /// somebody waits for stays: those are fewer than what there is room for.
     fn make_room(&mut self) {
         let idle = self.entries.iter().filter(|(_, entry)| !entry.is_wanted());
-        let least = idle.min_by_key(|(_, entry)| (entry.document.is_some(), entry.used));
+        let least = idle.min_by_key(|(_, entry)| (entry.is_proven, entry.document.is_some(), entry.used));
         if let Some(name) = least.map(|(name, _)| name.clone()) {
             self.entries.remove(&name);
         }
@@ -191,6 +219,38 @@ mod tests {
         assert_eq!(cache.anew(&a, later), Anew::Outdated);
         assert_eq!(cache.ask_anew(&a, later), Some(failure()), "the server is left alone for a while");
         assert_eq!(cache.ask_anew(&a, later + limits::FETCH_FAILURE_PAUSE), None);
+    }
+
+    #[test]
+    fn only_what_is_proven_is_due_before_it_is_out_of_date() {
+        let (mut cache, start, a) = (Cache::default(), Instant::now(), name("a"));
+        cache.prove(&a);
+        assert!(!cache.is_proven(&a), "nothing is known of it");
+        cache.learn(&a, fetched("1"), start).unwrap();
+        let old = start + AGE * 3 / 4;
+        assert!(!cache.is_due(&a, old));
+        cache.prove(&a);
+        assert!(cache.is_proven(&a) && !cache.is_due(&a, start) && cache.is_due(&a, old));
+        let under_way = cache.flight(&a);
+        assert!(!cache.is_due(&a, old), "somebody fetches it already");
+        drop(under_way);
+        assert!(cache.learn(&a, Err(failure()), old).is_err());
+        assert_eq!(bytes(cache.look(&a, old)), Some(Ok("1".into())), "it stays in use");
+        assert!(!cache.is_due(&a, old), "its server is left alone for a while");
+        assert!(cache.is_due(&a, old + limits::FETCH_FAILURE_PAUSE));
+        cache.learn(&a, fetched("2"), old).unwrap();
+        assert!(!cache.is_due(&a, old + AGE / 2));
+    }
+
+    #[test]
+    fn what_is_proven_outlives_whatever_strangers_have_fetched() {
+        let (mut cache, now) = (Cache::default(), Instant::now());
+        cache.learn(&name("proven"), fetched("1"), now).unwrap();
+        cache.prove(&name("proven"));
+        for n in 0..limits::FETCHED_DOCUMENTS_MAX * 3 {
+            cache.learn(&name(n), fetched("2"), now).unwrap();
+        }
+        assert!(cache.is_proven(&name("proven")));
     }
 
     #[test]

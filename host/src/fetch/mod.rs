@@ -38,6 +38,7 @@ struct Inner {
     plain: OnceLock<Result<HttpClient, String>>,
     cache: Mutex<Cache>,
     waits: Semaphore,
+    strangers: Semaphore,
     metrics: FetchMetrics,
 }
 
@@ -58,6 +59,8 @@ pub struct Document {
     pub bytes: Bytes,
     /// Another one for each document that was fetched, growing: tells whether this is the same as before.
     pub number: u64,
+    /// From then on a newer one is fetched, while this one is still used.
+    old_from: Instant,
     fresh_until: Instant,
     usable_until: Instant,
 }
@@ -139,6 +142,7 @@ impl Fetcher {
             plain: OnceLock::new(),
             cache: Mutex::default(),
             waits: Semaphore::new(limits::FETCH_WAITS_MAX),
+            strangers: Semaphore::new(limits::FETCH_STRANGERS_MAX),
             metrics: FetchMetrics::new(),
         }))
     }
@@ -164,6 +168,43 @@ impl Fetcher {
             Some(known) => known,
             None => self.fetch(query, turn).await,
         }
+    }
+
+    /// Notes that a key of the document has verified a signature: it is the provider's own, and not made up by a stranger.
+    pub fn prove(&self, query: &Query) {
+        self.0.cache().prove(&query.name);
+    }
+
+    /// Whether [`Fetcher::prove`] was called for it, as far as is remembered.
+    pub fn is_proven(&self, query: &Query) -> bool {
+        self.0.cache().is_proven(&query.name)
+    }
+
+    /// Whether it is being fetched now, so that another caller does not cause another request.
+    pub fn is_under_way(&self, query: &Query) -> bool {
+        self.0.cache().is_under_way(&query.name)
+    }
+
+    /// Fetches a proven document again in the background, shortly before it is out of date; nobody waits for that.
+    pub fn keep_fresh(&self, query: &Query) {
+        if !self.0.cache().is_due(&query.name, Instant::now()) {
+            return;
+        }
+        let (fetcher, query) = (self.clone(), query.clone());
+        tokio::spawn(async move {
+            let Ok(_wait) = fetcher.wait(&query) else { return };
+            let Ok(turn) = fetcher.0.cache().flight(&query.name).try_lock_owned() else { return };
+            // What becomes of it is in the log.
+            let _ = fetcher.fetch(&query, turn).await;
+        });
+    }
+
+    /// Room for a fetch that a stranger may have brought about.
+    ///
+    /// # Errors
+    /// As many wait as may; the others are kept free for what is proven.
+    pub fn stranger(&self, query: &Query) -> Result<SemaphorePermit<'_>, FetchError> {
+        self.0.strangers.try_acquire().map_err(|_| failed(query, Failure::Busy))
     }
 
     /// Whether a document can be asked for anew because something is missing from it: a key of a new id. At most once in

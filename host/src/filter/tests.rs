@@ -178,6 +178,14 @@ fn of_doubled_keys_the_last_counts_and_escapes_are_undone() {
 }
 
 #[test]
+fn half_a_surrogate_pair_hides_no_field_beside_it() {
+    let pattern = parse_text(r#"{"a": [1], "o": {"b": ["x"]}}"#).unwrap();
+    let matcher = Matcher::new([(0, &pattern)]);
+    let event = r#"{"\ud800": 2, "a": 1, "o": {"c": "\udc00", "\udfff": 1, "b": "x"}}"#;
+    assert_eq!(matcher.matching_document(event).unwrap().len(), 1);
+}
+
+#[test]
 fn deep_documents_are_no_trouble() {
     let pattern = parse_text(r#"{"a": [{"exists": true}], "b": {"c": [1]}}"#).unwrap();
     let matcher = Matcher::new([(0, &pattern)]);

@@ -161,7 +161,7 @@ impl<'a> Visitor<'a> for Below<'_> {
     fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found: Self::Value = Vec::new();
         while let Some(Name(name)) = map.next_key()? {
-            let Some(field) = self.wanted.below(self.field, &name) else {
+            let Some(field) = name.and_then(|name| self.wanted.below(self.field, &name)) else {
                 map.next_value::<IgnoredAny>()?;
                 continue;
             };
@@ -175,8 +175,9 @@ impl<'a> Visitor<'a> for Below<'_> {
     }
 }
 
-/// A key, borrowed where it has no escapes.
-struct Name<'a>(Cow<'a, str>);
+/// A key, borrowed where it has no escapes. None where it is not Unicode text (half of a surrogate pair): no pattern can
+/// name it, and it must not hide the fields beside it.
+struct Name<'a>(Option<Cow<'a, str>>);
 
 impl<'de> Deserialize<'de> for Name<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -188,15 +189,15 @@ impl<'de> Deserialize<'de> for Name<'de> {
                 f.write_str("a key")
             }
 
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Owned(text.to_owned())))
+            fn visit_bytes<E>(self, text: &[u8]) -> Result<Self::Value, E> {
+                Ok(Name(std::str::from_utf8(text).ok().map(|text| Cow::Owned(text.to_owned()))))
             }
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Name(Cow::Borrowed(text)))
+            fn visit_borrowed_bytes<E>(self, text: &'de [u8]) -> Result<Self::Value, E> {
+                Ok(Name(std::str::from_utf8(text).ok().map(Cow::Borrowed)))
             }
         }
-        deserializer.deserialize_str(AnyText)
+        deserializer.deserialize_bytes(AnyText)
     }
 }
 

@@ -16,7 +16,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use arc_swap::ArcSwap;
@@ -24,7 +24,7 @@ use hookgate_capabilities::{Enrollment, Reply};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-use self::seal::SealKey;
+use self::seal::{KeyFileError, SealKey};
 pub use self::{seal::carry_key, source::SourceSecrets};
 use crate::{
     clock::now_ms,
@@ -41,8 +41,8 @@ struct Kept {
     journal: Journal,
     key: SealKey,
     known: ArcSwap<Known>,
-    /// Until when a source takes further ones, in milliseconds since the epoch.
-    windows: Mutex<HashMap<String, u64>>,
+    /// Until when a source takes further ones: by time that passes, and for operators in milliseconds since the epoch.
+    windows: Mutex<HashMap<String, (Instant, u64)>>,
     /// Held by whoever changes what is known.
     turn: tokio::sync::Mutex<()>,
 }
@@ -99,6 +99,12 @@ pub enum HandedOverError {
     /// The key's file.
     #[error("the file {} with the key of the secrets that providers have handed over: {}; the gateway's user must be able to read and write it", .0.display(), .1)]
     File(PathBuf, io::Error),
+    /// The key's file has something else in it.
+    #[error("the file {} with the key of the secrets that providers have handed over does not hold a key, which is 64 hexadecimal digits; put it back from a copy, or, where no provider has handed over a secret yet, remove it, and a new one is made", .0.display())]
+    Malformed(PathBuf),
+    /// Others may have read the key.
+    #[error("the file {} with the key of the secrets that providers have handed over is open to other users (mode {:04o}); chmod 0600 it, and if one of them may have read it, have the providers hand over new secrets", .0.display(), .1)]
+    Exposed(PathBuf, u32),
     /// There are secrets and no key.
     #[error("the store keeps secrets that providers have handed over, and the file {} with their key is missing; put it back from a copy, or go on without them with `hookgate store forget-sealed`", .0.display())]
     Missing(PathBuf),
@@ -202,16 +208,16 @@ impl HandedOver {
     /// Lets a source take further secrets for so long. Until when, in milliseconds since the epoch.
     pub fn open_window(&self, source: &str, time: Duration) -> u64 {
         let until = now_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
-        self.windows().insert(source.to_owned(), until);
+        self.windows().insert(source.to_owned(), (Instant::now() + time, until));
         until
     }
 
     /// Until when a source takes further secrets; none where it does not.
     pub fn open_until(&self, source: &str) -> Option<u64> {
         let mut windows = self.windows();
-        let now = now_ms();
-        windows.retain(|_, until| *until > now);
-        windows.get(source).copied()
+        let now = Instant::now();
+        windows.retain(|_, (until, _)| *until > now);
+        windows.get(source).map(|(_, until)| *until)
     }
 
     /// What is kept, by source and name, newest first.
@@ -259,7 +265,7 @@ impl HandedOver {
         self.0.known.store(Arc::new(Known { generation: known.generation + 1, secrets }));
     }
 
-    fn windows(&self) -> std::sync::MutexGuard<'_, HashMap<String, u64>> {
+    fn windows(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, u64)>> {
         self.0.windows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -271,14 +277,18 @@ impl Known {
 }
 
 fn own_key(store: &Path, may_be_made: bool, path: PathBuf) -> Result<SealKey, HandedOverError> {
-    match SealKey::of_file(store) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => match may_be_made {
-            true => SealKey::make_file(store).and_then(|()| SealKey::of_file(store)),
+    let read = match SealKey::of_file(store) {
+        Err(KeyFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => match may_be_made {
+            true => SealKey::make_file(store).map_err(KeyFileError::Io).and_then(|()| SealKey::of_file(store)),
             false => return Err(HandedOverError::Missing(path)),
         },
         read => read,
-    }
-    .map_err(|error| HandedOverError::File(path, error))
+    };
+    read.map_err(|error| match error {
+        KeyFileError::Io(error) => HandedOverError::File(path, error),
+        KeyFileError::Malformed => HandedOverError::Malformed(path),
+        KeyFileError::Exposed(mode) => HandedOverError::Exposed(path, mode),
+    })
 }
 
 fn is_same(one: &SecretText, other: &SecretText) -> bool {

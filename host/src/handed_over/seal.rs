@@ -5,7 +5,8 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io::{self, Read as _, Write},
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -25,11 +26,35 @@ use crate::{
 /// The file that holds a key which nobody has configured, in the store's directory.
 const FILE: &str = "seal-key";
 
+/// Hexadecimal digits of a key in its file: 32 bytes.
+const KEY_DIGITS: usize = 64;
+
 /// Bytes of a nonce.
 const NONCE: usize = 24;
 
 /// Seals and opens.
 pub(super) struct SealKey(XChaCha20Poly1305);
+
+/// Why the store's own file gives no key.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum KeyFileError {
+    /// It is not there, or cannot be read.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+    /// It has something else in it than a key.
+    #[error("it does not hold {KEY_DIGITS} hexadecimal digits")]
+    Malformed,
+    /// Other users can read it; its mode.
+    #[error("other users can get at it (mode {0:04o})")]
+    Exposed(u32),
+}
+
+fn not_text(error: io::Error) -> KeyFileError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => KeyFileError::Malformed,
+        _ => KeyFileError::Io(error),
+    }
+}
 
 /// The sealed bytes are not what this key has sealed under this id.
 #[derive(Debug)]
@@ -46,10 +71,21 @@ impl SealKey {
         SealKey(XChaCha20Poly1305::new((&*key).into()))
     }
 
-    /// Of the store's own file.
-    pub(super) fn of_file(store: &Path) -> io::Result<SealKey> {
-        let text = fs::read_to_string(file(store))?;
-        Ok(SealKey::of_text(&SecretText::new(text.trim_end().to_owned())))
+    /// Of the store's own file, which must be as [`SealKey::make_file`] makes it.
+    pub(super) fn of_file(store: &Path) -> Result<SealKey, KeyFileError> {
+        let mut file = File::open(file(store))?;
+        let mode = file.metadata()?.mode() & 0o7777;
+        if mode & 0o077 != 0 {
+            return Err(KeyFileError::Exposed(mode));
+        }
+        // A byte more than the digits and a line break would make it another file.
+        let mut text = Zeroizing::new(String::with_capacity(KEY_DIGITS + 2));
+        io::Read::take(&mut file, KEY_DIGITS as u64 + 2).read_to_string(&mut text).map_err(not_text)?;
+        let digits = text.strip_suffix('\n').unwrap_or(&text);
+        match digits.len() == KEY_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            true => Ok(SealKey::of_text(&SecretText::new(digits.to_owned()))),
+            false => Err(KeyFileError::Malformed),
+        }
     }
 
     /// Makes the store's own file, durably, for this user only.
@@ -146,7 +182,8 @@ mod tests {
     #[test]
     fn a_file_is_made_once_is_private_and_moves_along() {
         let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        assert_eq!(SealKey::of_file(one.path()).err().unwrap().kind(), io::ErrorKind::NotFound);
+        let missing = SealKey::of_file(one.path()).err().unwrap();
+        assert!(matches!(missing, KeyFileError::Io(error) if error.kind() == io::ErrorKind::NotFound));
         carry_key(one.path(), other.path()).unwrap();
         SealKey::make_file(one.path()).unwrap();
         let kept = sealed(&SealKey::of_file(one.path()).unwrap(), "s3cret");
@@ -156,6 +193,42 @@ mod tests {
         for directory in [&one, &other] {
             use std::os::unix::fs::PermissionsExt;
             assert_eq!(fs::metadata(file(directory.path())).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_not_a_key_or_not_private_is_refused() {
+        use std::os::unix::fs::PermissionsExt;
+
+        let directory = tempfile::tempdir().unwrap();
+        SealKey::make_file(directory.path()).unwrap();
+        let path = file(directory.path());
+        let digits = fs::read_to_string(&path).unwrap();
+        assert!(digits.len() == 64 && digits.bytes().all(|digit| digit.is_ascii_hexdigit()));
+        let set = |text: &[u8], mode: u32| {
+            fs::write(&path, text).unwrap();
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            SealKey::of_file(directory.path()).err()
+        };
+        assert!(set(format!("{digits}\n").as_bytes(), 0o600).is_none());
+        assert!(set(digits.as_bytes(), 0o400).is_none());
+        let not_keys = [
+            String::new(),
+            "\n".to_owned(),
+            digits[1..].to_owned(),
+            format!("{digits}0"),
+            format!("{digits}\n\n"),
+            format!("{digits} "),
+            format!(" {}", &digits[1..]),
+            "g".repeat(64),
+            "ß".repeat(32),
+        ];
+        for text in not_keys {
+            assert!(matches!(set(text.as_bytes(), 0o600), Some(KeyFileError::Malformed)), "{text:?}");
+        }
+        assert!(matches!(set(&[0xff; 64], 0o600), Some(KeyFileError::Malformed)));
+        for mode in [0o640, 0o604, 0o644, 0o660] {
+            assert!(matches!(set(digits.as_bytes(), mode), Some(KeyFileError::Exposed(found)) if found == mode));
         }
     }
 

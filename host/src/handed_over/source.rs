@@ -1,12 +1,12 @@
 //! The secrets of one source: those that are configured, and those that were handed over.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 use hookgate_capabilities::Secrets;
 
 use super::{HandedOver, Known};
-use crate::config::Source;
+use crate::{config::Source, mask::Texts};
 
 /// What a source's plugin may check against.
 pub struct SourceSecrets {
@@ -21,6 +21,13 @@ pub struct SourceSecrets {
 struct Made {
     generation: u64,
     secrets: Arc<Secrets>,
+    texts: Arc<Texts>,
+}
+
+impl Made {
+    fn of(generation: u64, texts: Texts) -> Made {
+        Made { generation, secrets: Arc::new(Secrets::new(texts.clone())), texts: Arc::new(texts) }
+    }
 }
 
 impl SourceSecrets {
@@ -29,29 +36,42 @@ impl SourceSecrets {
         let kept = (!source.handed_over.is_empty()).then(|| kept.clone());
         let made = match &kept {
             Some(kept) => make(&source, &kept.0.known.load()),
-            None => Made { generation: 0, secrets: Arc::new(Secrets::new(source.secrets.clone())) },
+            None => Made::of(0, source.secrets.clone()),
         };
         SourceSecrets { source, made: ArcSwap::from_pointee(made), kept }
     }
 
+    /// The operator's texts and those that were handed over, by name.
+    pub fn by_name(&self) -> Arc<Texts> {
+        self.now().texts.clone()
+    }
+
     /// As they stand now; what was decoded once is decoded once.
     pub fn get(&self) -> Arc<Secrets> {
+        self.now().secrets.clone()
+    }
+
+    fn now(&self) -> Guard<Arc<Made>> {
         if let Some(kept) = &self.kept {
             let known = kept.0.known.load();
             if self.made.load().generation != known.generation {
                 self.made.store(Arc::new(make(&self.source, &known)));
             }
         }
-        self.made.load().secrets.clone()
+        self.made.load()
     }
 }
 
 /// The configured ones first: an operator's newest word signs replies to challenges.
 fn make(source: &Source, known: &Known) -> Made {
-    let mut texts: BTreeMap<String, _> = source.secrets.clone();
+    Made::of(known.generation, texts(source, known))
+}
+
+fn texts(source: &Source, known: &Known) -> Texts {
+    let mut texts: Texts = source.secrets.clone();
     for name in &source.handed_over {
         let given = known.of(&source.name, name).iter().map(|version| version.text.clone());
         texts.entry(name.clone()).or_default().extend(given);
     }
-    Made { generation: known.generation, secrets: Arc::new(Secrets::new(texts)) }
+    texts
 }

@@ -67,7 +67,9 @@ fn is_enough(first: &[u8], seen: usize) -> bool {
     // What begins like this is no request: hyper says so at once.
     let is_request = first.first().is_some_and(u8::is_ascii_alphabetic);
     let new = &first[seen.saturating_sub(3)..];
-    !is_request || new.windows(4).any(|end| end == b"\r\n\r\n") || new.windows(2).any(|end| end == b"\n\n")
+    // hyper refuses a bare line feed at once, as well (`line_ends`).
+    let is_bare = |end: &[u8]| matches!(end, [before, b'\n'] if *before != b'\r');
+    !is_request || new.windows(4).any(|end| end == b"\r\n\r\n") || new.windows(2).any(is_bare)
 }
 
 /// Answers a connection that hyper never sees, and hangs up so that the peer can read the answer.
@@ -107,7 +109,7 @@ mod tests {
     #[test]
     fn what_hyper_can_answer_is_told_from_what_may_still_become_a_request() {
         for enough in
-            [HTTP2, b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\n\n", b"\x16\x03", b"\r\n", b"PRI * HTTP/1.1\r\n\r\n"]
+            [HTTP2, b"GET / HTTP/1.1\r\n\r\n", b"GET / HTTP/1.1\n", b"\x16\x03", b"\r\n", b"PRI * HTTP/1.1\r\n\r\n"]
         {
             assert!(is_enough(enough, 0), "{enough:?}");
         }

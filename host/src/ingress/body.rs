@@ -7,12 +7,14 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::{Instant, timeout_at},
-};
+use ipnet::IpNet;
+use tokio::time::{Instant, timeout_at};
 
-use super::Refused;
+use super::{
+    Refused,
+    client::Client,
+    shares::{Share, Shares, Size},
+};
 use crate::{
     claims::{Arrival, ClaimError, Claims},
     limits,
@@ -21,29 +23,17 @@ use crate::{
 /// The memory that the bodies of all deliveries share. Without it connections times streams times bytes would be the
 /// bound, which no machine has.
 #[derive(Clone, Debug)]
-pub struct BodyRoom(Arc<Semaphore>);
-
-/// A body's place in memory, for as long as it is held.
-#[derive(Debug)]
-pub struct HeldRoom(Option<OwnedSemaphorePermit>);
+pub struct BodyRoom(Arc<Shares>);
 
 impl BodyRoom {
-    /// So many bytes, all free.
-    pub fn new(bytes: u64) -> Self {
-        let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
-        BodyRoom(Arc::new(Semaphore::new(bytes.min(Semaphore::MAX_PERMITS))))
+    /// So many bytes, all free. Addresses in `exempt` may have all of them.
+    pub fn new(bytes: u64, exempt: Vec<IpNet>) -> Self {
+        BodyRoom(Shares::new(bytes, exempt))
     }
 
-    /// Takes so many bytes on top of what is held, at once or not at all: whoever waited here would keep what it has
-    /// from those whose turn it is.
-    fn take(&self, bytes: usize, held: &mut HeldRoom) -> Result<(), Refused> {
-        let bytes = u32::try_from(bytes).map_err(|_| Refused::Overloaded)?;
-        let more = self.0.clone().try_acquire_many_owned(bytes).map_err(|_| Refused::Overloaded)?;
-        match &mut held.0 {
-            Some(held) => held.merge(more),
-            None => held.0 = Some(more),
-        }
-        Ok(())
+    /// An empty place, on the account of a client and of a source.
+    pub fn place(&self, client: Client, source: &str) -> Share {
+        self.0.of_client(client).and_source(source)
     }
 }
 
@@ -53,8 +43,8 @@ pub struct BodyBounds<'a> {
     pub max: u64,
     /// For all of it; where it goes to the object store more, by what has come ([`limits::CLAIM_BYTES_A_SECOND_MIN`]).
     pub time: Duration,
-    /// The memory of all bodies.
-    pub room: &'a BodyRoom,
+    /// Its place in the memory of all bodies.
+    pub place: Share,
     /// Bodies of more bytes than this go to the object store.
     pub claims: Option<(u64, &'a Claims)>,
 }
@@ -67,18 +57,18 @@ pub enum WholeBody {
     Arrived(Box<Arrival>),
 }
 
-/// Reads the exact bytes of a body. What of it is in memory has its place in the room until the second value is dropped.
+/// Reads the exact bytes of a body. What of it is in memory keeps its place until the second value is dropped.
 ///
 /// # Errors
 /// [`Refused::TooLarge`], at once where `content-length` tells; [`Refused::TooSlow`]; [`Refused::Truncated`] when the
 /// sender went away or broke the framing; [`Refused::Overloaded`]; [`Refused::ClaimFailed`] and [`Refused::StoreFull`] when
 /// it cannot be stored.
-pub async fn read_body(mut body: Incoming, bounds: BodyBounds<'_>) -> Result<(WholeBody, HeldRoom), Refused> {
-    let mut reading = Reading::new(bounds);
+pub async fn read_body(mut body: Incoming, bounds: BodyBounds<'_>) -> Result<(WholeBody, Share), Refused> {
     let expected = body.size_hint().lower();
+    let mut reading = Reading::new(bounds, expected);
     let read = match expected > reading.bounds.max {
         true => Err(Refused::TooLarge(reading.bounds.max)),
-        false => reading.read(&mut body, expected).await,
+        false => reading.read(&mut body).await,
     };
     match read {
         Ok(()) => Ok(reading.finish()),
@@ -100,22 +90,23 @@ pub async fn read_body(mut body: Incoming, bounds: BodyBounds<'_>) -> Result<(Wh
 struct Reading<'a> {
     bounds: BodyBounds<'a>,
     began: Instant,
+    /// Bytes that the head promises; more may come where it promises nothing.
+    expected: u64,
     length: u64,
     first: Option<Bytes>,
     rest: BytesMut,
-    held: HeldRoom,
     arrival: Option<Arrival>,
 }
 
 impl<'a> Reading<'a> {
-    fn new(bounds: BodyBounds<'a>) -> Self {
-        let held = HeldRoom(None);
-        Reading { bounds, began: Instant::now(), length: 0, first: None, rest: BytesMut::new(), held, arrival: None }
+    fn new(bounds: BodyBounds<'a>, expected: u64) -> Self {
+        let (began, rest) = (Instant::now(), BytesMut::new());
+        Reading { bounds, began, expected, length: 0, first: None, rest, arrival: None }
     }
 
-    async fn read(&mut self, body: &mut Incoming, expected: u64) -> Result<(), Refused> {
-        if self.is_for_claims(expected) {
-            self.go_to_claims(expected).await?;
+    async fn read(&mut self, body: &mut Incoming) -> Result<(), Refused> {
+        if self.is_for_claims(self.expected) {
+            self.go_to_claims().await?;
         }
         loop {
             let frame = match timeout_at(self.deadline(), body.frame()).await {
@@ -131,7 +122,7 @@ impl<'a> Reading<'a> {
                 return Err(Refused::TooLarge(self.bounds.max));
             }
             if self.arrival.is_none() && self.is_for_claims(self.length) {
-                self.go_to_claims(expected.max(self.length)).await?;
+                self.go_to_claims().await?;
             }
             match &mut self.arrival {
                 Some(arrival) => arrival.take(data).await?,
@@ -154,17 +145,17 @@ impl<'a> Reading<'a> {
     }
 
     /// From here on it is written to the object store, and what has come first.
-    async fn go_to_claims(&mut self, expected: u64) -> Result<(), Refused> {
+    async fn go_to_claims(&mut self) -> Result<(), Refused> {
         let Some((_, claims)) = self.bounds.claims else { return Ok(()) };
-        self.bounds.room.take(claims.arrival_bytes(), &mut self.held)?;
-        let mut arrival = claims.arrive(expected).await?;
+        self.hold(claims.arrival_bytes())?;
+        let mut arrival = claims.arrive(self.expected.max(self.length)).await?;
         arrival.take(self.gathered()).await?;
         self.arrival = Some(arrival);
         Ok(())
     }
 
     fn gather(&mut self, data: Bytes) -> Result<(), Refused> {
-        self.bounds.room.take(data.len(), &mut self.held)?;
+        self.hold(data.len())?;
         // A body that comes in one piece, as small ones do, is not copied.
         match &self.first {
             None => self.first = Some(data),
@@ -178,18 +169,24 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Takes room for so many bytes more.
+    fn hold(&mut self, bytes: usize) -> Result<(), Refused> {
+        let size = Size::of(self.expected.max(self.length).max(bytes as u64), limits::SMALL_BODY_BYTES_MAX);
+        self.bounds.place.take(bytes as u64, size).map_err(|_| Refused::Overloaded)
+    }
+
     /// What is in memory.
     fn gathered(&mut self) -> Bytes {
         let first = self.first.take().unwrap_or_default();
         if self.rest.is_empty() { first } else { std::mem::take(&mut self.rest).freeze() }
     }
 
-    fn finish(mut self) -> (WholeBody, HeldRoom) {
+    fn finish(mut self) -> (WholeBody, Share) {
         let body = match self.arrival.take() {
             Some(arrival) => WholeBody::Arrived(Box::new(arrival)),
             None => WholeBody::Memory(self.gathered()),
         };
-        (body, self.held)
+        (body, self.bounds.place)
     }
 }
 

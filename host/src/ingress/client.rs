@@ -1,37 +1,89 @@
-//! Whose delivery it is: the address that limits on failures count by.
+//! Whose request it is: the address that `auth`, limits, shares and the log go by.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+};
 
 use http::HeaderMap;
 use ipnet::{IpNet, Ipv4Net};
 
-/// The client's address: the peer's own, or, when the peer is a trusted proxy, the last address of `X-Forwarded-For` that
-/// is none.
-///
-/// Read from the right, because only what trusted proxies appended can be believed.
-pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
-    let peer = peer.to_canonical();
-    if !is_trusted(&peer) {
-        return peer;
+/// The sender of a request, as far as it is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Client {
+    /// Its address: of the connection, or the one that a trusted proxy tells.
+    Address(IpAddr),
+    /// A trusted proxy has told no address, or none that can be read.
+    Unknown,
+}
+
+impl Client {
+    /// The sender of a request: the peer itself or, if the peer is a trusted proxy, the last address of `X-Forwarded-For`
+    /// that is not a trusted proxy's.
+    ///
+    /// The header is read from its end, because only what trusted proxies have appended can be believed. It is read as
+    /// bytes: a sender can put bytes into it that are not text, and they must not hide what a proxy has appended behind
+    /// them. The address is unknown if a trusted proxy stands where the sender's address should be, or a word that is
+    /// not an address: a request is never taken for one of the proxy's own.
+    pub fn of(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> Client {
+        let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+        let peer = peer.to_canonical();
+        if !is_trusted(&peer) {
+            return Client::Address(peer);
+        }
+        let values = headers.get_all("x-forwarded-for").iter();
+        let hops: Vec<&[u8]> = values.flat_map(|value| value.as_bytes().split(|byte| *byte == b',')).collect();
+        for hop in hops.into_iter().rev() {
+            match address_of(hop) {
+                Some(address) if is_trusted(&address) => {}
+                Some(address) => return Client::Address(address),
+                None => return Client::Unknown,
+            }
+        }
+        Client::Unknown
     }
-    let values = headers.get_all("x-forwarded-for").iter().filter_map(|value| value.to_str().ok());
-    let mut hops: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
-    let mut client = peer;
-    while let Some(hop) = hops.pop() {
-        let Some(address) = address_of(hop) else { break };
-        client = address;
-        if !is_trusted(&address) {
-            break;
+
+    /// Its address, if that is known.
+    pub fn address(self) -> Option<IpAddr> {
+        match self {
+            Client::Address(address) => Some(address),
+            Client::Unknown => None,
         }
     }
-    client
+
+    /// What limits and shares count by: an IPv4 address, or the /64 of an IPv6 address, since a single customer has all of
+    /// that. All unknown senders count as one.
+    pub fn counted(self) -> Client {
+        match self {
+            Client::Address(IpAddr::V6(v6)) => {
+                let [a, b, c, d, ..] = v6.segments();
+                Client::Address(IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)))
+            }
+            other => other,
+        }
+    }
+}
+
+impl From<SocketAddr> for Client {
+    fn from(peer: SocketAddr) -> Client {
+        Client::Address(peer.ip().to_canonical())
+    }
+}
+
+impl fmt::Display for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Client::Address(address) => address.fmt(f),
+            Client::Unknown => f.write_str("unknown"),
+        }
+    }
 }
 
 /// An address with or without a port, brackets for IPv6.
-fn address_of(hop: &str) -> Option<IpAddr> {
+fn address_of(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop.trim_ascii()).ok()?;
     let bare = hop.parse::<IpAddr>().ok();
-    let with_port = || hop.parse::<std::net::SocketAddr>().ok().map(|address| address.ip());
+    let with_port = || hop.parse::<SocketAddr>().ok().map(|address| address.ip());
     let bracketed = || hop.strip_prefix('[')?.strip_suffix(']')?.parse().ok();
     bare.or_else(with_port).or_else(bracketed).map(|address| address.to_canonical())
 }
@@ -42,54 +94,63 @@ pub fn this_machine() -> [IpNet; 2] {
     [IpNet::V4(v4), IpNet::V6(Ipv6Addr::LOCALHOST.into())]
 }
 
-/// What limits count by: an IPv4 address, or the /64 of an IPv6 one, since a single customer has all of that.
-pub fn counted(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use http::HeaderValue;
+
     use super::*;
 
     #[track_caller]
-    fn check(peer: &str, forwarded: &[&str], expected: &str) {
+    fn check(peer: &str, forwarded: &[&[u8]], expected: &str) {
         let mut headers = HeaderMap::new();
         for value in forwarded {
-            headers.append("x-forwarded-for", value.parse().unwrap());
+            headers.append("x-forwarded-for", HeaderValue::from_bytes(value).unwrap());
         }
         let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let client = client_address(peer.parse().unwrap(), &headers, &trusted);
-        assert_eq!(client, expected.parse::<IpAddr>().unwrap());
+        let client = Client::of(peer.parse().unwrap(), &headers, &trusted);
+        assert_eq!(client.to_string(), expected);
     }
 
     #[test]
     fn a_stranger_cannot_forge_its_address() {
-        check("203.0.113.9", &["198.51.100.1"], "203.0.113.9");
+        check("203.0.113.9", &[b"198.51.100.1"], "203.0.113.9");
+        check("203.0.113.9", &[b"\xff, 10.0.0.1"], "203.0.113.9");
     }
 
     #[test]
     fn a_trusted_proxy_is_believed_for_the_last_hop_only() {
-        check("10.0.0.1", &["198.51.100.1, 203.0.113.9"], "203.0.113.9");
-        check("10.0.0.1", &["198.51.100.1", "203.0.113.9, 10.2.3.4"], "203.0.113.9");
-        check("::ffff:10.0.0.1", &["203.0.113.9:4711"], "203.0.113.9");
-        check("::1", &["[2001:db8::1]"], "2001:db8::1");
+        check("10.0.0.1", &[b"198.51.100.1, 203.0.113.9"], "203.0.113.9");
+        check("10.0.0.1", &[b"198.51.100.1", b"203.0.113.9, 10.2.3.4"], "203.0.113.9");
+        check("::ffff:10.0.0.1", &[b"203.0.113.9:4711"], "203.0.113.9");
+        check("::1", &[b"[2001:db8::1]"], "2001:db8::1");
+        check("::1", &[b"[2001:db8::1]:4711"], "2001:db8::1");
     }
 
     #[test]
-    fn nonsense_ends_the_walk_at_the_last_good_hop() {
-        check("10.0.0.1", &["203.0.113.9, unknown"], "10.0.0.1");
-        check("10.0.0.1", &[], "10.0.0.1");
+    fn bytes_that_are_not_text_do_not_hide_what_a_proxy_has_appended() {
+        check("10.0.0.1", &[b"\xff, 203.0.113.9"], "203.0.113.9");
+        check("10.0.0.1", &[b"\xff", b"203.0.113.9"], "203.0.113.9");
+        check("10.0.0.1", &[b"\x80\xc3(,\xfe, 203.0.113.9, 10.2.3.4"], "203.0.113.9");
     }
 
     #[test]
-    fn ipv6_is_counted_by_its_64() {
-        let address = "2001:db8:1:2:3:4:5:6".parse().unwrap();
-        assert_eq!(counted(address), "2001:db8:1:2::".parse::<IpAddr>().unwrap());
+    fn a_hop_that_cannot_be_read_or_is_missing_is_nobody() {
+        check("10.0.0.1", &[b"203.0.113.9, unknown"], "unknown");
+        check("10.0.0.1", &[b"203.0.113.9, \xff"], "unknown");
+        check("10.0.0.1", &[b"203.0.113.9\xff"], "unknown");
+        check("10.0.0.1", &[b"203.0.113.9,"], "unknown");
+        check("10.0.0.1", &[b"203.0.113.9", b""], "unknown");
+        check("10.0.0.1", &[b"203.0.113.9, _hidden, 10.2.3.4"], "unknown");
+        check("10.0.0.1", &[], "unknown");
+        // The proxy 10.2.3.4 has not told for whom it asks.
+        check("10.0.0.1", &[b"10.2.3.4"], "unknown");
+    }
+
+    #[test]
+    fn ipv6_is_counted_by_its_64_and_unknown_senders_as_one() {
+        let client = |address: &str| Client::Address(address.parse().unwrap());
+        assert_eq!(client("2001:db8:1:2:3:4:5:6").counted(), client("2001:db8:1:2::"));
+        assert_eq!(client("192.0.2.1").counted(), client("192.0.2.1"));
+        assert_eq!(Client::Unknown.counted(), Client::Unknown);
     }
 }

@@ -3,18 +3,27 @@
 mod begin;
 mod body;
 mod client;
+mod conversation;
+mod decode;
+mod head;
+mod line_ends;
 mod listener;
 mod patient;
+mod progress;
 mod rates;
 mod refusal;
+mod resting;
 mod shares;
 mod tls;
 
 pub use self::{
     body::{BodyBounds, BodyRoom, WholeBody, discard_of_stranger, read_body},
-    client::{client_address, counted, this_machine},
+    client::{Client, this_machine},
+    decode::{Decoder, content_codings},
     listener::{Bounds, Listener, Shutdown},
-    rates::SourceRates,
+    rates::{Failures, SourceRates},
     refusal::{Refused, TABLE},
+    resting::{Holders, Known, Resting},
+    shares::{NoRoom, Share, Shares, Size},
     tls::{ClientCertificate, Tls, TlsError, read as read_tls, server_config},
 };

@@ -1,4 +1,5 @@
-//! A connection's stream, which gives up on a peer that takes nothing of what is written.
+//! A connection's stream, which gives up on a peer that takes nothing of what is written, and on HTTP/1 takes no bare line
+//! feed for a line end.
 
 use std::{
     io,
@@ -17,6 +18,10 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::line_ends::LineEnds;
+
+const END_OF_HEAD: &[u8] = b"\r\n\r\n";
+
 /// A stream whose first bytes were read already.
 pub struct Patient<S> {
     first: Bytes,
@@ -25,6 +30,8 @@ pub struct Patient<S> {
     /// Runs while a write waits for the peer.
     waiting: Option<Pin<Box<Sleep>>>,
     heard_last: Heard,
+    /// Of HTTP/1 only.
+    line_ends: Option<LineEnds>,
 }
 
 /// Whether the last that happened on a stream was that something came in.
@@ -41,7 +48,13 @@ impl Heard {
 impl<S> Patient<S> {
     /// A write fails when the peer takes nothing for so long.
     pub fn new(first: Bytes, stream: S, time: Duration) -> Self {
-        Patient { first, stream, time, waiting: None, heard_last: Heard::default() }
+        Patient { first, stream, time, waiting: None, heard_last: Heard::default(), line_ends: None }
+    }
+
+    /// What is read is HTTP/1, and bare line feeds in heads are spoilt.
+    pub fn checking_line_ends(mut self) -> Self {
+        self.line_ends = Some(LineEnds::default());
+        self
     }
 
     /// Tells of the stream when it has been given away.
@@ -75,6 +88,12 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             }
         } else {
             ready!(Pin::new(&mut self.stream).poll_read(context, into))?;
+        }
+        if let (Some(line_ends), Some(new)) = (&mut self.line_ends, into.filled_mut().get_mut(before..))
+            && line_ends.check(new)
+        {
+            // hyper must not wait for the end of a head that it is to refuse.
+            self.first = Bytes::from_static(END_OF_HEAD);
         }
         if into.filled().len() > before {
             self.heard_last.0.store(true, Ordering::Relaxed);

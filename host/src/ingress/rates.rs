@@ -1,6 +1,7 @@
 //! The rates of a source: verified deliveries, answered handshakes, and failed verifications from one address.
 
 use std::{
+    collections::HashMap,
     net::{IpAddr, Ipv4Addr},
     sync::{Mutex, PoisonError},
     time::{Duration, Instant},
@@ -11,7 +12,7 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
-use super::client::counted;
+use super::client::Client;
 use crate::{
     config::{Rate, SourceLimits},
     limits,
@@ -23,16 +24,9 @@ pub struct SourceRates {
     /// A bucket of their own: some providers' challenges are signed by nobody, and whoever sends those must not use up
     /// what deliveries need.
     answered: Option<DefaultDirectRateLimiter>,
-    failures: DefaultKeyedRateLimiter<IpAddr>,
-    /// When those with room again were last forgotten.
-    swept: Mutex<Option<Instant>>,
+    failures: Failures,
     clock: DefaultClock,
 }
-
-/// All addresses together, while too many are remembered. Nobody connects from it.
-const TOGETHER: IpAddr = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
-/// Forgetting goes through all addresses: a flood of failures must not bring that about for each of them.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// How long to wait until there is room again.
 pub type Wait = Duration;
@@ -43,8 +37,7 @@ impl SourceRates {
         SourceRates {
             verified: limits.rate.map(|rate| RateLimiter::direct(quota(rate))),
             answered: limits.rate.map(|rate| RateLimiter::direct(quota(rate))),
-            failures: RateLimiter::keyed(quota(limits.failures)),
-            swept: Mutex::default(),
+            failures: Failures::new(quota(limits.failures)),
             clock: DefaultClock::default(),
         }
     }
@@ -64,23 +57,106 @@ impl SourceRates {
         bucket.check().map_err(|until| until.wait_time_from(self.clock.now()))
     }
 
-    /// Counts a failed verification, or says how long to wait when that address has had too many.
-    pub fn spend_failure(&self, address: IpAddr) -> Result<(), Wait> {
+    /// Counts a failed verification.
+    ///
+    /// # Errors
+    /// That client has had too many.
+    pub fn spend_failure(&self, client: Client) -> Result<(), Exceeded> {
+        self.failures.spend(client)
+    }
+}
+
+/// Failures of each client: how many there may be, and which of those beyond are told in the log.
+pub struct Failures {
+    limiter: DefaultKeyedRateLimiter<Client>,
+    /// When those with room again were last forgotten.
+    swept: Mutex<Option<Instant>>,
+    told: Mutex<HashMap<Client, Told>>,
+    clock: DefaultClock,
+}
+
+/// A client has had too many failures.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exceeded {
+    /// Until there is room again.
+    pub wait: Wait,
+    /// Whether this is to be told in the log, with the number of those before it that were not.
+    pub untold: Option<u64>,
+}
+
+/// When failures of a client beyond the limit were last told, and how many there were since.
+#[derive(Clone, Copy)]
+struct Told {
+    at: Instant,
+    untold: u64,
+}
+
+/// All clients together, while too many are remembered. Nobody connects from this address.
+const TOGETHER: Client = Client::Address(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+/// Forgetting goes through all addresses: a flood of failures must not bring that about for each of them.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+impl Failures {
+    fn new(quota: Quota) -> Self {
+        Failures {
+            limiter: RateLimiter::keyed(quota),
+            swept: Mutex::default(),
+            told: Mutex::default(),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// For refusals that are not limited, but for their lines in the log.
+    pub fn for_log() -> Self {
+        Failures::new(Quota::per_second(limits::REFUSALS_TOLD_A_SECOND))
+    }
+
+    /// Counts a refusal: whether it is to be told in the log, with the number of those before it that were not.
+    pub fn untold(&self, client: Client) -> Option<u64> {
+        self.spend(client).map_or_else(|exceeded| exceeded.untold, |()| Some(0))
+    }
+
+    fn spend(&self, client: Client) -> Result<(), Exceeded> {
         self.sweep();
-        let full = self.failures.len() >= limits::FAILING_ADDRESSES_MAX;
-        let counted = if full { TOGETHER } else { counted(address) };
-        self.failures.check_key(&counted).map_err(|until| until.wait_time_from(self.clock.now()))
+        let full = self.limiter.len() >= limits::FAILING_ADDRESSES_MAX;
+        let counted = if full { TOGETHER } else { client.counted() };
+        self.limiter.check_key(&counted).map_err(|until| Exceeded {
+            wait: until.wait_time_from(self.clock.now()),
+            untold: self.tell(counted, Instant::now()),
+        })
+    }
+
+    /// Whether to tell of a failure beyond the limit: the first one of a client, and then one for each pause.
+    fn tell(&self, client: Client, now: Instant) -> Option<u64> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.len() >= limits::FAILING_ADDRESSES_MAX && !told.contains_key(&client) {
+            told.retain(|_, told| now < told.at + limits::FAILURES_TOLD_EVERY);
+            if told.len() >= limits::FAILING_ADDRESSES_MAX {
+                return None;
+            }
+        }
+        let before = told.get(&client).copied();
+        match before {
+            Some(before) if now < before.at + limits::FAILURES_TOLD_EVERY => {
+                told.insert(client, Told { untold: before.untold + 1, ..before });
+                None
+            }
+            _ => {
+                told.insert(client, Told { at: now, untold: 0 });
+                Some(before.map_or(0, |before| before.untold))
+            }
+        }
     }
 
     /// Forgets addresses with room again when too many are remembered, unless that was done just now.
     fn sweep(&self) {
-        if self.failures.len() < limits::FAILING_ADDRESSES_MAX {
+        if self.limiter.len() < limits::FAILING_ADDRESSES_MAX {
             return;
         }
         let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
         if swept.is_none_or(|swept| swept.elapsed() >= SWEEP_EVERY) {
             *swept = Some(Instant::now());
-            self.failures.retain_recent();
+            self.limiter.retain_recent();
         }
     }
 }
@@ -109,12 +185,14 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let limits = SourceLimits { rate: Some(rate(1, hour, 2)), body: 1, failures: rate(1, hour, 3) };
         let rates = SourceRates::new(&limits);
-        let (one, other) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let client = |address: &str| Client::Address(address.parse().unwrap());
+        let (one, other) = (client("192.0.2.1"), client("192.0.2.2"));
         for _ in 0..3 {
             assert!(rates.spend_failure(one).is_ok());
         }
         assert!(rates.spend_failure(one).is_err());
         assert!(rates.spend_failure(other).is_ok());
+        assert!(rates.spend_failure(Client::Unknown).is_ok(), "unknown senders have a bucket of their own");
         while rates.spend_answered().is_ok() {}
         assert!(rates.spend_verified().is_ok());
         assert!(rates.spend_verified().is_ok());
@@ -125,13 +203,27 @@ mod tests {
     fn addresses_beyond_the_bound_are_not_remembered_and_count_together() {
         let hour = Duration::from_secs(3600);
         let rates = SourceRates::new(&SourceLimits { rate: None, body: 1, failures: rate(1, hour, 2) });
-        let address = |n: usize| IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n as u32));
+        let address = |n: usize| Client::Address(IpAddr::V4(Ipv4Addr::from_bits(0x0a00_0000 + n as u32)));
         for n in 0..limits::FAILING_ADDRESSES_MAX {
             assert!(rates.spend_failure(address(n)).is_ok());
         }
         let beyond: Vec<bool> =
             (0..100).map(|n| rates.spend_failure(address(limits::FAILING_ADDRESSES_MAX + n)).is_ok()).collect();
         assert_eq!(beyond.iter().filter(|ok| **ok).count(), 2, "one bucket for all of them");
-        assert!(rates.failures.len() <= limits::FAILING_ADDRESSES_MAX + 1);
+        assert!(rates.failures.limiter.len() <= limits::FAILING_ADDRESSES_MAX + 1);
+    }
+
+    #[test]
+    fn beyond_the_limit_a_client_is_told_once_for_each_pause() {
+        let hour = Duration::from_secs(3600);
+        let failures = Failures::new(quota(rate(1, hour, 2)));
+        let (one, other) = (Client::Unknown, Client::Address("192.0.2.2".parse().unwrap()));
+        let told = |client| failures.spend(client).map_err(|exceeded| exceeded.untold);
+        assert_eq!([told(one), told(one)], [Ok(()), Ok(())]);
+        assert_eq!([told(one), told(one), told(one)], [Err(Some(0)), Err(None), Err(None)]);
+        assert_eq!([told(other), told(other), told(other)], [Ok(()), Ok(()), Err(Some(0))]);
+        let later = Instant::now() + limits::FAILURES_TOLD_EVERY;
+        assert_eq!(failures.tell(one, later), Some(2));
+        assert_eq!(failures.tell(one, later), None);
     }
 }

@@ -4,9 +4,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use hookgate_capabilities::CodingError;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
+use super::rates::Exceeded;
 use crate::limits;
 
 /// Why a delivery was turned away.
@@ -30,14 +32,20 @@ pub enum Refused {
     Forbidden(String, Vec<String>),
     /// They cannot be checked now.
     AuthUnavailable(String),
+    /// The body has a content coding that is not known.
+    UnsupportedCoding(String),
     /// More bytes than the source takes: so many.
     TooLarge(u64),
     /// The body did not come in time.
     TooSlow,
-    /// The bodies of other deliveries fill the memory that there is for them.
+    /// There is no room for it in the memory for requests and their bodies, or its sender has its share.
     Overloaded,
     /// The body ended early or its framing is broken.
     Truncated,
+    /// The body is not in the content coding that its header names.
+    Undecodable(String),
+    /// More bytes than the source takes once the body is decoded.
+    DecodedTooLarge(String),
     /// The plugin found no valid signature.
     Unauthenticated(String),
     /// The plugin found a signature outside its time.
@@ -61,7 +69,7 @@ pub enum Refused {
     /// Over the rate of the source.
     RateLimited(Duration),
     /// Too many failed verifications from that address.
-    TooManyFailures(Duration),
+    TooManyFailures(Exceeded),
     /// Its signature came before, under another id.
     Replayed,
     /// There is no room for it.
@@ -102,7 +110,7 @@ const fn row(cause: &'static str, status: StatusCode, title: &'static str, retry
 }
 
 /// All rows, in the order of the way of a delivery.
-pub const TABLE: [Row; 35] = [
+pub const TABLE: [Row; 38] = [
     row("bad-request", StatusCode::BAD_REQUEST, "This is no HTTP request", None),
     row(
         "head-too-large",
@@ -117,10 +125,18 @@ pub const TABLE: [Row; 35] = [
     row("wrong-credentials", StatusCode::UNAUTHORIZED, "What the sender shows is not valid", None),
     row("forbidden", StatusCode::FORBIDDEN, "The sender may not send here", None),
     row("auth-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Who the sender is cannot be checked now", Some(10)),
+    row(
+        "unsupported-coding",
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        "The body has a content coding that is not supported",
+        None,
+    ),
     row("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than this source takes", None),
     row("too-slow", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time", None),
     row("truncated", StatusCode::BAD_REQUEST, "The body ended before it was complete", None),
     row("overloaded", StatusCode::SERVICE_UNAVAILABLE, "Too many deliveries are being taken at once", Some(2)),
+    row("undecodable", StatusCode::BAD_REQUEST, "The body is not in the content coding that its header names", None),
+    row("decoded-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The decoded body is larger than this source takes", None),
     row("unauthenticated", StatusCode::UNAUTHORIZED, "The delivery carries no valid signature", None),
     row("stale", StatusCode::UNAUTHORIZED, "The signature is outside its time", None),
     row("malformed", StatusCode::BAD_REQUEST, "The delivery cannot be read", None),
@@ -158,10 +174,13 @@ impl Refused {
             Refused::WrongCredentials(..) => "wrong-credentials",
             Refused::Forbidden(..) => "forbidden",
             Refused::AuthUnavailable(_) => "auth-unavailable",
+            Refused::UnsupportedCoding(_) => "unsupported-coding",
             Refused::TooLarge(_) => "too-large",
             Refused::TooSlow => "too-slow",
             Refused::Truncated => "truncated",
             Refused::Overloaded => "overloaded",
+            Refused::Undecodable(_) => "undecodable",
+            Refused::DecodedTooLarge(_) => "decoded-too-large",
             Refused::Unauthenticated(_) => "unauthenticated",
             Refused::Stale(_) => "stale",
             Refused::Malformed(_) => "malformed",
@@ -196,6 +215,9 @@ impl Refused {
             | Refused::WrongCredentials(text, _)
             | Refused::Forbidden(text, _)
             | Refused::AuthUnavailable(text)
+            | Refused::UnsupportedCoding(text)
+            | Refused::Undecodable(text)
+            | Refused::DecodedTooLarge(text)
             | Refused::Unauthenticated(text)
             | Refused::Stale(text)
             | Refused::Malformed(text)
@@ -213,7 +235,11 @@ impl Refused {
                 "the plugin broke many times in a row; the log says how, and when it was taken out".into()
             }
             Refused::TooSlow => "the body did not arrive within server.body-timeout".into(),
-            Refused::Overloaded => "the bodies of deliveries under way fill server.body-memory".into(),
+            Refused::Overloaded => {
+                "the requests under way leave no room for it: their bodies fill server.body-memory, or \
+                 its client or source has its share, or it waited too long for its plugin"
+                    .into()
+            }
             Refused::HeadTooLarge => {
                 format!("more than {} bytes or {} headers", limits::HEAD_BYTES_MAX, limits::HEADERS_MAX)
             }
@@ -259,6 +285,10 @@ impl Refused {
             headers.append(header::WWW_AUTHENTICATE, challenge);
         }
         match self {
+            // RFC 9110, section 15.5.16.
+            Refused::UnsupportedCoding(_) => {
+                headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip, deflate, br, zstd"));
+            }
             Refused::ClaimMethod => _ = headers.insert(header::ALLOW, HeaderValue::from_static("GET, HEAD")),
             Refused::ClaimRange(length) => {
                 headers.extend(
@@ -282,10 +312,21 @@ impl Refused {
 
     fn retry_after_seconds(&self) -> Option<u64> {
         match self {
-            Refused::RateLimited(wait) | Refused::TooManyFailures(wait) | Refused::PluginOut(wait) => {
+            Refused::RateLimited(wait) | Refused::TooManyFailures(Exceeded { wait, .. }) | Refused::PluginOut(wait) => {
                 Some(wait.as_secs_f64().ceil().max(1.0) as u64)
             }
             _ => self.row().retry_after_seconds,
+        }
+    }
+}
+
+impl From<CodingError> for Refused {
+    fn from(error: CodingError) -> Refused {
+        let text = error.to_string();
+        match error {
+            CodingError::Unknown(_) | CodingError::TooMany(_) => Refused::UnsupportedCoding(text),
+            CodingError::Undecodable(..) => Refused::Undecodable(text),
+            CodingError::TooLarge { .. } => Refused::DecodedTooLarge(text),
         }
     }
 }
@@ -307,10 +348,13 @@ mod tests {
             Refused::WrongCredentials(text(), Vec::new()),
             Refused::Forbidden(text(), Vec::new()),
             Refused::AuthUnavailable(text()),
+            Refused::UnsupportedCoding(text()),
             Refused::TooLarge(1),
             Refused::TooSlow,
             Refused::Truncated,
             Refused::Overloaded,
+            Refused::Undecodable(text()),
+            Refused::DecodedTooLarge(text()),
             Refused::Unauthenticated(text()),
             Refused::Stale(text()),
             Refused::Malformed(text()),
@@ -322,7 +366,7 @@ mod tests {
             Refused::ConfirmationFailed(text()),
             Refused::HandoverClosed(text()),
             Refused::RateLimited(Duration::ZERO),
-            Refused::TooManyFailures(Duration::ZERO),
+            Refused::TooManyFailures(Exceeded { wait: Duration::ZERO, untold: None }),
             Refused::Replayed,
             Refused::StoreFull(text()),
             Refused::StoreFailed(text()),

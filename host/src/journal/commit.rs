@@ -5,14 +5,18 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use uuid::Uuid;
 
 use super::{
+    claim_refs,
     draft::Draft,
+    duplicates::{self, Brought, Description, Repeat},
     engine::Space,
     handoffs,
     held::{self, Line},
-    ids,
-    keys::{self, ClaimEntry},
+    ids, keys,
     record::{self, EncodedDelivery, Known},
-    types::{Admitted, Commit, EventId, EventKey, IdempotencyKey, JournalError, Marks, Replays},
+    types::{
+        Admitted, Commit, Committed, ContentHash, DropCause, Dropped, EventId, EventKey, IdempotencyKey, JournalError,
+        Marks, Replays,
+    },
 };
 use crate::config::SourceOrdering;
 
@@ -28,19 +32,25 @@ pub(super) struct Prepared {
     received_at: u64,
     /// Of each event, the line in which it stands.
     lines: Vec<Option<Line>>,
-    /// The object in which the body is.
-    object: Option<Uuid>,
+    /// The object in which the body is, and its length.
+    object: Option<(Uuid, u64)>,
+    trace: String,
+    /// Of each event, what is to be known if it is dropped.
+    descriptions: Vec<Description>,
+    /// How long deliveries are kept, in milliseconds.
+    retention: u64,
 }
 
 impl Prepared {
-    /// Encodes a commit; done by the caller, the writer has no time for it.
-    pub(super) fn new(commit: Commit) -> Result<Prepared, JournalError> {
+    /// Encodes a commit; done by the caller, the writer has no time for it. Deliveries are kept for `retention`.
+    pub(super) fn new(commit: Commit, retention: Duration) -> Result<Prepared, JournalError> {
         if commit.events.len() > usize::from(u16::MAX) {
             return Err(JournalError::Failed(format!(
                 "a delivery of {} events; 65,535 is the most",
                 commit.events.len()
             )));
         }
+        let descriptions = duplicates::describe(&commit)?;
         let source = &commit.delivery.source;
         let lines = match commit.ordering {
             Some(_) => commit.events.iter().map(|(event, _)| Line::of(source, event)).collect(),
@@ -53,70 +63,93 @@ impl Prepared {
             received_at: commit.delivery.request.received_at,
             delivery: EncodedDelivery::new(&commit.delivery, commit.events.iter().map(|(event, _)| event))?,
             keys: commit.events.iter().map(|(_, key)| *key).collect(),
-            object: commit.delivery.claim.as_ref().map(|claim| claim.object),
+            object: commit.delivery.claim.as_ref().map(|claim| (claim.object, claim.length)),
+            trace: commit.delivery.trace,
+            descriptions,
+            retention: millis(retention),
             signatures: commit.signatures.keys,
             window_ms: millis(commit.signatures.window),
         })
     }
 
     /// Admits the events whose keys are new, unless the delivery's signatures are known.
-    pub(super) fn write(self, draft: &mut Draft<'_>) -> Result<Vec<Admitted>, JournalError> {
-        if let Some(first) = self.seen_before(draft)? {
-            return self.admit_nothing(draft, first);
-        }
+    pub(super) fn write(self, draft: &mut Draft<'_>) -> Result<Committed, JournalError> {
         let delivery = ids::next(draft.last_delivery(), draft.now, rand::random());
-        let mut admitted = Vec::with_capacity(self.keys.len());
+        if let Some(first) = self.seen_before(draft)? {
+            return self.admit_nothing(draft, delivery, first);
+        }
+        let mut events = Vec::with_capacity(self.keys.len());
+        let mut repeats = Vec::new();
         let mut new = Vec::new();
         let mut remembered = Remembered::default();
         for (index, key) in (0..).zip(&self.keys) {
             let event = EventId { delivery, index };
             if let Some(key) = key {
                 if let Some(before) = known_now(draft, &key.hash)? {
-                    admitted.push(Admitted::Duplicate(before.event));
+                    events.push(Admitted::Duplicate(before.event));
+                    repeats.push(self.repeat(index, before, DropCause::Key));
                     continue;
                 }
                 let expires = draft.now.saturating_add(millis(key.lasts));
-                remembered.put(draft, &key.hash, Known { expires, event })?;
+                remembered.put(draft, &key.hash, Known { expires, event, content: self.content(index) })?;
             }
-            self.put_in_its_place(draft, event)?;
-            admitted.push(Admitted::New(event));
+            let ordering = self.ordering.as_ref().zip(self.lines.get(usize::from(index)).copied().flatten());
+            put_in_its_place(draft, &self.source, ordering, event, self.received_at)?;
+            events.push(Admitted::New(event));
             new.push(index);
         }
-        self.remember_signatures(draft, &admitted, &mut remembered)?;
+        self.remember_signatures(draft, &events, &mut remembered)?;
+        draft.may_be_lost = new.is_empty() && remembered.is_empty();
         remembered.finish(draft, delivery);
-        if new.is_empty() {
-            return Ok(admitted);
+        let (dropped, mut keeps_object) = self.drop_repeats(draft, delivery, &repeats)?;
+        if !new.is_empty() {
+            if let Some((object, _)) = self.object {
+                claim_refs::refer(draft, delivery, object)?;
+                keeps_object = true;
+            }
+            put_delivery(draft, delivery, self.delivery.finish(&new));
         }
-        if let Some(object) = self.object {
-            let of_delivery = keys::claim(ClaimEntry::OfDelivery, delivery);
-            draft.writes.put(Space::Claims, of_delivery, object.as_bytes().to_vec());
-            draft.writes.put(Space::Claims, keys::claim(ClaimEntry::Kept, object), Vec::new());
-        }
-        draft.writes.put(Space::Deliveries, keys::delivery(delivery), self.delivery.finish(&new));
-        draft.delta.deliveries += 1;
-        draft.delta.commits += 1;
-        draft.delta.last = Some(delivery);
-        Ok(admitted)
+        Ok(Committed { events, dropped, keeps_object })
     }
 
-    /// Into the inbox, or among those that wait for their turn.
-    fn put_in_its_place(&self, draft: &mut Draft<'_>, event: EventId) -> Result<(), JournalError> {
-        match (&self.ordering, self.lines.get(usize::from(event.index)).copied().flatten()) {
-            (Some(rules), Some(line)) => held::arrive(
-                draft,
-                &held::Arrival { source: &self.source, rules, line, event, received_at: self.received_at },
-            ),
-            _ => handoffs::add_to_inbox(draft, event, Marks::default()),
+    fn content(&self, index: u16) -> ContentHash {
+        self.descriptions.get(usize::from(index)).map(|description| description.content).unwrap_or_default()
+    }
+
+    fn repeat(&self, index: u16, before: Known, cause: DropCause) -> Repeat {
+        let Known { expires, event, content } = before;
+        Repeat { index, of: event, cause, expires, same_content: content == self.content(index) }
+    }
+
+    /// Records what is not admitted. Whether the body's object is kept for it.
+    fn drop_repeats(
+        &self,
+        draft: &mut Draft<'_>,
+        delivery: Uuid,
+        repeats: &[Repeat],
+    ) -> Result<(Vec<Dropped>, bool), JournalError> {
+        if repeats.is_empty() {
+            return Ok((Vec::new(), false));
         }
+        draft.delta.last = Some(delivery);
+        let brought = Brought {
+            source: &self.source,
+            trace: &self.trace,
+            events: &self.descriptions,
+            encoded: &self.delivery,
+            object: self.object,
+            retention: self.retention,
+        };
+        duplicates::keep(draft, delivery, &brought, repeats)
     }
 
     /// An event that came with the delivery's signatures, if all of them are known. One that is new is proof of something
     /// new: a provider that signs each event of a delivery may put known ones together with others.
-    fn seen_before(&self, draft: &Draft<'_>) -> Result<Option<EventId>, JournalError> {
+    fn seen_before(&self, draft: &Draft<'_>) -> Result<Option<Known>, JournalError> {
         let mut first = None;
         for key in &self.signatures {
             match known_now(draft, key)? {
-                Some(known) => first = first.or(Some(known.event)),
+                Some(known) => first = first.or(Some(known)),
                 None => return Ok(None),
             }
         }
@@ -124,17 +157,28 @@ impl Prepared {
     }
 
     /// What became of the events of a delivery whose signatures are known.
-    fn admit_nothing(&self, draft: &mut Draft<'_>, first: EventId) -> Result<Vec<Admitted>, JournalError> {
-        let one = |key: &Option<EventKey>| {
-            let Some(key) = key else { return Ok(Admitted::Duplicate(first)) };
-            let known = known_now(draft, &key.hash)?;
-            Ok(known.map_or(Admitted::Replayed(first), |known| Admitted::Duplicate(known.event)))
-        };
-        let admitted = self.keys.iter().map(one).collect::<Result<Vec<_>, JournalError>>()?;
-        if admitted.contains(&Admitted::Replayed(first)) {
-            note_replay(draft, first)?;
+    fn admit_nothing(&self, draft: &mut Draft<'_>, delivery: Uuid, first: Known) -> Result<Committed, JournalError> {
+        let mut events = Vec::with_capacity(self.keys.len());
+        let mut repeats = Vec::with_capacity(self.keys.len());
+        for (index, key) in (0..).zip(&self.keys) {
+            let known = match key {
+                Some(key) => known_now(draft, &key.hash)?,
+                None => None,
+            };
+            let (event, repeat) = match (key, known) {
+                (_, Some(known)) => (Admitted::Duplicate(known.event), self.repeat(index, known, DropCause::Key)),
+                (None, None) => (Admitted::Duplicate(first.event), self.repeat(index, first, DropCause::Signature)),
+                (Some(_), None) => (Admitted::Replayed(first.event), self.repeat(index, first, DropCause::Replay)),
+            };
+            events.push(event);
+            repeats.push(repeat);
         }
-        Ok(admitted)
+        if events.contains(&Admitted::Replayed(first.event)) {
+            note_replay(draft, first.event)?;
+        }
+        draft.may_be_lost = true;
+        let (dropped, keeps_object) = self.drop_repeats(draft, delivery, &repeats)?;
+        Ok(Committed { events, dropped, keeps_object })
     }
 
     /// Also where no event is new: a provider that tries again signs anew, and that too can be captured.
@@ -151,10 +195,32 @@ impl Prepared {
         let expires = draft.now.saturating_add(self.window_ms);
         for key in &self.signatures {
             if known_now(draft, key)?.is_none() {
-                remembered.put(draft, key, Known { expires, event })?;
+                remembered.put(draft, key, Known { expires, event, content: ContentHash::default() })?;
             }
         }
         Ok(())
+    }
+}
+
+/// Makes a delivery part of the journal.
+pub(super) fn put_delivery(draft: &mut Draft<'_>, delivery: Uuid, encoded: Vec<u8>) {
+    draft.writes.put(Space::Deliveries, keys::delivery(delivery), encoded);
+    draft.delta.deliveries += 1;
+    draft.delta.commits += 1;
+    draft.delta.last = Some(delivery);
+}
+
+/// Puts an event into the inbox, or among those that wait for their turn: `ordering` has its source's rules and its line.
+pub(super) fn put_in_its_place(
+    draft: &mut Draft<'_>,
+    source: &Arc<str>,
+    ordering: Option<(&SourceOrdering, Line)>,
+    event: EventId,
+    received_at: u64,
+) -> Result<(), JournalError> {
+    match ordering {
+        Some((rules, line)) => held::arrive(draft, &held::Arrival { source, rules, line, event, received_at }),
+        None => handoffs::add_to_inbox(draft, event, Marks::default()),
     }
 }
 
@@ -179,6 +245,10 @@ pub(super) fn replays(stored: Option<Vec<u8>>, event: EventId) -> Result<Option<
 struct Remembered(BTreeMap<u32, Vec<u8>>);
 
 impl Remembered {
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     fn put(&mut self, draft: &mut Draft<'_>, key: &IdempotencyKey, value: Known) -> Result<(), JournalError> {
         draft.delta.keys += i64::from(known(draft, key)?.is_none());
         draft.writes.put(Space::Idempotency, key.to_vec(), value.write());

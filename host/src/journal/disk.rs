@@ -1,6 +1,9 @@
 //! Room on the disk.
 
-use std::path::{Path, PathBuf};
+use std::{
+    io,
+    path::{Path, PathBuf},
+};
 
 /// The file system that the store is on.
 pub(super) struct Disk {
@@ -9,8 +12,8 @@ pub(super) struct Disk {
     free: FreeBytes,
 }
 
-/// Tells how many bytes may still be written at a path, where that is known.
-pub(super) type FreeBytes = Box<dyn Fn(&Path) -> Option<u64> + Send>;
+/// Tells how many bytes may still be written at a path.
+pub(super) type FreeBytes = Box<dyn Fn(&Path) -> io::Result<u64> + Send>;
 
 impl Disk {
     /// `headroom`: bytes to leave free.
@@ -18,9 +21,10 @@ impl Disk {
         Disk { path, headroom, free }
     }
 
-    /// Whether more than the headroom is free; if not, in words what is.
+    /// Whether more than the headroom is free; if not, in words what is. A path that cannot be asked has no room.
     pub(super) fn room(&self) -> Result<(), String> {
-        let Some(free) = (self.free)(&self.path) else { return Ok(()) };
+        let free = (self.free)(&self.path)
+            .map_err(|e| format!("the free space at {} cannot be asked for: {e}", self.path.display()))?;
         if free >= self.headroom {
             return Ok(());
         }
@@ -30,15 +34,8 @@ impl Disk {
     }
 }
 
-/// Bytes that may still be written where `path` is. `None` where the system does not say: then only a failed write tells.
-#[cfg(unix)]
-pub fn free_bytes(path: &Path) -> Option<u64> {
-    let stat = rustix::fs::statvfs(path).ok()?;
-    Some(stat.f_bavail.saturating_mul(stat.f_frsize))
-}
-
-/// As on Unix, where the system does not say.
-#[cfg(not(unix))]
-pub fn free_bytes(_: &Path) -> Option<u64> {
-    None
+/// Bytes that may still be written where `path` is.
+pub fn free_bytes(path: &Path) -> io::Result<u64> {
+    let stat = rustix::fs::statvfs(path)?;
+    Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
 }

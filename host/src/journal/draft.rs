@@ -37,6 +37,8 @@ pub(super) struct Draft<'a> {
     pub(super) wakes: Wakes,
     /// What became of events with an ordering key.
     pub(super) told: Vec<Told>,
+    /// A power cut may take the writes: the reply does not depend on them.
+    pub(super) may_be_lost: bool,
 }
 
 /// Whom to wake once a batch is applied.
@@ -83,6 +85,7 @@ impl<'a> Draft<'a> {
             delta: Delta::default(),
             wakes: Wakes::default(),
             told: Vec::new(),
+            may_be_lost: false,
         }
     }
 

@@ -44,11 +44,13 @@ pub(super) enum Space {
     Plugins = 16,
     /// In what versions on trial differ from those at work.
     Differences = 17,
+    /// Duplicates that were dropped, and may be admitted after all.
+    Duplicates = 18,
 }
 
 impl Space {
     /// How many there are.
-    pub(super) const COUNT: usize = 18;
+    pub(super) const COUNT: usize = 19;
 
     /// All of them, in the order of their numbers.
     pub(super) const ALL: [Space; Space::COUNT] = [
@@ -70,6 +72,7 @@ impl Space {
         Space::Replays,
         Space::Plugins,
         Space::Differences,
+        Space::Duplicates,
     ];
 
     /// Its name on disk and in messages.
@@ -93,6 +96,7 @@ impl Space {
             Space::Replays => "replays",
             Space::Plugins => "plugins",
             Space::Differences => "differences",
+            Space::Duplicates => "duplicates",
         }
     }
 }

@@ -68,6 +68,7 @@ impl Fjall {
             open(Space::Replays)?,
             open(Space::Plugins)?,
             open(Space::Differences)?,
+            open(Space::Duplicates)?,
         ];
         sync_names(dir)?;
         Ok(Fjall { db, spaces })

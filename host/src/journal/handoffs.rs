@@ -91,7 +91,7 @@ pub(super) fn redrive(draft: &mut Draft<'_>, id: &HandoffId) -> Result<bool, Jou
     if !matches!(before.state, HandoffState::Dead(_)) {
         return Ok(false);
     }
-    let after = Handoff { state: HandoffState::Pending(draft.now), tries: 0, ..before.clone() };
+    let after = Handoff { state: HandoffState::Pending(draft.hold_now), tries: 0, ..before.clone() };
     set(draft, id, Some(&before), after)?;
     match id.destination.as_str() {
         TRANSFORM => put_into_inbox(draft, id.event, Marks::default())?,
@@ -151,6 +151,9 @@ pub(super) fn hand_off_again(
 
 /// A destination's name that fits into a key.
 pub(super) fn check_name(destination: &str) -> Result<(), JournalError> {
+    if destination.is_empty() {
+        return Err(JournalError::Failed("a destination without a name".to_owned()));
+    }
     if destination.len() > keys::NAME_MAX {
         return Err(JournalError::Failed(format!("the destination's name has more than {} bytes", keys::NAME_MAX)));
     }
@@ -171,7 +174,7 @@ fn queue_anew(draft: &mut Draft<'_>, id: HandoffId, strand: Option<&Strand>) -> 
         }
         (place, _) => (place, true),
     };
-    let state = if is_first { HandoffState::Pending(draft.now) } else { HandoffState::Waiting(draft.now) };
+    let state = if is_first { HandoffState::Pending(draft.hold_now) } else { HandoffState::Waiting(draft.now) };
     let (attempts, left_out) =
         before.as_ref().map(|handoff| (handoff.attempts.clone(), handoff.left_out)).unwrap_or_default();
     set(draft, &id, before.as_ref(), Handoff { state, attempts, tries: 0, left_out, place })
@@ -193,6 +196,11 @@ fn set(
         if let Some((space, key)) = indexed(id, before.state) {
             draft.writes.delete(space, key);
         }
+    }
+    match (before.is_some_and(|before| waits(id, before.state)), waits(id, after.state)) {
+        (false, true) => draft.writes.put(Space::Queue, keys::waits(id), draft.hold_now.to_be_bytes().to_vec()),
+        (true, false) => draft.writes.delete(Space::Queue, keys::waits(id)),
+        _ => {}
     }
     draft.delta.change(name, counted(id, &after));
     if let Some((space, key)) = indexed(id, after.state) {
@@ -217,7 +225,7 @@ fn go_on(draft: &mut Draft<'_>, left: &HandoffId, place: Place) -> Result<(), Jo
     while let Some((next, place)) = strands::leave(draft, &last.0, &last.1)? {
         match get(draft, &next) {
             Ok(Some(waiting)) => {
-                let state = HandoffState::Pending(draft.now);
+                let state = HandoffState::Pending(draft.hold_now);
                 return set(draft, &next, Some(&waiting), Handoff { state, ..waiting.clone() });
             }
             // Nobody can say what it was; those behind it must not wait for it for ever.
@@ -234,13 +242,19 @@ fn go_on(draft: &mut Draft<'_>, left: &HandoffId, place: Place) -> Result<(), Jo
 pub(super) fn indexed(id: &HandoffId, state: HandoffState) -> Option<(Space, Vec<u8>)> {
     match state {
         // The inbox is the queue of these.
-        HandoffState::Pending(_) if [TRANSFORM, ORDERING].contains(&id.destination.as_str()) => None,
+        HandoffState::Pending(_) if !waits(id, state) => None,
         HandoffState::Pending(due) => Some((Space::Queue, keys::timed(due, id))),
         HandoffState::Dead(at) => Some((Space::Dead, keys::timed(at, id))),
         // The strand knows where it waits.
         HandoffState::Waiting(_) => None,
         HandoffState::Delivered(_) | HandoffState::Discarded(_) => None,
     }
+}
+
+/// Whether a handoff waits to be tried. That it does, and since when, stands in the queue's space, apart from when it is due.
+pub(super) fn waits(id: &HandoffId, state: HandoffState) -> bool {
+    let is_gateways_own = [TRANSFORM, ORDERING].contains(&id.destination.as_str());
+    !is_gateways_own && matches!(state, HandoffState::Pending(_) | HandoffState::Waiting(_))
 }
 
 /// What a handoff adds to the counters of its destination.

@@ -81,7 +81,7 @@ impl Heads {
 /// What all keys of the range begin with to which a key belongs; none when its range is not worked off from its front.
 fn of(space: Space, key: &[u8]) -> Option<&[u8]> {
     match space {
-        Space::Queue => Some(keys::destination_of(key)),
+        Space::Queue if keys::read_waits(key).is_none() => Some(keys::destination_of(key)),
         Space::HeldDue => Some(keys::held_line_of(key)),
         Space::Inbox if keys::is_in_order(key) => Some(&[]),
         _ => None,

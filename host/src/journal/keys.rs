@@ -200,9 +200,9 @@ pub(super) fn timed(time: u64, id: &HandoffId) -> Vec<u8> {
     key
 }
 
-/// Reads [`timed`].
+/// Reads [`timed`]; none for a key of [`waits`].
 pub(super) fn read_timed(key: &[u8]) -> Option<(u64, HandoffId)> {
-    let (length, rest) = key.split_first()?;
+    let (length, rest) = key.split_first().filter(|(length, _)| **length != BY_AGE)?;
     let (destination, rest) = rest.split_at_checked(usize::from(*length))?;
     let (time, rest) = rest.split_first_chunk()?;
     let (event, output) = rest.split_at_checked(EVENT)?;
@@ -212,6 +212,35 @@ pub(super) fn read_timed(key: &[u8]) -> Option<(u64, HandoffId)> {
         output: u16::from_be_bytes(output.try_into().ok()?),
     };
     Some((u64::from_be_bytes(*time), id))
+}
+
+/// In front of the keys of the queue's space that stand in the order of admission. Destinations have names, so no length
+/// is 0.
+const BY_AGE: u8 = 0;
+
+/// `0:1 length:1 destination delivery:16 index:2 output:2`: a handoff that waits, in the queue or in its strand.
+pub(super) fn waits(id: &HandoffId) -> Vec<u8> {
+    let mut key = waiting_for(&id.destination);
+    push_event(&mut key, id.event);
+    key.extend(id.output.to_be_bytes());
+    key
+}
+
+/// Reads [`waits`].
+pub(super) fn read_waits(key: &[u8]) -> Option<HandoffId> {
+    let (length, rest) = key.strip_prefix(&[BY_AGE])?.split_first()?;
+    let (destination, rest) = rest.split_at_checked(usize::from(*length))?;
+    let (event, output) = rest.split_at_checked(EVENT)?;
+    Some(HandoffId {
+        destination: String::from_utf8(destination.to_vec()).ok()?,
+        event: read_event(event)?,
+        output: u16::from_be_bytes(output.try_into().ok()?),
+    })
+}
+
+/// `0:1 length:1 destination`: what [`waits`] begins with.
+pub(super) fn waiting_for(destination: &str) -> Vec<u8> {
+    [&[BY_AGE], &of_destination(destination)[..]].concat()
 }
 
 /// `length:1 destination`; names of more than [`NAME_MAX`] bytes are refused before they come here.
@@ -252,6 +281,8 @@ pub(super) enum Due {
     Delivery = 1,
     /// What is known of an ordering key, by whose hash the entry is found.
     OrderingKey = 2,
+    /// A delivery of which something was dropped.
+    Duplicates = 3,
 }
 
 /// `kind:1 second:4 delivery:16`

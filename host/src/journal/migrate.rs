@@ -81,7 +81,7 @@ pub fn migrate(store: &Store, to: EngineKind, path: Option<&Path>) -> Result<Mig
     let (copied, _) = target.reopen(&sidecar)?;
     compare(&*engine, &*copied)?;
     drop(copied);
-    seal::write(&target.path, to).map_err(failed)?;
+    seal::write(target.home.held_path(), to).map_err(failed)?;
     drop(engine);
     if path.is_none() {
         remove_dir(&opener.directory()).map_err(failed)?;

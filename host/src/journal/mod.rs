@@ -3,15 +3,19 @@
 //! The stages before it hand over a [`Commit`]; the stages behind it ask what is waiting and record what happened.
 //! Nothing outside this module knows the name of an engine or the layout of a record.
 
+mod claim_refs;
+mod clock;
 mod commit;
 mod differences;
 mod disk;
 mod draft;
+mod duplicates;
 mod engine;
 mod fjall;
 mod handoffs;
 mod heads;
 mod held;
+mod home;
 mod ids;
 mod keys;
 mod migrate;
@@ -30,6 +34,7 @@ mod sidecar;
 mod sled;
 mod state;
 mod strands;
+mod suspects;
 mod sweep;
 mod types;
 mod writer;
@@ -46,16 +51,21 @@ use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
 use self::{
+    clock::Clocks,
     commit::Prepared,
     draft::Draft,
     engine::Space,
     keys::ClaimEntry,
-    shared::{Clocks, Shared},
+    shared::Shared,
+    suspects::Suspects,
     writer::{Kind, Request, Task, Writer},
 };
 pub use self::{
     differences::{KeptDifference, KeptTrial, TrialCounts, TrialNote},
     disk::free_bytes,
+    duplicates::{
+        AdmittedByHand, DroppedContent, DroppedEvent, Duplicate, DuplicateFilter, DuplicateOrder, Recurrences,
+    },
     handoffs::{FIRST_ATTEMPTS, ORDERING, TRANSFORM},
     migrate::{MigrateError, Migrated, migrate},
     open::{OpenError, is_there},
@@ -65,6 +75,7 @@ pub use self::{
     repair::{AcceptedLoss, accept_loss},
     sealed::{Sealed, SealedId},
     shared::Health,
+    suspects::TransformMark,
     types::*,
 };
 use crate::{
@@ -92,6 +103,9 @@ struct Handle {
     requests: mpsc::Sender<Request>,
     permits: Arc<Semaphore>,
     metrics: JournalMetrics,
+    /// How long deliveries are kept.
+    retention: Duration,
+    suspects: Arc<Suspects>,
     /// Dropped with the handle, which tells the sweeper to stop.
     _sweeping: mpsc::Sender<()>,
 }
@@ -105,16 +119,28 @@ impl Journal {
     fn open_with(store: &Store, clocks: impl Into<Clocks>, free: disk::FreeBytes) -> Result<Journal, OpenError> {
         let open::Opened { engine, books, opener, sidecar } = open::open(store)?;
         let shared = Arc::new(Shared::new(engine, books.clone(), clocks.into()));
+        let waits = |event| held::stage(&shared, event).is_ok_and(|stage| stage.is_some());
+        let suspects = Suspects::open(opener.home.held_path(), waits).map(Arc::new);
+        let suspects = suspects.map_err(|e| opener.error(e.into()))?;
         let (requests, waiting) = mpsc::channel();
         let (_sweeping, stop) = mpsc::channel();
         let disk = disk::Disk::new(store.path.clone(), store.headroom, free);
         let metrics = JournalMetrics::new();
         let commits_per_batch = metrics.batch.clone();
-        let writer =
-            Writer { shared: shared.clone(), requests: waiting, opener, disk, sidecar, books, commits_per_batch };
+        let writer = Writer {
+            shared: shared.clone(),
+            requests: waiting,
+            opener,
+            disk,
+            sidecar,
+            books,
+            commits_per_batch,
+            time_noted: Instant::now(),
+        };
         let permits = Arc::new(Semaphore::new(WAITING));
-        let handle = Arc::new(Handle { shared, requests, permits, metrics, _sweeping });
-        let (sweep, retention) = (Arc::downgrade(&handle), store.retention);
+        let retention = store.retention;
+        let handle = Arc::new(Handle { shared, requests, permits, metrics, suspects, retention, _sweeping });
+        let sweep = Arc::downgrade(&handle);
         let spawned =
             thread::Builder::new().name("journal-writer".to_owned()).spawn(move || writer.run()).and_then(|_| {
                 let sweeper = thread::Builder::new().name("journal-sweeper".to_owned());
@@ -124,17 +150,23 @@ impl Journal {
         Ok(Journal(handle))
     }
 
-    /// Makes a delivery's events durable, those whose keys are new, in one atomic, group-committed, fsynced write.
+    /// What became of the events of [`Journal::take_in`].
     pub async fn commit(&self, commit: Commit) -> Result<Vec<Admitted>, JournalError> {
-        let prepared = Prepared::new(commit)?;
+        Ok(self.take_in(commit).await?.events)
+    }
+
+    /// Makes a delivery's events durable, those whose keys are new, in one atomic, group-committed, fsynced write. What is
+    /// dropped is recorded in the same write; where nothing is new that is not synced, and survives the process.
+    pub async fn take_in(&self, commit: Commit) -> Result<Committed, JournalError> {
+        let prepared = Prepared::new(commit, self.0.retention)?;
         let began = Instant::now();
-        let admitted = self.write(Kind::Admission, move |draft| prepared.write(draft)).await;
-        match &admitted {
+        let committed = self.write(Kind::Admission, move |draft| prepared.write(draft)).await;
+        match &committed {
             Ok(_) => self.0.metrics.commit.record(began.elapsed()),
             Err(JournalError::Full(_)) => self.0.metrics.full.increment(1),
             Err(_) => self.0.metrics.failed.increment(1),
         }
-        admitted
+        committed
     }
 
     /// Events that wait to be transformed and routed, in their order, behind the ticket `after`.
@@ -224,7 +256,9 @@ impl Journal {
         outputs: Vec<CloudEvent>,
         to: Vec<(String, u16)>,
     ) -> Result<(), JournalError> {
-        self.write(Kind::Progress, move |draft| handoffs::fan_out(draft, event, &outputs, to, None)).await
+        self.write(Kind::Progress, move |draft| handoffs::fan_out(draft, event, &outputs, to, None)).await?;
+        self.0.suspects.clear(event);
+        Ok(())
     }
 
     /// As [`Journal::fan_out`], for an event whose handoffs go out one after the other with those of its strand: each is
@@ -236,16 +270,32 @@ impl Journal {
         to: Vec<(String, u16)>,
         strand: Strand,
     ) -> Result<(), JournalError> {
-        self.write(Kind::Progress, move |draft| handoffs::fan_out(draft, event, &outputs, to, Some(strand))).await
+        self.write(Kind::Progress, move |draft| handoffs::fan_out(draft, event, &outputs, to, Some(strand))).await?;
+        self.0.suspects.clear(event);
+        Ok(())
     }
 
     /// Takes an event out of the inbox that could not be transformed: a dead letter of the pseudo-destination
     /// [`TRANSFORM`].
     pub async fn fan_out_failed(&self, event: EventId, reason: String) -> Result<(), JournalError> {
-        self.write(Kind::Progress, move |draft| handoffs::fan_out_failed(draft, event, reason)).await
+        self.write(Kind::Progress, move |draft| handoffs::fan_out_failed(draft, event, reason)).await?;
+        self.0.suspects.clear(event);
+        Ok(())
     }
 
-    /// Handoffs of a destination in the order of their due times, those after `after`, at most `limit`: (due, id).
+    /// Marks an event whose transformation begins, until the mark is dropped: should the process die meanwhile, the next one
+    /// knows what it was at. None where that cannot be noted.
+    pub fn mark_transform(&self, event: EventId) -> Option<TransformMark> {
+        self.0.suspects.mark(event)
+    }
+
+    /// How many processes have died while they transformed an event that is still in the inbox.
+    pub fn transform_deaths(&self, event: EventId) -> u8 {
+        self.0.suspects.deaths(event)
+    }
+
+    /// Handoffs of a destination in the order of their due times, those after `after`, at most `limit`: (due, id). Due
+    /// times are those of [`Journal::wait_time`].
     pub fn queue(
         &self,
         destination: &str,
@@ -254,6 +304,22 @@ impl Journal {
     ) -> Result<Vec<(u64, HandoffId)>, JournalError> {
         handoffs::check_name(destination)?;
         read::queue(&self.0.shared, destination, after, limit)
+    }
+
+    /// The time in milliseconds since the epoch, as the store goes by it: the system's clock without its jumps.
+    pub fn now(&self) -> u64 {
+        self.0.shared.now()
+    }
+
+    /// Where the clock stands by which handoffs wait, in milliseconds. It passes only while the store is open, goes on after
+    /// a restart, and does not heed the system's clock.
+    pub fn wait_time(&self) -> u64 {
+        self.0.shared.hold_clock.now()
+    }
+
+    /// Where a handoff stands, with all times in milliseconds since the epoch: for operators.
+    pub fn told(&self, state: HandoffState) -> HandoffState {
+        self.0.shared.told(state)
     }
 
     /// Woken whenever something new was queued for the destination.
@@ -381,16 +447,17 @@ impl Journal {
     }
 
     async fn move_all_dead(&self, destination: &str, step: MoveDead) -> Result<usize, JournalError> {
-        let begun = self.0.shared.now();
         let mut moved = 0;
+        // What dies meanwhile is not meant.
+        let Some(last) = orders::last_dead(&*self.0.shared.engine()?, destination)? else { return Ok(moved) };
         let mut after = None;
         loop {
             let page = self.dead_letters(Some(destination), after.as_ref(), DEAD_PAGE)?;
-            let ids: Vec<HandoffId> = page.items.into_iter().filter(|(at, _)| *at <= begun).map(|(_, id)| id).collect();
-            let last = ids.len() < DEAD_PAGE;
+            let ids: Vec<HandoffId> = page.items.into_iter().filter(|one| *one <= last).map(|(_, id)| id).collect();
+            let is_last = ids.len() < DEAD_PAGE;
             moved += self.move_dead(ids, step).await?;
             match page.next {
-                Some(next) if !last => after = Some(next),
+                Some(next) if !is_last => after = Some(next),
                 _ => return Ok(moved),
             }
         }

@@ -1,8 +1,7 @@
 //! Opening a store: whose it is, which engine made it, whether it is whole.
 
 use std::{
-    fs::{File, TryLockError},
-    io::{self, Write},
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::Arc,
@@ -11,6 +10,7 @@ use std::{
 use super::{
     engine::{Batch, Durability, Engine, EngineError, Space},
     fjall::Fjall,
+    home::Home,
     rewrite::rewrite_log,
     seal::{self, Seal, SealError},
     sidecar::{Acknowledged, Sidecar},
@@ -117,7 +117,7 @@ pub(super) struct Opener {
     pub(super) kind: EngineKind,
     pub(super) cache: u64,
     /// Held as long as the store is open.
-    lock: Arc<Lock>,
+    pub(super) home: Arc<Home>,
 }
 
 /// An opened store.
@@ -139,9 +139,10 @@ pub(super) fn open(store: &Store) -> Result<Opened, OpenError> {
 pub(super) fn prepare(store: &Store) -> Result<(Opener, Sidecar), OpenError> {
     let opener = Opener::take(store)?;
     let unusable = |e: io::Error| OpenError::Unusable { path: store.path.clone(), reason: e.to_string() };
-    let noted = store.path.join(ACKNOWLEDGED);
+    let path = opener.home.held_path();
+    let noted = path.join(ACKNOWLEDGED);
     let acknowledged_before = noted.exists();
-    match seal::read(&store.path) {
+    match seal::read(path) {
         Ok(Some(seal)) => opener.check_seal(&seal)?,
         Ok(None) if acknowledged_before => {
             return Err(opener.damaged(format!("its file `{}` is missing", seal::FILE)));
@@ -160,21 +161,18 @@ pub(super) fn prepare(store: &Store) -> Result<(Opener, Sidecar), OpenError> {
 impl Opener {
     /// Makes and locks the directory.
     pub(super) fn take(store: &Store) -> Result<Opener, OpenError> {
-        let path = store.path.clone();
-        std::fs::create_dir_all(&path)
-            .map_err(|e| OpenError::Unusable { path: path.clone(), reason: e.to_string() })?;
-        let lock = Arc::new(Lock::take(&path)?);
-        Ok(Opener { path, kind: store.engine, cache: store.cache, lock })
+        let home = Arc::new(Home::take(&store.path)?);
+        Ok(Opener { path: store.path.clone(), kind: store.engine, cache: store.cache, home })
     }
 
     /// The same store on another engine.
     pub(super) fn with_engine(&self, kind: EngineKind) -> Opener {
-        Opener { path: self.path.clone(), kind, cache: self.cache, lock: self.lock.clone() }
+        Opener { path: self.path.clone(), kind, cache: self.cache, home: self.home.clone() }
     }
 
     /// Where an engine keeps its files.
     pub(super) fn directory(&self) -> PathBuf {
-        self.path.join(engine_name(self.kind))
+        self.home.held_path().join(engine_name(self.kind))
     }
 
     /// Opens the engine and makes sure that nothing acknowledged is missing.
@@ -221,7 +219,7 @@ impl Opener {
         let books = Books::default().enter(&Delta::default(), &mut batch).map_err(|e| self.damaged(e.to_string()))?;
         engine.apply(batch, books.state.batch, Durability::Power).map_err(|e| self.error(e))?;
         drop(engine);
-        seal::write(&self.path, self.kind).map_err(unusable)
+        seal::write(self.home.held_path(), self.kind).map_err(unusable)
     }
 
     /// Compares what the store has with what was acknowledged, and its spaces with each other.
@@ -281,58 +279,5 @@ pub(super) fn remove_dir(dir: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(dir) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         _ => Ok(()),
-    }
-}
-
-/// The lock file: held by one process, whose id it tells.
-#[derive(Debug)]
-struct Lock {
-    file: File,
-}
-
-impl Drop for Lock {
-    /// Closing the file is not enough: a process that is being started has a copy of it for a moment, and with it the lock.
-    fn drop(&mut self) {
-        let _ = self.file.unlock();
-    }
-}
-
-impl Lock {
-    fn take(path: &Path) -> Result<Lock, OpenError> {
-        let unusable = |e: io::Error| OpenError::Unusable { path: path.to_owned(), reason: e.to_string() };
-        let file = path.join("lock");
-        let mut open =
-            File::options().read(true).write(true).create(true).truncate(false).open(&file).map_err(unusable)?;
-        match open.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::Error(e)) => return Err(unusable(e)),
-            Err(TryLockError::WouldBlock) => {
-                let pid = std::fs::read_to_string(&file).unwrap_or_default();
-                let holder = match pid.trim() {
-                    "" => "another process".to_owned(),
-                    pid => format!("process {pid}"),
-                };
-                return Err(OpenError::InUse { path: path.to_owned(), holder });
-            }
-        }
-        let pid = format!("{}\n", std::process::id());
-        open.set_len(0).and_then(|()| open.write_all(pid.as_bytes())).map_err(unusable)?;
-        Ok(Lock { file: open })
-    }
-}
-
-#[cfg(test)]
-#[allow(clippy::unwrap_used)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_lock_that_is_let_go_of_is_free_whoever_has_a_copy_of_its_file() {
-        let dir = tempfile::tempdir().unwrap();
-        let lock = Lock::take(dir.path()).unwrap();
-        assert!(matches!(Lock::take(dir.path()), Err(OpenError::InUse { .. })));
-        let _copy = lock.file.try_clone().unwrap();
-        drop(lock);
-        assert!(Lock::take(dir.path()).is_ok());
     }
 }

@@ -1,6 +1,6 @@
 //! What operators ask: lists of events and dead letters, figures, and orders to send something again.
 
-use std::{collections::BTreeMap, ops::ControlFlow};
+use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
 
 use serde::{Deserialize, Serialize};
 
@@ -15,9 +15,9 @@ use super::{
 };
 
 /// Deliveries that one page looks at when most do not match, so that a page always comes soon.
-const PAGE_EFFORT: usize = 10_000;
+pub(super) const PAGE_EFFORT: usize = 10_000;
 
-/// Handoffs at the head of a queue among which the oldest event is looked for.
+/// Handoffs that wait, those that were admitted first, among which the one is looked for that has been waiting longest.
 const OLDEST_AMONG: usize = 256;
 
 /// A part of a list.
@@ -122,8 +122,8 @@ pub struct DestinationStats {
     pub waiting: u64,
     /// Of its dead letters, those that block a strand.
     pub blocking: u64,
-    /// When the oldest event among the 256 soonest due of its queue was admitted, in milliseconds since the epoch.
-    pub oldest: Option<u64>,
+    /// How long the oldest of the queued ones has been waiting: the one among the 256 that were admitted first.
+    pub oldest: Option<Duration>,
 }
 
 /// The figures as they are now: the counters are kept up to date, nothing is counted.
@@ -132,8 +132,8 @@ pub(super) fn stats(shared: &Shared) -> Result<Stats, JournalError> {
     let books = shared.books();
     let mut destinations = BTreeMap::new();
     for (name, counts) in &books.destinations {
-        let head = read::queue(shared, name, None, OLDEST_AMONG)?;
-        let oldest = head.iter().map(|(_, id)| ids::time_of(id.event.delivery)).min();
+        let since = read::waiting_since(&*engine, name, OLDEST_AMONG)?.into_iter().min();
+        let oldest = since.map(|since| Duration::from_millis(shared.hold_clock.now().saturating_sub(since)));
         let Counts { queued, dead, waiting, blocking } = *counts;
         destinations.insert(name.clone(), DestinationStats { queued, dead, waiting, blocking, oldest });
     }
@@ -159,7 +159,7 @@ pub(super) fn events(shared: &Shared, filter: &EventFilter) -> Result<Page<Event
     engine.scan(Space::Deliveries, &range(filter), direction(filter), &mut |key, value| {
         let Some(delivery) = keys::read_delivery(key) else { return ControlFlow::Continue(()) };
         seen += 1;
-        match summaries(&*engine, delivery, value, filter) {
+        match summaries(shared, &*engine, delivery, value, filter) {
             Ok(found) => page.items.extend(found),
             // Nobody can say what events it had: it is left out here, and named in the log.
             Err(e @ JournalError::Damaged(..)) => tracing::error!("{e}"),
@@ -215,6 +215,7 @@ fn range(filter: &EventFilter) -> KeyRange {
 
 /// The events of a delivery that the filter lets through, in its order.
 fn summaries(
+    shared: &Shared,
     engine: &dyn Engine,
     delivery: uuid::Uuid,
     value: &[u8],
@@ -231,7 +232,8 @@ fn summaries(
         if filter.after.is_some_and(|after| after.delivery == delivery && index <= after.index) {
             continue;
         }
-        let (state, handoffs) = standing(engine, id)?;
+        let (state, mut handoffs) = standing(engine, id)?;
+        handoffs.iter_mut().for_each(|(_, state)| *state = shared.told(*state));
         if filter.state.is_none_or(|wanted| wanted == state) {
             found.push(EventSummary {
                 id,
@@ -314,6 +316,18 @@ pub(super) fn dead_letters(
     let items = read::collect(engine, Space::Dead, &range, limit, keys::read_timed)?;
     let next = if items.len() == limit { items.last().cloned() } else { None };
     Ok(Page { items, next })
+}
+
+/// The dead letter of a destination that died last.
+pub(super) fn last_dead(engine: &dyn Engine, destination: &str) -> Result<Option<TimedHandoff>, JournalError> {
+    check_name(destination)?;
+    let range = keys::prefix(keys::of_destination(destination));
+    let mut last = None;
+    engine.scan(Space::Dead, &range, Direction::Backward, &mut |key, _| {
+        last = keys::read_timed(key);
+        ControlFlow::Break(())
+    })?;
+    Ok(last)
 }
 
 /// Which outputs of an event to hand to these destinations again: those that were routed there before, else all.

@@ -43,6 +43,13 @@ pub(super) fn queue(
     }
 }
 
+/// Since when the handoffs wait that are for a destination, by the clock for waiting: those that were admitted first, at
+/// most `limit`.
+pub(super) fn waiting_since(engine: &dyn Engine, destination: &str, limit: usize) -> Result<Vec<u64>, JournalError> {
+    let range = keys::prefix(keys::waiting_for(destination));
+    entries(engine, Space::Queue, &range, limit, |_, value| value.try_into().ok().map(u64::from_be_bytes))
+}
+
 /// The first `limit` entries of a range that is worked off from its front; `of` is what all its keys begin with, as
 /// [`super::heads`] knows it.
 pub(super) fn from_head<K>(

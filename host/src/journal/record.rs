@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::{
     keys::HeldAt,
-    types::{EventId, Handoff, JournalError, KeptDelivery, Marks, Replays},
+    types::{ContentHash, EventId, Handoff, JournalError, KeptDelivery, Marks, Replays},
 };
 use crate::reorder::KeyState;
 
@@ -88,7 +88,7 @@ pub(super) fn read<R: Record>(bytes: &[u8], key: &impl std::fmt::Display) -> Res
 }
 
 /// A delivery on its way into the store, encoded by whoever brings it, since the writer has better things to do.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct EncodedDelivery {
     head: Vec<u8>,
     events: Vec<Vec<u8>>,
@@ -100,6 +100,14 @@ pub(super) struct StoredDelivery {
     pub(super) delivery: KeptDelivery,
     /// Those events of it that were new, each with its place in the delivery.
     pub(super) events: Vec<(u16, Admission)>,
+}
+
+impl StoredDelivery {
+    /// The delivery and one of its events; none when that is not kept with it.
+    pub(super) fn take(self, index: u16) -> Option<(KeptDelivery, Admission)> {
+        let (_, admission) = self.events.into_iter().find(|(kept, _)| *kept == index)?;
+        Some((self.delivery, admission))
+    }
 }
 
 impl EncodedDelivery {
@@ -115,6 +123,12 @@ impl EncodedDelivery {
         Ok(EncodedDelivery { head, events: events.map_err(|e| unwritable(KIND, &e))? })
     }
 
+    /// Bytes that it takes with all its events, at most.
+    pub(super) fn bytes(&self) -> u64 {
+        let events: usize = self.events.iter().map(|event| 2 + event.len()).sum();
+        (self.head.len() + events) as u64
+    }
+
     /// `version:1 delivery { index:2 admission }*`: the delivery with the events that are new.
     pub(super) fn finish(self, new: &[u16]) -> Vec<u8> {
         let mut bytes = self.head;
@@ -128,11 +142,19 @@ impl EncodedDelivery {
     }
 }
 
-/// Reads [`EncodedDelivery::finish`].
+/// A delivery with one event, which has that place in it.
+pub(super) fn write_delivery(delivery: &KeptDelivery, index: u16, event: &Admission) -> Result<Vec<u8>, JournalError> {
+    let EncodedDelivery { head: mut bytes, events } = EncodedDelivery::new(delivery, [event])?;
+    bytes.extend(index.to_be_bytes());
+    events.iter().for_each(|event| bytes.extend(event));
+    Ok(bytes)
+}
+
+/// Reads [`EncodedDelivery::finish`] and [`write_delivery`].
 pub(super) fn read_delivery(bytes: &[u8], id: Uuid) -> Result<StoredDelivery, JournalError> {
     const KIND: &str = "delivery";
     let rest = versioned(bytes, KIND, &id)?;
-    let (delivery, mut rest) = postcard::take_from_bytes(rest).map_err(|e| damaged(KIND, &id, &e))?;
+    let (delivery, mut rest) = postcard::take_from_bytes::<KeptDelivery>(rest).map_err(|e| damaged(KIND, &id, &e))?;
     let mut events = Vec::new();
     while !rest.is_empty() {
         let (index, event) = rest.split_first_chunk().ok_or_else(|| damaged(KIND, &id, &"it ends too early"))?;
@@ -140,31 +162,36 @@ pub(super) fn read_delivery(bytes: &[u8], id: Uuid) -> Result<StoredDelivery, Jo
         events.push((u16::from_be_bytes(*index), event));
         rest = behind;
     }
-    Ok(StoredDelivery { delivery, events })
+    Ok(StoredDelivery { delivery: delivery.with_decoded(), events })
 }
 
-/// What the idempotency space holds under a key: `version:1 expires:8 delivery:16 index:2`.
+/// What the idempotency space holds under a key: `version:1 expires:8 delivery:16 index:2 content:16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     /// Milliseconds since the epoch; from then on the key counts as new.
     pub(super) expires: u64,
     /// The event that came first.
     pub(super) event: EventId,
+    /// What that event said; zeros under a signature, which may have verified several events.
+    pub(super) content: ContentHash,
 }
 
 impl Known {
     pub(super) fn write(&self) -> Vec<u8> {
-        let mut bytes = Vec::with_capacity(27);
+        let mut bytes = Vec::with_capacity(43);
         bytes.push(VERSION);
         bytes.extend(self.expires.to_be_bytes());
         bytes.extend(super::keys::event(self.event));
+        bytes.extend(self.content);
         bytes
     }
 
     pub(super) fn read(bytes: &[u8], key: &impl std::fmt::Display) -> Result<Known, JournalError> {
         let known = || {
             let (expires, event) = versioned(bytes, "idempotency key", key).ok()?.split_first_chunk()?;
-            Some(Known { expires: u64::from_be_bytes(*expires), event: super::keys::read_event(event)? })
+            let (event, content) = event.split_last_chunk()?;
+            let expires = u64::from_be_bytes(*expires);
+            Some(Known { expires, event: super::keys::read_event(event)?, content: *content })
         };
         known().ok_or_else(|| damaged("idempotency key", key, &"wrong version or length"))
     }

@@ -6,8 +6,9 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::{
+    duplicates,
     engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space},
-    handoffs::indexed,
+    handoffs::{indexed, waits},
     keys, open,
     open::{OpenError, Opener},
     record::{self, HeldEvent, Known, Whereabouts},
@@ -42,7 +43,9 @@ pub fn accept_loss(store: &Store) -> Result<AcceptedLoss, OpenError> {
         let batch = last_batch(&*engine, &books.state)?.max(sidecar.last().batch);
         let tickets = books.state.tickets.max(last_ticket(&*engine)?);
         let retained = books.state.retained;
-        let mut mender = Mender { engine: &*engine, retained, batch, tickets, done: AcceptedLoss::default() };
+        let hold_time = books.state.hold_time;
+        let mut mender =
+            Mender { engine: &*engine, retained, batch, tickets, hold_time, done: AcceptedLoss::default() };
         mender.keys()?;
         mender.held()?;
         mender.inbox()?;
@@ -51,6 +54,7 @@ pub fn accept_loss(store: &Store) -> Result<AcceptedLoss, OpenError> {
         mender.index(Space::Dead)?;
         mender.handoffs()?;
         mender.deliveries()?;
+        mender.duplicates()?;
         let state = mender.close(&books.state)?;
         Ok((mender.done, state))
     };
@@ -92,6 +96,8 @@ struct Mender<'a> {
     batch: u64,
     /// The last ticket given out.
     tickets: u64,
+    /// Where the clock stands by which work waits.
+    hold_time: u64,
     done: AcceptedLoss,
 }
 
@@ -165,6 +171,13 @@ impl Mender<'_> {
     /// Entries of the queues or of the dead letters that are not where their handoff says.
     fn index(&mut self, space: Space) -> Result<(), JournalError> {
         self.each(space, |mender, key, _, batch| {
+            if let Some(id) = keys::read_waits(key) {
+                let waits = mender.handoff(&id)?.is_some_and(|handoff| waits(&id, handoff.state));
+                if !waits || !mender.has(id.event.delivery)? {
+                    batch.delete(space, key.to_vec());
+                }
+                return Ok(());
+            }
             let there = match keys::read_timed(key) {
                 Some((_, id)) if mender.has(id.event.delivery)? => {
                     mender.handoff(&id)?.and_then(|h| indexed(&id, h.state))
@@ -192,9 +205,13 @@ impl Mender<'_> {
             if handoff.place.take().is_some() {
                 // Of what waited, the first has been waiting longest: that is the order in which they are due now.
                 if let HandoffState::Waiting(since) = handoff.state {
-                    handoff.state = HandoffState::Pending(since);
+                    let age = crate::clock::now_ms().saturating_sub(since);
+                    handoff.state = HandoffState::Pending(mender.hold_time.saturating_sub(age));
                 }
                 batch.put(Space::Handoffs, key.to_vec(), record::write(&handoff)?);
+            }
+            if waits(&id, handoff.state) && mender.engine.get(Space::Queue, &keys::waits(&id))?.is_none() {
+                batch.put(Space::Queue, keys::waits(&id), mender.hold_time.to_be_bytes().to_vec());
             }
             if let Some((space, at)) = indexed(&id, handoff.state)
                 && mender.engine.get(space, &at)?.is_none()
@@ -221,6 +238,15 @@ impl Mender<'_> {
             }
             Ok(())
         })
+    }
+
+    /// What points at dropped duplicates.
+    fn duplicates(&mut self) -> Result<(), JournalError> {
+        for batch in duplicates::rebuilt(self.engine)? {
+            self.batch += 1;
+            self.engine.apply(batch, self.batch, Durability::Process)?;
+        }
+        Ok(())
     }
 
     /// Counts everything anew and writes the books, durably.

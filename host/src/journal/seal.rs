@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! hookgate store
-//! format = 2
+//! format = 3
 //! engine = fjall
 //! ```
 
@@ -22,7 +22,7 @@ use crate::config::EngineKind;
 pub(super) const FILE: &str = "store";
 
 /// The format that is written and read. Older ones were never released.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 const TITLE: &str = "hookgate store";
 

@@ -11,72 +11,19 @@ use std::{
 
 use serde::Serialize;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
-use super::{engine::Engine, heads::Heads, state::Books, types::JournalError};
+use super::{
+    clock::{CalmClock, Clocks, WaitClock},
+    engine::Engine,
+    heads::Heads,
+    ids,
+    state::Books,
+    types::{HandoffState, JournalError},
+};
 
 /// How long closing waits for reads that are under way.
 const READS_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Tells the time in milliseconds since the epoch.
-pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
-
-/// The system's clock.
-pub(super) fn system_clock() -> Clock {
-    Arc::new(|| {
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
-}
-
-/// The clocks of a journal.
-#[derive(Clone)]
-pub(super) struct Clocks {
-    /// Tells what time it is, in milliseconds since the epoch; it may be set at any time.
-    pub(super) wall: Clock,
-    /// Tells how time passes, in milliseconds from anywhere.
-    pub(super) steady: Clock,
-}
-
-impl Clocks {
-    /// The system's.
-    pub(super) fn system() -> Clocks {
-        let begun = Instant::now();
-        let steady = move || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-        Clocks { wall: system_clock(), steady: Arc::new(steady) }
-    }
-}
-
-/// One clock for both, which a test sets.
-impl From<Clock> for Clocks {
-    fn from(clock: Clock) -> Clocks {
-        Clocks { wall: clock.clone(), steady: clock }
-    }
-}
-
-/// The clock that held events wait by. It goes on where it stood when the store was closed and never goes back: whoever
-/// sets the system's clock releases nothing too early and holds nothing longer, and what was under way during a stop still
-/// finds its turn.
-pub(super) struct HoldClock {
-    steady: Clock,
-    /// The time, and what the steady clock said then.
-    at: Mutex<(u64, u64)>,
-}
-
-impl HoldClock {
-    pub(super) fn from(hold_time: u64, steady: Clock) -> Self {
-        let now = steady();
-        HoldClock { steady, at: Mutex::new((hold_time, now)) }
-    }
-
-    /// In milliseconds.
-    pub(super) fn now(&self) -> u64 {
-        let mut at = lock(&self.at);
-        let now = (self.steady)();
-        at.0 += now.saturating_sub(at.1);
-        at.1 = now;
-        at.0
-    }
-}
 
 /// How the store does.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -89,13 +36,15 @@ pub enum Health {
     Full(String),
     /// A write failed; it is being opened again.
     Reopening(String),
-    /// It is closed for good: the gateway stops, or acknowledged commits are missing.
+    /// It is closed for good: the gateway stops, acknowledged commits are missing, or the store's directory is another one.
     Closed(String),
 }
 
 pub(super) struct Shared {
-    pub(super) clock: Clock,
-    pub(super) hold_clock: HoldClock,
+    /// Tells when events come and when what is kept expires.
+    pub(super) clock: CalmClock,
+    /// Tells when held events and queued handoffs are due.
+    pub(super) hold_clock: WaitClock,
     /// When the next look at held events is due, by their clock.
     pub(super) next_release: AtomicU64,
     /// `None` while it is being opened again.
@@ -113,9 +62,10 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn new(engine: Arc<dyn Engine>, books: Books, clocks: Clocks) -> Self {
+        let last = Some(books.state.last).filter(|last| *last != Uuid::nil()).map(ids::time_of);
         Shared {
-            clock: clocks.wall,
-            hold_clock: HoldClock::from(books.state.hold_time, clocks.steady),
+            hold_clock: WaitClock::from(books.state.hold_time, clocks.steady.clone()),
+            clock: CalmClock::new(clocks, last),
             next_release: AtomicU64::new(u64::MAX),
             engine: RwLock::new(Some(engine)),
             health: RwLock::default(),
@@ -129,7 +79,17 @@ impl Shared {
     }
 
     pub(super) fn now(&self) -> u64 {
-        (self.clock)()
+        self.clock.now()
+    }
+
+    /// Where a handoff stands, with all times in milliseconds since the epoch.
+    pub(super) fn told(&self, state: HandoffState) -> HandoffState {
+        match state {
+            HandoffState::Pending(due) => {
+                HandoffState::Pending(self.now().saturating_add(due).saturating_sub(self.hold_clock.now()))
+            }
+            told => told,
+        }
     }
 
     /// The engine, or why there is none just now.
@@ -137,7 +97,8 @@ impl Shared {
         let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner).clone();
         engine.ok_or_else(|| match self.health() {
             Health::Full(why) => JournalError::Full(why),
-            Health::Reopening(why) | Health::Closed(why) => JournalError::Failed(why),
+            Health::Reopening(why) => JournalError::Failed(why),
+            Health::Closed(why) => JournalError::Closed(why),
             Health::Ready => JournalError::Failed("it is being opened again".to_owned()),
         })
     }

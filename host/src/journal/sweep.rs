@@ -18,10 +18,11 @@ use tokio::sync::oneshot;
 use uuid::Uuid;
 
 use super::{
-    Handle, Journal,
+    Handle, Journal, claim_refs,
     commit::{known, second_after},
     differences,
     draft::Draft,
+    duplicates,
     engine::{Direction, Engine, KeyRange, Space},
     held, ids,
     keys::{self, ClaimEntry, Due},
@@ -46,13 +47,14 @@ pub(super) struct Swept {
     pub(super) keys: u64,
     pub(super) deliveries: u64,
     pub(super) ordering_keys: u64,
+    pub(super) duplicates: u64,
 }
 
 /// Where the last pass ended.
 #[derive(Default)]
 pub(super) struct Sweeper {
     /// The last pass saw all that was due by then, in seconds since the epoch.
-    seen: [u32; 3],
+    seen: [u32; 4],
     /// Called between the look at deliveries and the write, where tests have something happen.
     #[cfg(test)]
     pub(super) before_write: Option<Box<dyn FnOnce()>>,
@@ -63,8 +65,13 @@ pub(super) fn run(journal: &Weak<Handle>, stop: &Receiver<()>, retention: Durati
     let mut sweeper = Sweeper::default();
     while stop.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
         let Some(handle) = journal.upgrade() else { return };
-        if let Err(e) = sweeper.pass(&Journal(handle), retention) {
-            tracing::warn!("the sweeper could not finish and will try again: {e}");
+        if !handle.shared.clock.is_sure() {
+            continue;
+        }
+        match sweeper.pass(&Journal(handle), retention) {
+            Ok(_) => {}
+            Err(JournalError::Closed(_)) => return,
+            Err(e) => tracing::warn!("the sweeper could not finish and will try again: {e}"),
         }
     }
 }
@@ -77,10 +84,11 @@ impl Sweeper {
         swept.deliveries += self.aged(journal, now, retention)?;
         swept.deliveries += self.finished_late(journal, now)?;
         swept.ordering_keys = self.ordering_keys(journal, now)?;
+        swept.duplicates = self.duplicates(journal, now)?;
         trials(journal, now, retention)?;
         if swept != Swept::default() {
-            let Swept { keys, deliveries, ordering_keys } = swept;
-            tracing::debug!(keys, deliveries, ordering_keys, "swept");
+            let Swept { keys, deliveries, ordering_keys, duplicates } = swept;
+            tracing::debug!(keys, deliveries, ordering_keys, duplicates, "swept");
         }
         Ok(swept)
     }
@@ -117,6 +125,23 @@ impl Sweeper {
             swept += write(journal, move |draft| held::forget(draft, notes))?;
         }
         self.seen[Due::OrderingKey as usize] = seconds(now);
+        Ok(swept)
+    }
+
+    /// Deliveries of which something was dropped, once nothing of them is to be shown any more.
+    fn duplicates(&mut self, journal: &Journal, now: u64) -> Result<u64, JournalError> {
+        let mut swept = 0;
+        let mut range = self.due(Due::Duplicates, now);
+        loop {
+            let engine = journal.0.shared.engine()?;
+            let read = |key: &[u8]| Some((key.to_vec(), keys::read_expiry(key)?));
+            let notes = read::collect(&*engine, Space::Expiry, &range, PAGE, read)?;
+            drop(engine);
+            let Some((last, _)) = notes.last() else { break };
+            range.from = keys::behind(last.clone());
+            swept += write(journal, move |draft| duplicates::forget(draft, notes))?;
+        }
+        self.seen[Due::Duplicates as usize] = seconds(now);
         Ok(swept)
     }
 
@@ -244,9 +269,7 @@ impl Plan {
             draft.writes.delete(space, key);
         }
         for (delivery, object) in self.released {
-            draft.writes.delete(Space::Claims, keys::claim(ClaimEntry::OfDelivery, delivery));
-            draft.writes.delete(Space::Claims, keys::claim(ClaimEntry::Kept, object));
-            draft.writes.put(Space::Claims, keys::claim(ClaimEntry::Released, object), Vec::new());
+            claim_refs::release(draft, delivery, object)?;
         }
         draft.delta.deliveries -= self.deliveries as i64;
         // What was finished between the plan and this write has left no note: it was not passed by yet.
@@ -284,6 +307,7 @@ fn parts_of_finished(engine: &dyn Engine, delivery: Uuid) -> Result<Option<Vec<P
     }
     doomed.extend(all(Space::Outputs, &range)?);
     doomed.extend(all(Space::Replays, &range)?);
+    doomed.extend(all(Space::Duplicates, &duplicates::admitted_of(delivery))?);
     Ok(Some(doomed))
 }
 

@@ -2,7 +2,8 @@
 
 use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 
-use hookgate_capabilities::{Admission, ByteRange, CloudEvent, Request};
+use bytes::Bytes;
+use hookgate_capabilities::{Admission, ByteRange, CloudEvent, ContentCodings, KnownBy, Request};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -36,6 +37,37 @@ pub struct KeptDelivery {
     pub senders: Vec<Sender>,
     /// Where the body is, if it is not here.
     pub claim: Option<Claim>,
+    /// Part of its JSON counted as absent when it was judged.
+    pub is_incomplete: bool,
+    /// The body without its content codings, if it was received with some. It is not stored: what reads the record decodes
+    /// the body again.
+    #[serde(skip)]
+    pub decoded: Option<Bytes>,
+}
+
+impl KeptDelivery {
+    /// The body as plugins read it; empty where that is a claim.
+    pub fn body(&self) -> &Bytes {
+        self.decoded.as_ref().unwrap_or(&self.request.body)
+    }
+
+    /// The content codings of the body as received; empty where it was not decoded.
+    pub fn content_codings(&self) -> ContentCodings {
+        match self.decoded {
+            Some(_) => ContentCodings::of_headers(&self.request.headers).unwrap_or_default(),
+            None => ContentCodings::default(),
+        }
+    }
+
+    /// With the decoded body. What cannot be decoded was admitted as it is.
+    pub(super) fn with_decoded(mut self) -> Self {
+        let codings = ContentCodings::of_headers(&self.request.headers).unwrap_or_default();
+        if !codings.is_empty() && !self.request.body.is_empty() {
+            // The limit that the source had does not matter any more; that of the ratio holds.
+            self.decoded = codings.decode(&self.request.body, u64::MAX).ok();
+        }
+        self
+    }
 }
 
 /// A sender as one way of `auth` knows it; never what it was known by.
@@ -75,7 +107,50 @@ pub struct EventKey {
     pub hash: IdempotencyKey,
     /// How long it is remembered.
     pub lasts: Duration,
+    /// From what it is made.
+    pub kind: KeyKind,
 }
+
+/// From what the key of an event is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum KeyKind {
+    /// The provider's id of the event.
+    Id,
+    /// The bytes of its payload.
+    Payload,
+    /// What the provider makes anew for each delivery, together with the payload.
+    Delivery,
+    /// The bytes of its payload, because nothing declares what identifies it.
+    Undeclared,
+}
+
+impl KeyKind {
+    /// All of them.
+    pub const ALL: [KeyKind; 4] = [KeyKind::Id, KeyKind::Payload, KeyKind::Delivery, KeyKind::Undeclared];
+
+    /// As the plugin declares it.
+    pub fn declared(known_by: &KnownBy) -> KeyKind {
+        match known_by {
+            KnownBy::Id(_) => KeyKind::Id,
+            KnownBy::Payload => KeyKind::Payload,
+            KnownBy::Delivery(_) => KeyKind::Delivery,
+            KnownBy::Undeclared => KeyKind::Undeclared,
+        }
+    }
+
+    /// Its word in logs, metrics and the admin API.
+    pub fn name(self) -> &'static str {
+        match self {
+            KeyKind::Id => "id",
+            KeyKind::Payload => "payload",
+            KeyKind::Delivery => "delivery",
+            KeyKind::Undeclared => "undeclared",
+        }
+    }
+}
+
+/// A hash of what an event says: its identity, the URL it came to, and its payload.
+pub type ContentHash = [u8; 16];
 
 /// A verified delivery, to be made durable.
 #[derive(Debug)]
@@ -158,6 +233,45 @@ impl Admitted {
     }
 }
 
+/// What became of a commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Committed {
+    /// What became of each of its events, in their order.
+    pub events: Vec<Admitted>,
+    /// Those of them that were not admitted since they had come before.
+    pub dropped: Vec<Dropped>,
+    /// Whether something in the journal refers to the object in which the body is.
+    pub keeps_object: bool,
+}
+
+/// An event that was not admitted since it had come before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Dropped {
+    /// Its own id.
+    pub id: EventId,
+    /// The event that came first.
+    pub of: EventId,
+    /// By what it was known.
+    pub cause: DropCause,
+    /// From what its key is made.
+    pub key_kind: KeyKind,
+    /// What happened, in the provider's words.
+    pub kind: Option<String>,
+    /// Whether it can be shown and admitted; beyond the bounds it was only counted.
+    pub recorded: bool,
+}
+
+/// By what a dropped event was known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum DropCause {
+    /// Its key.
+    Key,
+    /// It has no key, and the signatures of its delivery had come before.
+    Signature,
+    /// Its key is new, but the signatures of its delivery had come before.
+    Replay,
+}
+
 /// An admitted event, as the stages after the commit see it.
 #[derive(Clone, Debug)]
 pub struct KeptEvent {
@@ -208,7 +322,8 @@ pub struct Attempt {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HandoffState {
-    /// To be tried at that time (milliseconds since the epoch).
+    /// To be tried at that time: in milliseconds of the journal's clock for waiting ([`super::Journal::wait_time`]), which
+    /// setting the system's clock does not touch. Lists for operators tell it in milliseconds since the epoch.
     Pending(u64),
     /// Done at that time.
     Delivered(u64),
@@ -292,6 +407,11 @@ pub enum JournalError {
     /// A write or sync failed: the store must be opened again before it can be trusted.
     #[error("the store failed: {0}; see the log, the gateway reopens it and deliveries are answered 503 until then")]
     Failed(String),
+    /// It is closed until the gateway is started again.
+    #[error(
+        "the store is closed: {0}; start the gateway again once that is put right, deliveries are answered 503 until then"
+    )]
+    Closed(String),
     /// A record cannot be read.
     #[error("the record {0} is damaged: {1}")]
     Damaged(String, String),

@@ -16,15 +16,15 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use super::{
     disk::Disk,
     draft::{Draft, Ground, Group},
-    engine::{Durability, Engine, EngineError},
+    engine::{Batch, Durability, Engine, EngineError},
     heads::Heads,
     open::{OpenError, Opener},
     shared::{Health, Shared},
     sidecar::Sidecar,
-    state::Books,
+    state::{Books, Delta},
     types::JournalError,
 };
-use crate::reorder;
+use crate::{limits::WAIT_TIME_NOTED_EVERY, reorder};
 
 /// Bytes of values that a batch gathers at most; a single request may have more.
 const BATCH_BYTES: usize = 8 << 20;
@@ -32,8 +32,8 @@ const BATCH_BYTES: usize = 8 << 20;
 /// Between two attempts at opening a failed store again.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
-/// Between two looks at a full disk.
-const ROOM_PAUSE: Duration = Duration::from_secs(1);
+/// Between two looks at the store's directory and a full disk while nobody asks for anything.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a request asks of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,38 +103,148 @@ pub(super) struct Writer {
     pub(super) sidecar: Sidecar,
     pub(super) books: Books,
     pub(super) commits_per_batch: Histogram,
+    /// When the time by which work waits was written down last.
+    pub(super) time_noted: Instant,
+}
+
+/// Why the writer cannot go on with the engine as it is.
+enum Failure {
+    /// The engine failed: it is opened again.
+    Engine(EngineError),
+    /// The store's path means another directory, or none: the engine is closed for good.
+    Elsewhere(String),
+}
+
+impl From<EngineError> for Failure {
+    fn from(e: EngineError) -> Failure {
+        Failure::Engine(e)
+    }
+}
+
+/// What the writer does next.
+enum Next {
+    Serve(Request),
+    /// Nobody can ask any more.
+    End,
+    /// The store's path means another directory, or none.
+    Leave(String),
 }
 
 impl Writer {
     /// Serves until every handle is gone, then closes the store.
     pub(super) fn run(mut self) {
-        while let Some(first) = self.next() {
+        loop {
+            let first = match self.next() {
+                Next::Serve(first) => first,
+                Next::End => break,
+                Next::Leave(why) => {
+                    self.leave(why);
+                    break;
+                }
+            };
             // An engine that panics must not take everybody else's answers with it.
             let served = catch_unwind(AssertUnwindSafe(|| self.batch(first)));
-            if let Err(e) = served.unwrap_or_else(|_| Err(EngineError::Failed("the engine panicked".to_owned()))) {
-                self.reopen(e);
+            let failed = || Err(EngineError::Failed("the engine panicked".to_owned()).into());
+            match served.unwrap_or_else(|_| failed()) {
+                Ok(()) => {}
+                Err(Failure::Engine(e)) => self.reopen(e),
+                Err(Failure::Elsewhere(why)) => self.leave(why),
             }
         }
-        self.shared.set_health(Health::Closed("the gateway stops".to_owned()));
+        self.close();
+    }
+
+    fn close(&mut self) {
+        if self.shared.engine().is_ok()
+            && let Err(e) = self.note_time()
+        {
+            tracing::debug!("the time by which work waits is not written down: {e}");
+        }
+        if !matches!(self.shared.health(), Health::Closed(_)) {
+            self.shared.set_health(Health::Closed("the gateway stops".to_owned()));
+        }
         self.shared.drop_engine();
         tracing::debug!("the store is closed");
     }
 
-    /// The next request; `None` when nobody can ask any more. A full disk is looked at meanwhile: as long as it is full
-    /// the gateway is not ready, and a balancer that knows this sends nothing that would make it look.
-    fn next(&mut self) -> Option<Request> {
-        while matches!(self.shared.health(), Health::Full(_)) {
-            match self.requests.recv_timeout(ROOM_PAUSE) {
-                Ok(request) => return Some(request),
-                Err(RecvTimeoutError::Timeout) => drop(self.room()),
-                Err(RecvTimeoutError::Disconnected) => return None,
+    /// The next request. Meanwhile it is noticed when the store's directory is another one, and a full disk is looked at: as
+    /// long as it is full the gateway is not ready, and a balancer that knows this sends nothing that would make it look.
+    fn next(&mut self) -> Next {
+        loop {
+            match self.requests.recv_timeout(LOOK_PAUSE) {
+                Ok(request) => return Next::Serve(request),
+                Err(RecvTimeoutError::Disconnected) => return Next::End,
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            if let Err(why) = self.check_home() {
+                return Next::Leave(why);
+            }
+            if matches!(self.shared.health(), Health::Full(_)) {
+                drop(self.room());
+            }
+            if self.time_noted.elapsed() >= WAIT_TIME_NOTED_EVERY
+                && self.something_waits()
+                && !matches!(self.shared.health(), Health::Full(_))
+                && let Err(e) = self.note_time()
+            {
+                self.reopen(e);
             }
         }
-        self.requests.recv().ok()
+    }
+
+    /// Whether the store's path still means the directory that was opened. When it does not, the gateway is not ready from
+    /// then on, before anybody is told.
+    fn check_home(&self) -> Result<(), String> {
+        let checked = self.opener.home.check();
+        checked.inspect_err(|why| self.shared.set_health(Health::Closed(why.clone())))
+    }
+
+    fn something_waits(&self) -> bool {
+        !self.books.held.is_empty() || self.books.destinations.values().any(|counts| counts.queued > 0)
+    }
+
+    /// Writes down how far the time has passed by which work waits. Not synced, as progress.
+    fn note_time(&mut self) -> Result<(), EngineError> {
+        let Ok(engine) = self.shared.engine() else { return Ok(()) };
+        let delta = Delta { hold_time: self.shared.hold_clock.now(), ..Delta::default() };
+        if delta.hold_time == self.books.state.hold_time {
+            return Ok(());
+        }
+        let mut batch = Batch::default();
+        let books = self.books.enter(&delta, &mut batch).map_err(|e| EngineError::Failed(e.to_string()))?;
+        let number = books.state.batch;
+        let applied = catch_unwind(AssertUnwindSafe(|| engine.apply(batch, number, Durability::Process)));
+        applied.unwrap_or_else(|_| Err(EngineError::Failed("the engine panicked".to_owned())))?;
+        self.enter(books);
+        Ok(())
+    }
+
+    fn enter(&mut self, books: Books) {
+        self.time_noted = Instant::now();
+        self.books = books.clone();
+        self.shared.set_books(books);
+    }
+
+    /// Closes the engine for good: what the store's path means now is not this store, and nothing that is written would be
+    /// found there after a restart.
+    fn leave(&mut self, why: String) {
+        tracing::error!(
+            "{why}. The store is closed and everything is answered 503; put the directory back, or see that the one that is \
+             there is the right one, and start the gateway again"
+        );
+        self.shared.drop_engine();
+        let why = JournalError::Closed(why);
+        while let Ok(request) = self.requests.recv() {
+            request.job.refuse(why.clone());
+        }
     }
 
     /// Serves the first request and all that wait behind it, as far as one batch goes.
-    fn batch(&mut self, first: Request) -> Result<(), EngineError> {
+    fn batch(&mut self, first: Request) -> Result<(), Failure> {
+        if let Err(why) = self.check_home() {
+            first.job.refuse(JournalError::Closed(why.clone()));
+            return Err(Failure::Elsewhere(why));
+        }
         let engine = match self.shared.engine() {
             Ok(engine) => engine,
             Err(e) => {
@@ -160,12 +270,13 @@ impl Writer {
                     }
                     let mut draft = Draft::new(ground, &group);
                     if let Some(answer) = job.run(&mut draft) {
+                        let synced = kind != Kind::Progress && !draft.may_be_lost;
                         let draft = draft.finish();
                         bytes += draft.batch.bytes();
                         group.absorb(draft);
                         answers.push((answer, permit));
                         commits += u32::from(kind == Kind::Admission);
-                        if kind != Kind::Progress {
+                        if synced {
                             durability = Durability::Power;
                         }
                     }
@@ -180,12 +291,19 @@ impl Writer {
             self.commits_per_batch.record(commits);
         }
         drop(engine);
-        let outcome = applied.as_ref().map(|_| ()).map_err(|e| JournalError::from(e.clone()));
+        // What was written by now is in the store's own directory. It counts only when a restart finds that one.
+        let is_home = self.check_home();
+        let outcome = match (&applied, &is_home) {
+            (Err(e), _) => Err(JournalError::from(e.clone())),
+            (Ok(()), Err(why)) => Err(JournalError::Closed(why.clone())),
+            (Ok(()), Ok(())) => Ok(()),
+        };
         for (answer, permit) in answers {
             answer(outcome.clone());
             drop(permit);
         }
-        applied
+        applied?;
+        is_home.map_err(Failure::Elsewhere)
     }
 
     /// Whether there is room to admit something.
@@ -217,8 +335,7 @@ impl Writer {
         if durability == Durability::Power {
             self.sidecar.note(&books.state);
         }
-        self.books = books.clone();
-        self.shared.set_books(books);
+        self.enter(books);
         reorder::tell(&told);
         if let Some(due) = wakes.held_until {
             self.shared.held_until(due);
@@ -242,6 +359,9 @@ impl Writer {
         self.not_ready(&why);
         self.shared.drop_engine();
         loop {
+            if let Err(why) = self.check_home() {
+                return self.leave(why);
+            }
             let rewritten = if distrusted { self.opener.rewrite_log() } else { Ok(()) };
             distrusted &= rewritten.is_err();
             match rewritten.and_then(|()| self.opener.reopen(&self.sidecar)) {
@@ -273,8 +393,7 @@ impl Writer {
     }
 
     fn ready(&mut self, engine: Arc<dyn Engine>, books: Books) {
-        self.books = books.clone();
-        self.shared.set_books(books);
+        self.enter(books);
         self.shared.heads.clear();
         self.shared.set_engine(engine);
         self.shared.set_health(Health::Ready);

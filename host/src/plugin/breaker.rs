@@ -92,7 +92,7 @@ impl Breakers {
         let broken = match outcome {
             Ok(_) => None,
             // It has broken nothing.
-            Err(Broken::KeysNeeded(_) | Broken::Body(_) | Broken::NoSender) => return,
+            Err(Broken::KeysNeeded(_) | Broken::Body(_) | Broken::NoTurn | Broken::NoSender) => return,
             Err(broken) => Some(broken),
         };
         let Leave { function, asker, is_try } = leave;

@@ -236,8 +236,8 @@ impl HostEvent for Call {
     }
 }
 
-fn json_values(values: Vec<Option<hookgate_capabilities::JsonValue>>) -> Vec<Option<JsonValue>> {
-    values.into_iter().map(|value| value.map(convert::json_value)).collect()
+fn json_values(json: hookgate_capabilities::Json) -> Vec<Option<JsonValue>> {
+    json.values.into_iter().map(|value| value.map(convert::json_value)).collect()
 }
 
 impl HostSecret for Call {

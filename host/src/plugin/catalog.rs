@@ -14,7 +14,7 @@ use super::{
     LoadError, Plugin, Sandbox,
     signature::{self, SignatureError, TrustedKey},
 };
-use crate::limits;
+use crate::{human::did_you_mean, limits};
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
@@ -54,8 +54,8 @@ pub enum CatalogError {
     #[error("the plugin file {} cannot be read: {}", .0.display(), .1)]
     File(PathBuf, io::Error),
     /// No plugin of that name.
-    #[error("there is no plugin {0:?}; there are: {1}")]
-    Unknown(String, String),
+    #[error("{0}")]
+    Unknown(String),
     /// It is no plugin.
     #[error("the plugin {0:?} cannot be used: {1}")]
     Load(String, LoadError),
@@ -94,6 +94,17 @@ impl Catalog {
         self.origins.get(name)
     }
 
+    /// That there is no plugin of that name; one that is nearly the same is suggested, else all are listed.
+    pub fn unknown(&self, name: &str) -> String {
+        let names = || self.origins.keys().map(String::as_str);
+        match did_you_mean(name, names()) {
+            none if none.is_empty() => {
+                format!("there is no plugin {name:?}; there are: {}", names().collect::<Vec<_>>().join(", "))
+            }
+            near => format!("there is no plugin {name:?}{near} `hookgate plugin list` shows all"),
+        }
+    }
+
     /// Compiles and links a plugin.
     pub async fn load(&self, name: &str, sandbox: &Arc<Sandbox>) -> Result<Plugin, CatalogError> {
         let bytes = match self.origins.get(name) {
@@ -107,8 +118,7 @@ impl Catalog {
             }
             Some(Origin::Bundled) => bundled(name).unwrap_or_default().to_vec(),
             None => {
-                let names: Vec<&str> = self.origins.keys().map(String::as_str).collect();
-                return Err(CatalogError::Unknown(name.to_owned(), names.join(", ")));
+                return Err(CatalogError::Unknown(self.unknown(name)));
             }
         };
         let loaded = sandbox.load_aside(bytes).await;
@@ -148,6 +158,14 @@ pub fn read(path: &Path) -> Result<Vec<u8>, CatalogError> {
         true => Err(failed(io::Error::other("it has more than 64 MiB"))),
         false => Ok(bytes),
     }
+}
+
+/// Components that stand for a scheme and not for a provider.
+pub const GENERIC: [&str; 5] = ["cloudevents", "edge", "hmac", "raw", "standard-webhooks"];
+
+/// The names of the embedded components, sorted.
+pub fn bundled_names() -> impl Iterator<Item = &'static str> {
+    BUNDLED.iter().map(|(name, _)| *name)
 }
 
 /// The embedded component of that name.

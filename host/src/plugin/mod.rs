@@ -8,12 +8,13 @@ mod bindings;
 mod breaker;
 mod call;
 mod catalog;
+pub mod child;
 mod convert;
 mod engine;
 #[cfg(feature = "native-twin")]
 mod native;
 mod provider;
-mod sent_at;
+pub(crate) mod sent_at;
 pub mod signature;
 mod size;
 mod slot;
@@ -39,6 +40,7 @@ use hookgate_capabilities::{
     rules,
 };
 use sha2::{Digest, Sha256};
+use tokio::time::timeout;
 use wasmtime::{
     Engine, Store, Trap, UpdateDeadline,
     component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Linker, Lower, Resource},
@@ -51,7 +53,11 @@ pub use self::native::NativeTwin;
 pub use self::{
     artifact::ArtifactError,
     breaker::{Breakers, Function},
-    catalog::{Catalog, CatalogError, Origin, bundled as bundled_component, is_bundled, read as read_component},
+    catalog::{
+        Catalog, CatalogError, GENERIC, Origin, bundled as bundled_component, bundled_names, is_bundled,
+        read as read_component,
+    },
+    child::FirstCalls,
     engine::SandboxLimits,
     provider::Provider,
     slot::{Running, Slot, Trial, TrialMode},
@@ -61,7 +67,7 @@ use self::{
     bindings::ProviderPre,
     call::{Call, DeliveryHandle, EventHandle},
     time::Meter,
-    turns::{LongTurn, Share, Turns},
+    turns::{LongTurn, Share, Turn, Turns},
 };
 use crate::{limits, telemetry::PluginMetrics};
 
@@ -72,6 +78,7 @@ pub struct Sandbox {
     limits: SandboxLimits,
     turns: Turns,
     artifacts: ArtifactStore,
+    first_calls: FirstCalls,
 }
 
 /// A component that was compiled, linked and asked what it is.
@@ -129,6 +136,9 @@ pub enum LoadError {
     /// `describe` broke a rule.
     #[error("its describe function is broken: {0}")]
     Describe(#[from] Broken),
+    /// It was tried in a process of its own, and did not pass.
+    #[error("{0}")]
+    Trial(String),
 }
 
 /// How a call of a plugin broke the rules.
@@ -152,6 +162,9 @@ pub enum Broken {
     /// Its body is kept outside memory and cannot be read: the plugin is not to blame.
     #[error("the body could not be read while it ran: {0}")]
     Body(String),
+    /// It was not called: other calls had all its turns for too long.
+    #[error("it has not had a turn for {} s (plugins.concurrency)", limits::PLUGIN_TURN_TIME_MAX.as_secs())]
+    NoTurn,
     /// It has no such function.
     #[error("it cannot sign: it does not export hookgate:provider/sender")]
     NoSender,
@@ -167,11 +180,14 @@ impl Broken {
             Broken::Rules(_) => "rules",
             Broken::KeysNeeded(_) => "keys-needed",
             Broken::Body(_) => "body",
+            Broken::NoTurn => "no-turn",
             Broken::NoSender => "no-sender",
         }
     }
 }
 
+/// The custom sections in which a component carries its conformance vectors.
+const VECTORS: &str = "hookgate:vectors";
 const SENDER: &str = "hookgate:provider/sender@0.1.0";
 
 /// Where the functions of a component are. Each call looks at its own one only: the generated bindings look up and check the
@@ -199,7 +215,7 @@ impl Exported {
 
 impl Sandbox {
     /// Sets up the engine and opens the directory of compiled artifacts.
-    pub fn new(limits: SandboxLimits, artifacts: &Path) -> Result<Arc<Self>, SandboxError> {
+    pub fn new(limits: SandboxLimits, artifacts: &Path, first_calls: FirstCalls) -> Result<Arc<Self>, SandboxError> {
         let artifacts = ArtifactStore::open(artifacts)?;
         let set_up = || {
             let engine = engine::engine(&limits)?;
@@ -210,10 +226,11 @@ impl Sandbox {
         };
         let (engine, linker) = set_up().map_err(SandboxError::Engine)?;
         let turns = Turns::new(limits.concurrency);
-        Ok(Arc::new(Sandbox { engine, linker, limits, turns, artifacts }))
+        Ok(Arc::new(Sandbox { engine, linker, limits, turns, artifacts, first_calls }))
     }
 
-    /// Compiles a component (or takes its artifact), links it and asks it what it is.
+    /// Compiles a component (or takes its artifact), links it and asks it what it is. One that is not bundled is tried in a
+    /// process of its own before ([`child`]), once for each directory of artifacts.
     ///
     /// Compiling blocks for up to some seconds; call it where that is allowed.
     pub async fn load(self: &Arc<Self>, bytes: &[u8]) -> Result<Plugin, LoadError> {
@@ -222,12 +239,16 @@ impl Sandbox {
         }
         size::check(bytes).map_err(LoadError::Size)?;
         let hash = hex::encode(Sha256::digest(bytes));
+        if !is_bundled(bytes) {
+            self.try_elsewhere(bytes, &hash)?;
+        }
         let compiled = self.artifacts.component(&self.engine, bytes, &hash);
         let component = compiled.map_err(|error| LoadError::Compile(tame(&format!("{error:#}"))))?;
         let world = |error: wasmtime::Error| LoadError::World(tame(&format!("{error:#}")));
         let provider = self.linker.instantiate_pre(&component).and_then(ProviderPre::new).map_err(world)?;
         let imports = imports(&component, &self.engine);
-        let exports = component.component_type().exports(&self.engine).map(|(name, _)| name.to_owned()).collect();
+        let kind = component.component_type();
+        let exports = kind.exports(&self.engine).map(|(name, _)| tame(name)).take(limits::PLUGIN_EXPORTS_MAX).collect();
         let mut loaded = Loaded {
             sandbox: self.clone(),
             hash,
@@ -243,7 +264,7 @@ impl Sandbox {
                 confirm_urls: Vec::new(),
             },
             prefixes: Arc::default(),
-            metrics: PluginMetrics::new(""),
+            metrics: PluginMetrics::none(),
             share: self.turns.share(),
             needs_wasi: imports.iter().any(|name| name.starts_with("wasi:")),
             imports,
@@ -263,6 +284,17 @@ impl Sandbox {
 }
 
 impl Sandbox {
+    /// Has a component tried in a process of its own, unless it has passed before.
+    fn try_elsewhere(&self, bytes: &[u8], hash: &str) -> Result<(), LoadError> {
+        if matches!(self.first_calls, FirstCalls::InThisProcess) || self.artifacts.has_passed(&self.engine, hash) {
+            return Ok(());
+        }
+        let tried = self.first_calls.run(bytes, &self.limits, self.artifacts.directory());
+        tried.map_err(|harm| LoadError::Trial(tame(&harm.to_string())))?;
+        self.artifacts.note_passed(&self.engine, hash);
+        Ok(())
+    }
+
     /// As [`Sandbox::load`], on a thread that may be held up.
     pub async fn load_aside(self: &Arc<Self>, bytes: Vec<u8>) -> Result<Plugin, LoadError> {
         let (sandbox, handle) = (self.clone(), tokio::runtime::Handle::current());
@@ -280,7 +312,7 @@ fn imports(component: &Component, engine: &Engine) -> Vec<String> {
 /// The conformance vectors that a component carries: its custom sections `hookgate:vectors`.
 fn vectors_of(bytes: &[u8]) -> Vec<String> {
     let sections = wasmparser::Parser::new(0).parse_all(bytes).filter_map(|payload| match payload {
-        Ok(wasmparser::Payload::CustomSection(section)) if section.name() == "hookgate:vectors" => {
+        Ok(wasmparser::Payload::CustomSection(section)) if section.name() == VECTORS => {
             String::from_utf8(section.data().to_vec()).ok()
         }
         _ => None,
@@ -344,11 +376,26 @@ impl Plugin {
         self.0.exported.sign.is_some()
     }
 
-    /// Judges a delivery.
+    /// Judges a delivery. A body with a content coding may have been signed before it got the coding or afterwards: where
+    /// the body as received does not verify, the decoded one is tried.
     ///
     /// # Errors
-    /// [`Broken`] when the call did not end by the rules.
+    /// [`Broken`] when a call did not end by the rules.
     pub async fn verify(&self, delivery: Delivery) -> Result<Result<Verdict, Refusal>, Broken> {
+        let decoded = delivery.has_content_coding().then(|| delivery.clone().signed_as_decoded());
+        let as_received = self.verify_signed(delivery).await?;
+        match (decoded, &as_received) {
+            (Some(decoded), Err(Refusal::Unauthenticated(_) | Refusal::Stale(_))) => {
+                let decoded = self.verify_signed(decoded).await?;
+                // Where neither verifies, the first refusal tells as much, unless the second found the signature right.
+                let is_no_better = matches!(decoded, Err(Refusal::Unauthenticated(_)));
+                Ok(if is_no_better { as_received } else { decoded })
+            }
+            _ => Ok(as_received),
+        }
+    }
+
+    async fn verify_signed(&self, delivery: Delivery) -> Result<Result<Verdict, Refusal>, Broken> {
         let body_length = delivery.body_length();
         let began = Instant::now();
         let answer = self
@@ -396,7 +443,8 @@ impl Plugin {
     /// Counts a call that broke the rules.
     fn counted<T>(&self, outcome: Result<T, Broken>) -> Result<T, Broken> {
         outcome.inspect_err(|broken| match broken {
-            Broken::KeysNeeded(_) => {}
+            // It has broken no rule.
+            Broken::KeysNeeded(_) | Broken::Body(_) | Broken::NoSender | Broken::NoTurn => {}
             _ if self.1 == Counting::Uncounted => {}
             broken => self.0.metrics.failed(broken.cause()),
         })
@@ -465,7 +513,7 @@ impl Loaded {
         run: impl AsyncFnOnce(&Loaded, &mut Store<Call>) -> wasmtime::Result<R>,
     ) -> Result<R, Broken> {
         let sandbox = &self.sandbox;
-        let _turn = sandbox.turns.turn(&self.share).await.map_err(|closed| Broken::Trap(closed.to_string()))?;
+        let _turn = self.turn(event.is_none()).await?;
         let is_large = delivery.body_length() >= limits::PLUGIN_WORKER_BODY_BYTES_MAX || delivery.is_stored();
         let time = sandbox.limits.time + time_to_read(&delivery);
         let meter = Meter::new();
@@ -475,7 +523,7 @@ impl Loaded {
         let outcome = match (self.needs_wasi, is_large) {
             // A guest that waits for a WASI clock computes nothing, so the epochs do not see it. One that waits for its turn
             // behind others does not either, and is given some more time.
-            (true, _) => match tokio::time::timeout(time * 8, running).await {
+            (true, _) => match timeout(time * 8, running).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(Trap::Interrupt.into()),
             },
@@ -489,6 +537,17 @@ impl Loaded {
             }
         }
         outcome.map_err(|error| self.name(error, store.data(), time))
+    }
+
+    /// Waits for a turn. A provider waits for the answer to its delivery, and not for long; an event can wait.
+    async fn turn(&self, is_delivery: bool) -> Result<Turn<'_>, Broken> {
+        let turn = self.sandbox.turns.turn(&self.share);
+        let turn = if is_delivery {
+            timeout(limits::PLUGIN_TURN_TIME_MAX, turn).await.map_err(|_| Broken::NoTurn)?
+        } else {
+            turn.await
+        };
+        turn.map_err(|closed| Broken::Trap(closed.to_string()))
     }
 
     fn store(&self, call: Call, meter: Meter, time: Duration) -> Store<Call> {

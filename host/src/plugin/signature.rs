@@ -13,6 +13,8 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey, pkcs8::DecodePublicKey};
 use sha2::{Digest, Sha256};
 
+use crate::limits;
+
 const SECTION: &str = "hookgate:signature";
 const VERSION: u8 = 1;
 const CONTEXT: &[u8] = b"hookgate plugin signature 1\0";
@@ -131,7 +133,7 @@ pub fn verify(component: &[u8], trusted: &[TrustedKey]) -> Result<KeyId, Signatu
 /// The keys by which a component says that it is signed; whether that is right is not asked.
 pub fn claimed_keys(component: &[u8]) -> Vec<KeyId> {
     let parts = parts(component).unwrap_or_default();
-    parts.iter().filter_map(Part::signed).map(|(id, _)| id).collect()
+    parts.iter().filter_map(Part::signed).map(|(id, _)| id).take(limits::PLUGIN_SIGNATURES_MAX).collect()
 }
 
 fn message(parts: &[Part<'_>]) -> Vec<u8> {

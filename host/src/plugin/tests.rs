@@ -8,7 +8,7 @@ use super::*;
 
 fn sandbox(directory: &Path) -> Arc<Sandbox> {
     let limits = SandboxLimits { concurrency: 4, memory_bytes: 16 << 20, time: Duration::from_millis(250) };
-    Sandbox::new(limits, &directory.join("artifacts")).unwrap()
+    Sandbox::new(limits, &directory.join("artifacts"), FirstCalls::InThisProcess).unwrap()
 }
 
 /// Whatever was cut off or changed, it is an error or a plugin, and the next one loads as ever.

@@ -10,6 +10,8 @@ pub(super) struct Measure {
     pub unit: Unit,
     /// Names of its labels.
     pub labels: &'static [&'static str],
+    /// What the last label can be, where [`super::metrics`] sets a series for each of them to 0 at the start.
+    pub words: &'static [&'static str],
     /// One line.
     pub help: &'static str,
 }
@@ -26,11 +28,21 @@ pub(super) enum Kind {
 }
 
 const fn counter(name: &'static str, labels: &'static [&'static str], help: &'static str) -> Measure {
-    Measure { name, kind: Kind::Counter, unit: Unit::Count, labels, help }
+    counter_of(name, labels, &[], help)
+}
+
+/// A counter whose last label is one of these words.
+const fn counter_of(
+    name: &'static str,
+    labels: &'static [&'static str],
+    words: &'static [&'static str],
+    help: &'static str,
+) -> Measure {
+    Measure { name, kind: Kind::Counter, unit: Unit::Count, labels, words, help }
 }
 
 const fn gauge(name: &'static str, unit: Unit, labels: &'static [&'static str], help: &'static str) -> Measure {
-    Measure { name, kind: Kind::Gauge, unit, labels, help }
+    Measure { name, kind: Kind::Gauge, unit, labels, words: &[], help }
 }
 
 const fn seconds(
@@ -39,7 +51,7 @@ const fn seconds(
     labels: &'static [&'static str],
     help: &'static str,
 ) -> Measure {
-    Measure { name, kind: Kind::Histogram(buckets), unit: Unit::Seconds, labels, help }
+    Measure { name, kind: Kind::Histogram(buckets), unit: Unit::Seconds, labels, words: &[], help }
 }
 
 /// A call takes 10 to 100 µs; one that runs into its time a quarter of a second.
@@ -58,6 +70,12 @@ const DELIVERY_BUCKETS: &[f64] =
     &[5e-3, 1e-2, 2.5e-2, 5e-2, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 120.0, 600.0, 3_600.0, 21_600.0, 86_400.0];
 const BATCH_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
+pub(super) const BUILD_INFO: Measure = gauge(
+    "hookgate_build_info",
+    Unit::Count,
+    &["version", "os", "arch"],
+    "Always 1: which version runs, and for which system it was built.",
+);
 pub(super) const CONNECTIONS: Measure =
     gauge("hookgate_connections", Unit::Count, &[], "Open connections from providers.");
 pub(super) const TLS_HANDSHAKES: Measure = counter(
@@ -66,7 +84,7 @@ pub(super) const TLS_HANDSHAKES: Measure = counter(
     "Handshakes of `server.tls`: `done`, `failed` (no TLS, no version or certificate in common), `late`.",
 );
 pub(super) const TLS_EXPIRY: Measure = gauge(
-    "hookgate_tls_certificate_expiry_seconds",
+    "hookgate_tls_certificate_expiry_timestamp_seconds",
     Unit::Seconds,
     &[],
     "When the certificate in use expires, in seconds since the epoch; 0 without `server.tls`.",
@@ -79,6 +97,11 @@ pub(super) const DELIVERIES: Measure = counter(
     "Deliveries: `accepted` (a new event at least), `duplicate`, `answered` (a handshake), `refused`.",
 );
 pub(super) const EVENTS: Measure = counter("hookgate_events_total", &["source"], "New events that were made durable.");
+pub(super) const DUPLICATES: Measure = counter(
+    "hookgate_duplicates_total",
+    &["source", "by"],
+    "Events that had come before and were not admitted again, by what they were known: `id`, `payload`, `delivery` or `undeclared`.",
+);
 pub(super) const REPLAYS: Measure = counter(
     "hookgate_replays_total",
     &["source"],
@@ -101,9 +124,10 @@ pub(super) const PLUGIN_CALL_SECONDS: Measure = seconds(
     &["plugin", "call"],
     "One call of a plugin, with its fresh sandbox; `call` is `verify` or `transform`.",
 );
-pub(super) const PLUGIN_SWAPS: Measure = counter(
+pub(super) const PLUGIN_SWAPS: Measure = counter_of(
     "hookgate_plugin_swaps_total",
     &["plugin", "outcome"],
+    &["installed", "refused", "activated", "rolled-back", "trial-begun", "trial-ended", "removed"],
     "What was done with versions of plugins: `installed`, `refused`, `activated`, `rolled-back`, `trial-begun`, `trial-ended`, \
      `removed`; what changes the work of a source counts once for each.",
 );
@@ -113,9 +137,10 @@ pub(super) const PLUGIN_VERSION: Measure = gauge(
     &["source", "plugin", "hash", "role"],
     "1 for each version that is at work: `active`, or on trial as `canary` or `shadow`; 0 for those that were before.",
 );
-pub(super) const PLUGIN_FAILURES: Measure = counter(
+pub(super) const PLUGIN_FAILURES: Measure = counter_of(
     "hookgate_plugin_failures_total",
     &["plugin", "cause"],
+    &["trap", "timeout", "memory", "rules"],
     "Calls that broke the rules: `trap`, `timeout`, `memory`, `rules` (an answer that must not be).",
 );
 pub(super) const PLUGIN_BREAKER_OPEN: Measure = gauge(
@@ -124,9 +149,10 @@ pub(super) const PLUGIN_BREAKER_OPEN: Measure = gauge(
     &["source", "call"],
     "1 while the source's plugin is left alone because it broke many times in a row; `call` is `verify` or `transform`.",
 );
-pub(super) const PLUGIN_BREAKER_OPENED: Measure = counter(
+pub(super) const PLUGIN_BREAKER_OPENED: Measure = counter_of(
     "hookgate_plugin_breaker_opened_total",
     &["source", "call"],
+    &["verify", "transform"],
     "Times that the source's plugin was taken out.",
 );
 pub(super) const TRIAL_COMPARED: Measure = counter(
@@ -134,14 +160,16 @@ pub(super) const TRIAL_COMPARED: Measure = counter(
     &["source"],
     "Deliveries that a version on trial has judged beside the one at work (shadow).",
 );
-pub(super) const TRIAL_DIFFERENCES: Measure = counter(
+pub(super) const TRIAL_DIFFERENCES: Measure = counter_of(
     "hookgate_trial_differences_total",
     &["source", "part"],
+    &["verdict", "identity", "ordering", "payload", "reply", "output"],
     "Of these, those that it judges differently: in `verdict`, `identity`, `ordering`, `payload`, `reply`, `output`.",
 );
-pub(super) const TRIAL_SKIPPED: Measure = counter(
+pub(super) const TRIAL_SKIPPED: Measure = counter_of(
     "hookgate_trial_skipped_total",
     &["source", "cause"],
+    &["busy", "large", "keys", "body"],
     "Deliveries that it has not judged: `busy` (too many waited for it), `large` (the body), `keys` (they are not at \
      hand), `body` (it cannot be read).",
 );
@@ -161,12 +189,18 @@ pub(super) const COMMITS_PER_BATCH: Measure = Measure {
     kind: Kind::Histogram(BATCH_BUCKETS),
     unit: Unit::Count,
     labels: &[],
+    words: &[],
     help: "Commits that one sync made durable.",
 };
 pub(super) const COMMIT_FAILURES: Measure = counter(
     "hookgate_journal_failures_total",
     &["cause"],
     "Commits that did not become durable: `full` (no room), `failed` (the disk or the engine).",
+);
+pub(super) const CLOCK_JUMPS: Measure = counter(
+    "hookgate_clock_jumps_total",
+    &[],
+    "Times that the system's clock moved by more than 10 seconds against the time that passed.",
 );
 pub(super) const INBOX_EVENTS: Measure =
     gauge("hookgate_inbox_events", Unit::Count, &[], "Durable events that wait to be transformed and routed.");
@@ -176,9 +210,10 @@ pub(super) const HELD_EVENTS: Measure = gauge(
     &["source"],
     "Durable events that wait for their turn among those of their ordering key.",
 );
-pub(super) const ORDERING_RELEASED: Measure = counter(
+pub(super) const ORDERING_RELEASED: Measure = counter_of(
     "hookgate_ordering_released_total",
     &["source", "cause"],
+    &["in-order", "window", "gap", "overflow", "restart", "late"],
     "Events with a position whose turn was decided: `in-order` (the next number), `window` (held for its time), `gap` \
      (numbers before it did not come in time), `overflow` (too many were held), `restart` (the numbering began anew), \
      `late` (its turn was past).",
@@ -188,9 +223,10 @@ pub(super) const ORDERING_AHEAD: Measure = counter(
     &["source"],
     "Events whose time lies too far ahead, so that the time of receipt stood in.",
 );
-pub(super) const TRANSFORMED: Measure = counter(
+pub(super) const TRANSFORMED: Measure = counter_of(
     "hookgate_transformed_events_total",
     &["source", "outcome"],
+    &["routed", "unrouted", "empty", "failed"],
     "Events that left the inbox: `routed`, `unrouted` (no route wants them), `empty` (the plugin leaves them out), \
      `failed` (dead letters of `transform`).",
 );
@@ -203,7 +239,7 @@ pub(super) const QUEUE_OLDEST_SECONDS: Measure = gauge(
     "hookgate_queue_oldest_seconds",
     Unit::Seconds,
     &["destination"],
-    "Since when the oldest of the 256 soonest due of them has been waiting; 0 when none is. A long queue of retries may hold older ones.",
+    "How long the oldest of them has been waiting, by time that passed and not by the clock; 0 when none is. A replayed or redriven event counts from then.",
 );
 pub(super) const IN_FLIGHT: Measure = gauge("hookgate_in_flight", Unit::Count, &["destination"], "Attempts under way.");
 pub(super) const BREAKER_OPEN: Measure = gauge(
@@ -258,14 +294,32 @@ pub(super) const CLAIM_FAILURES: Measure = counter(
     "What the object store (or the disk of the spool) could not do: `store`, `read`, `remove`.",
 );
 
+pub(super) const PROCESS_CPU_SECONDS: Measure =
+    counter("process_cpu_seconds_total", &[], "Processor time that the gateway has taken, in whole seconds.");
+pub(super) const PROCESS_START_TIME: Measure = gauge(
+    "process_start_time_seconds",
+    Unit::Seconds,
+    &[],
+    "When the gateway was started, in seconds since the epoch.",
+);
+pub(super) const PROCESS_RESIDENT_MEMORY: Measure =
+    gauge("process_resident_memory_bytes", Unit::Bytes, &[], "Memory of the gateway that is in RAM.");
+pub(super) const PROCESS_VIRTUAL_MEMORY: Measure =
+    gauge("process_virtual_memory_bytes", Unit::Bytes, &[], "Address space of the gateway.");
+pub(super) const PROCESS_OPEN_FDS: Measure = gauge("process_open_fds", Unit::Count, &[], "Open file descriptors.");
+pub(super) const PROCESS_MAX_FDS: Measure =
+    gauge("process_max_fds", Unit::Count, &[], "How many file descriptors may be open.");
+
 /// All of them, in the order of the way of a delivery.
 pub(super) const ALL: &[&Measure] = &[
+    &BUILD_INFO,
     &CONNECTIONS,
     &TLS_HANDSHAKES,
     &TLS_EXPIRY,
     &REQUESTS_IN_FLIGHT,
     &DELIVERIES,
     &EVENTS,
+    &DUPLICATES,
     &REPLAYS,
     &REFUSALS,
     &HANDED_OVER_SECRETS,
@@ -282,6 +336,7 @@ pub(super) const ALL: &[&Measure] = &[
     &COMMIT_SECONDS,
     &COMMITS_PER_BATCH,
     &COMMIT_FAILURES,
+    &CLOCK_JUMPS,
     &INBOX_EVENTS,
     &HELD_EVENTS,
     &ORDERING_RELEASED,
@@ -302,6 +357,12 @@ pub(super) const ALL: &[&Measure] = &[
     &CLAIMS,
     &CLAIM_STORED_BYTES,
     &CLAIM_FAILURES,
+    &PROCESS_CPU_SECONDS,
+    &PROCESS_START_TIME,
+    &PROCESS_RESIDENT_MEMORY,
+    &PROCESS_VIRTUAL_MEMORY,
+    &PROCESS_OPEN_FDS,
+    &PROCESS_MAX_FDS,
 ];
 
 /// All of them, as a table in Markdown.
@@ -344,7 +405,8 @@ mod tests {
                 (_, Unit::Bytes) => "_bytes",
                 _ => "",
             };
-            assert!(measure.name.starts_with("hookgate_") && measure.name.ends_with(ending), "{}", measure.name);
+            let begins = ["hookgate_", "process_"].iter().any(|prefix| measure.name.starts_with(prefix));
+            assert!(begins && measure.name.ends_with(ending), "{}", measure.name);
         }
     }
 

@@ -7,8 +7,11 @@ use std::{fmt, time::Duration};
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, SetRecorderError};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
-use super::measures::{self as measure, Kind, Measure};
-use crate::ingress::TABLE;
+use super::{
+    measures::{self as measure, Kind, Measure},
+    process,
+};
+use crate::{ingress::TABLE, journal::KeyKind};
 
 pub use super::measures::reference;
 
@@ -29,11 +32,14 @@ impl Metrics {
         let recorder = recorder();
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).map_err(|_: SetRecorderError<_>| Twice)?;
+        let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+        gauge(&measure::BUILD_INFO, &[version, os, arch]).set(1.0);
         Ok(Metrics { handle })
     }
 
     /// All of it in Prometheus' text format, version 0.0.4.
     pub fn render(&self) -> String {
+        process::update();
         self.handle.render()
     }
 
@@ -80,15 +86,28 @@ const METADATA: Metadata<'static> = Metadata::new("hookgate", Level::INFO, None)
 /// A measure with values for its labels, in their order.
 fn key(measure: &Measure, values: &[&str]) -> Key {
     debug_assert_eq!(measure.labels.len(), values.len(), "labels of {}", measure.name);
+    debug_assert!(
+        measure.words.is_empty() || values.last().is_some_and(|last| measure.words.contains(last)),
+        "{values:?} is not among the words of {}",
+        measure.name
+    );
     let labels = measure.labels.iter().zip(values).map(|(name, value)| Label::new(*name, (*value).to_owned()));
     Key::from_parts(measure.name, labels.collect::<Vec<_>>())
 }
 
-fn counter(measure: &Measure, values: &[&str]) -> Counter {
+pub(super) fn counter(measure: &Measure, values: &[&str]) -> Counter {
     metrics::with_recorder(|recorder| recorder.register_counter(&key(measure, values), &METADATA))
 }
 
-fn gauge(measure: &Measure, values: &[&str]) -> Gauge {
+/// Sets a series to 0 for each word of the measure's last label. A counter that appears with its first increment begins
+/// at 1, and Prometheus' `increase()` never sees that increment.
+fn begin_at_zero(measure: &Measure, owner: &str) {
+    for word in measure.words {
+        counter(measure, &[owner, word]).increment(0);
+    }
+}
+
+pub(super) fn gauge(measure: &Measure, values: &[&str]) -> Gauge {
     metrics::with_recorder(|recorder| recorder.register_gauge(&key(measure, values), &METADATA))
 }
 
@@ -214,13 +233,25 @@ pub struct SourceMetrics {
     pub events: Counter,
     /// Deliveries whose signature came before under another id.
     pub replays: Counter,
+    duplicates: [(KeyKind, Counter); KeyKind::ALL.len()],
     refused: Counter,
     refusals: Refusals,
 }
 
 impl SourceMetrics {
-    /// Looks the handles up.
+    /// Looks the handles up, and has everything that is counted of the source begin at 0.
     pub fn new(source: &str) -> Self {
+        for measure in [
+            &measure::TRANSFORMED,
+            &measure::ORDERING_RELEASED,
+            &measure::PLUGIN_BREAKER_OPENED,
+            &measure::TRIAL_DIFFERENCES,
+            &measure::TRIAL_SKIPPED,
+        ] {
+            begin_at_zero(measure, source);
+        }
+        ordering_ahead(source).increment(0);
+        trial_compared(source).increment(0);
         let deliveries = |outcome: &str| counter(&measure::DELIVERIES, &[source, outcome]);
         SourceMetrics {
             accepted: deliveries("accepted"),
@@ -229,7 +260,15 @@ impl SourceMetrics {
             refused: deliveries("refused"),
             events: counter(&measure::EVENTS, &[source]),
             replays: counter(&measure::REPLAYS, &[source]),
+            duplicates: KeyKind::ALL.map(|kind| (kind, counter(&measure::DUPLICATES, &[source, kind.name()]))),
             refusals: Refusals::new(source),
+        }
+    }
+
+    /// An event had come before, and was known by a key of that kind.
+    pub fn duplicate_dropped(&self, by: KeyKind) {
+        for (_, counter) in self.duplicates.iter().filter(|(kind, _)| *kind == by) {
+            counter.increment(1);
         }
     }
 
@@ -246,9 +285,19 @@ pub fn transformed(source: &str, outcome: &str) -> Counter {
     counter(&measure::TRANSFORMED, &[source, outcome])
 }
 
+/// Jumps of the system's clock.
+pub fn clock_jumps() -> Counter {
+    counter(&measure::CLOCK_JUMPS, &[])
+}
+
 /// Secrets that a source's provider has handed over.
 pub fn handed_over_secrets(source: &str) -> Gauge {
     gauge(&measure::HANDED_OVER_SECRETS, &[source])
+}
+
+/// Has what is done with the versions of a plugin, as sources call it, begin at 0.
+pub fn begin_plugin_swaps(plugin: &str) {
+    begin_at_zero(&measure::PLUGIN_SWAPS, plugin);
 }
 
 /// What was done with a plugin's versions, in a word. Rare enough to be looked up.
@@ -323,22 +372,30 @@ pub struct PluginMetrics {
     pub verify: Histogram,
     /// Calls of `transform`, in seconds.
     pub transform: Histogram,
-    plugin: String,
+    plugin: Option<String>,
 }
 
 impl PluginMetrics {
-    /// Looks the handles up.
+    /// Counts nothing: of a plugin that has not said its name yet.
+    pub fn none() -> Self {
+        PluginMetrics { verify: Histogram::noop(), transform: Histogram::noop(), plugin: None }
+    }
+
+    /// Looks the handles up, and has failures begin at 0.
     pub fn new(plugin: &str) -> Self {
+        begin_at_zero(&measure::PLUGIN_FAILURES, plugin);
         PluginMetrics {
             verify: histogram(&measure::PLUGIN_CALL_SECONDS, &[plugin, "verify"]),
             transform: histogram(&measure::PLUGIN_CALL_SECONDS, &[plugin, "transform"]),
-            plugin: plugin.to_owned(),
+            plugin: Some(plugin.to_owned()),
         }
     }
 
     /// A call broke the rules, for a cause in a word. Rare enough to be looked up.
     pub fn failed(&self, cause: &str) {
-        counter(&measure::PLUGIN_FAILURES, &[&self.plugin, cause]).increment(1);
+        if let Some(plugin) = &self.plugin {
+            counter(&measure::PLUGIN_FAILURES, &[plugin, cause]).increment(1);
+        }
     }
 }
 
@@ -400,6 +457,8 @@ pub struct JournalMetrics {
 impl JournalMetrics {
     /// Looks the handles up.
     pub fn new() -> Self {
+        // Its alert sees the first one only if the series is there before.
+        clock_jumps().increment(0);
         JournalMetrics {
             commit: histogram(&measure::COMMIT_SECONDS, &[]),
             batch: histogram(&measure::COMMITS_PER_BATCH, &[]),
@@ -488,6 +547,8 @@ mod tests {
                 (PluginMetrics::new("stripe"), JournalMetrics::new(), DestinationMetrics::new("orders"));
             let (_server, _source) = (ServerMetrics::new(), SourceMetrics::new("stripe"));
             let (_tls, _fetches, _claims) = (TlsMetrics::new(), FetchMetrics::new(), ClaimMetrics::new());
+            gauge(&measure::BUILD_INFO, &["0.1.0", "linux", "x86_64"]).set(1.0);
+            process::update();
             plugin.failed("trap");
             transformed("stripe", "routed").increment(1);
             handed_over_secrets("asana").set(1.0);
@@ -499,6 +560,7 @@ mod tests {
             held_events("stripe").set(1.0);
             plugin_breaker_open("stripe", "verify").set(0.0);
             plugin_breaker_opened("stripe", "verify").increment(1);
+            clock_jumps().increment(1);
             plugin_swaps("stripe", "activated").increment(1);
             plugin_version("shop", "stripe", "ab", "active").set(1.0);
             let histograms =
@@ -510,6 +572,14 @@ mod tests {
         }
         let rendered = text.lines().filter(|line| line.starts_with("# TYPE ")).count();
         assert_eq!(rendered, measure::ALL.len(), "{text}");
+    }
+
+    #[test]
+    fn the_words_of_a_label_are_those_that_are_counted() {
+        use crate::{plugin::Function, trial::Part};
+
+        assert_eq!(measure::PLUGIN_BREAKER_OPENED.words, Function::ALL.map(Function::name));
+        assert_eq!(measure::TRIAL_DIFFERENCES.words, Part::ALL.map(Part::word));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 pub mod logs;
 mod measures;
 pub mod metrics;
+mod process;
 pub mod trace;
 
 pub use logs::{LogError, Logs};

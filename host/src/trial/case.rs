@@ -11,7 +11,7 @@ use super::compare::{Answer, EventSaid, Judgement, Outputs};
 use crate::{
     cloudevents,
     journal::{self, EventId, Sender},
-    limits,
+    limits, mask,
     plugin::{Broken, Provider},
     sources::{Inbound, VersionKeys},
 };
@@ -42,6 +42,14 @@ impl Case {
     /// A delivery of a source. Its events are made known to `transform` under ids of that delivery's.
     pub fn new(inbound: &Inbound, request: Arc<Request>, body: Body, senders: &[Sender], id: Uuid) -> Case {
         let known_by = journal::methods(senders);
+        let request = match mask::has_references(&request) {
+            true => {
+                let mut whole = Arc::unwrap_or_clone(request);
+                mask::put_back(&mut whole, &inbound.secrets.by_name());
+                Arc::new(whole)
+            }
+            false => request,
+        };
         let delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
             .with_body(body.clone())
             .from_known_sender(known_by.clone());
@@ -75,7 +83,8 @@ impl Case {
     pub async fn answer(&self, version: &Provider, judged: &Judgement) -> Result<Answer, Unsaid> {
         match judged {
             Err(Broken::KeysNeeded(_)) => Err(Unsaid::Keys),
-            Err(Broken::Body(_)) => Err(Unsaid::Body),
+            // Nor has it said anything if it had no turn.
+            Err(Broken::Body(_) | Broken::NoTurn) => Err(Unsaid::Body),
             Ok(Ok(Verdict::Admit(Accepted { events, reply }))) => {
                 let mut said = BTreeMap::new();
                 for (place, event) in (0_u16..).zip(events) {
@@ -124,7 +133,8 @@ impl Case {
                 Err(why) => Outputs::Failed(why),
             }),
             Ok(Err(why)) => Ok(Outputs::Failed(why)),
-            Err(Broken::Body(_)) => Err(Unsaid::Body),
+            // Nor has it said anything if it had no turn.
+            Err(Broken::Body(_) | Broken::NoTurn) => Err(Unsaid::Body),
             Err(broken) => Ok(Outputs::Failed(broken.to_string())),
         }
     }

@@ -13,13 +13,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
-use crate::{
-    admin::{mask, view::Time},
-    cloudevents::without_order,
-    human::printable,
-    limits,
-    plugin::Broken,
-};
+use crate::{admin::view::Time, cloudevents::without_marks, human::printable, limits, mask, plugin::Broken};
 
 /// The parts of an answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
@@ -341,7 +335,7 @@ impl Differences {
             // What is kept of an ordered source also says what its place was.
             (Outputs::Made(before), Outputs::Made(after)) if is_kept => {
                 let [before, after] =
-                    [before, after].map(|outputs| outputs.iter().map(without_order).collect::<Vec<_>>());
+                    [before, after].map(|outputs| outputs.iter().map(without_marks).collect::<Vec<_>>());
                 self.of_outputs(prefix, &before, &after);
             }
             (Outputs::Made(before), Outputs::Made(after)) => self.of_outputs(prefix, before, after),

@@ -16,7 +16,7 @@ use crate::{
     journal::{Admitted, Commit, EventId, Journal, KeptDelivery, KeptTrial, Signatures},
     keys::Granted,
     limits,
-    plugin::{Broken, Catalog, Plugin, Provider, Running, Sandbox, SandboxLimits, Trial, TrialMode},
+    plugin::{Broken, Catalog, Plugin, Provider, Running, Sandbox, SandboxLimits, Trial, TrialMode, child::FirstCalls},
     sources::{Inbound, Sources},
     versions::{Recorded, recorded::judge_again},
 };
@@ -44,7 +44,7 @@ impl Bench {
         };
         let journal = Journal::open(&store).unwrap();
         let limits = SandboxLimits { concurrency: 4, memory_bytes: 32 << 20, time: Duration::from_secs(10) };
-        let sandbox = Sandbox::new(limits, &directory.path().join("cache")).unwrap();
+        let sandbox = Sandbox::new(limits, &directory.path().join("cache"), FirstCalls::InThisProcess).unwrap();
         let github = Catalog::new(None).unwrap().load("github", &sandbox).await.unwrap();
         let handed_over = HandedOver::open(journal.clone(), &store.path, None).unwrap();
         let sources = sources(source(SECRET), &github, &handed_over);
@@ -94,6 +94,8 @@ impl Bench {
                 request: Arc::unwrap_or_clone(request),
                 senders: Vec::new(),
                 claim: None,
+                is_incomplete: false,
+                decoded: None,
             },
             events: accepted.events.into_iter().map(|event| (event, None)).collect(),
             signatures: Signatures::default(),
@@ -209,7 +211,7 @@ async fn a_version_that_needs_keys_is_not_compared() {
     let need = hookgate_capabilities::KeyNeed {
         request: Arc::new(hookgate_capabilities::KeyRequest {
             url: "https://keys.example/".to_owned(),
-            format: hookgate_capabilities::KeyFormat::Certificate,
+            format: hookgate_capabilities::OwnedKeyFormat::Certificate(Vec::new()),
             fields: Vec::new(),
             at: String::new(),
         }),

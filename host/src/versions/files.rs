@@ -18,7 +18,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::limits;
+use crate::{limits, private};
 
 const DIRECTORY: &str = "plugin-versions";
 const ACTIVE: &str = "active.json";
@@ -100,7 +100,7 @@ impl Files {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             entries => entries?,
         };
-        fs::create_dir_all(&target)?;
+        private::make_directory(&target)?;
         for entry in entries {
             let entry = entry?;
             fs::copy(entry.path(), target.join(entry.file_name()))?;
@@ -110,7 +110,7 @@ impl Files {
 
     /// Under another name first, so that the file is whole or not there.
     fn write(&self, path: &Path, bytes: &[u8], durably: bool) -> io::Result<()> {
-        fs::create_dir_all(&self.directory)?;
+        private::make_directory(&self.directory)?;
         let temporary = self.directory.join(format!(".{}-{:x}", std::process::id(), rand::random::<u64>()));
         let written = fs::File::create(&temporary).and_then(|mut file| {
             file.write_all(bytes)?;

@@ -37,6 +37,7 @@ use crate::{
     claims::Claims,
     clock::now_ms,
     config::{self, Source},
+    human::did_you_mean,
     journal::{Activation, Journal, JournalError, KeptVersion, PluginChanges, PluginEvent, PluginHistory},
     limits,
     live::Live,
@@ -403,7 +404,9 @@ fn sources_of(live: &Live, plugin: &str, only: Option<&str>) -> Result<Vec<Arc<S
     let wanted = |source: &&Arc<Source>| only.is_none_or(|only| source.name == only);
     let named: Vec<&Arc<Source>> = live.config.sources.iter().filter(wanted).collect();
     if let (Some(only), []) = (only, &named[..]) {
-        return Err(VersionError::NotFound(format!("there is no source {only:?}; /api/v1/sources lists them")));
+        let near = did_you_mean(only, live.config.sources.iter().map(|source| source.name.as_str()));
+        let text = format!("there is no source {only:?}{near}; /api/v1/sources lists them");
+        return Err(VersionError::NotFound(text));
     }
     if let (Some(only), [source]) = (only, &named[..])
         && source.plugin != plugin

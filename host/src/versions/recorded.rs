@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use hookgate_capabilities::Body;
+use bytes::Bytes;
+use hookgate_capabilities::{Body, Request};
 
 use crate::{
     claims::{Claims, body_of},
@@ -82,8 +83,7 @@ impl Check<'_> {
         let (id, kept) = (delivery.id, &delivery.delivery);
         let body = body_of(kept, self.claims).await.map_err(|_| Unjudged::Body)?;
         let request = Arc::new(kept.request.clone());
-        let with = |body| Case::new(self.inbound, request.clone(), body, &kept.senders, id);
-        let case = with(body.clone());
+        let case = Case::new(self.inbound, request, body.clone(), &kept.senders, id);
         let before = Answer::named(delivery.events.iter().map(|(place, event, _)| (*place, event)));
         let after = self.answer(&case, &self.candidate).await;
         if let Some(Difference { what, before: was, after: is, .. }) = compare(&before, &after).list.first() {
@@ -96,7 +96,9 @@ impl Check<'_> {
         }
         let Some(bytes) = body.in_memory() else { return Ok(None) };
         // White space: what reads the body finds nothing wrong with it.
-        let forged = with(Body::Memory([bytes.as_ref(), b" "].concat().into()));
+        let forged = Bytes::from([bytes.as_ref(), b" "].concat());
+        let request = Request { body: forged.clone(), ..kept.request.clone() };
+        let forged = Case::new(self.inbound, Arc::new(request), Body::Memory(forged), &kept.senders, id);
         let is_fooled = self.answer(&forged, &self.candidate).await.is_admitted()
             && !self.answer(&forged, &self.active).await.is_admitted();
         let what = "with a byte more in its body, which the version at work refuses";
@@ -108,7 +110,7 @@ impl Check<'_> {
         let mut judged = case.judge(version).await;
         for _ in 0..limits::KEY_ROUNDS_MAX {
             let Err(Broken::KeysNeeded(need)) = &judged else { break };
-            if self.inbound.keys.of(version).fetch(need).await.is_err() {
+            if self.inbound.keys.of(version).fetch(need, None).await.is_err() {
                 break;
             }
             judged = case.judge(version).await;

@@ -69,6 +69,8 @@ fn event() -> (KeptEvent, CloudEvent) {
         request,
         senders: Vec::new(),
         claim: None,
+        is_incomplete: false,
+        decoded: None,
     };
     let kept = KeptEvent {
         id: EventId { delivery: Default::default(), index: 0 },

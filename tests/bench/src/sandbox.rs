@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
-use hookgate::plugin::{Catalog, Provider, Sandbox, SandboxLimits};
+use hookgate::plugin::{Catalog, FirstCalls, Provider, Sandbox, SandboxLimits};
 use hookgate_capabilities::{Delivery, Request, SecretText, Secrets, Verdict};
 
 use crate::{
@@ -26,7 +26,7 @@ pub struct Cost {
 /// Measures `rounds` calls of each kind, in turn.
 pub async fn measure(artifacts: &Path, bytes: usize, rounds: usize) -> Result<Cost> {
     let limits = SandboxLimits { concurrency: 64, memory_bytes: 32 << 20, time: std::time::Duration::from_millis(250) };
-    let sandbox = Sandbox::new(limits, artifacts)?;
+    let sandbox = Sandbox::new(limits, artifacts, FirstCalls::InThisProcess)?;
     let plugin = Catalog::new(None)?.load("stripe", &sandbox).await?;
     let sandboxed = Provider::Sandboxed(plugin);
     let native = twin()?;
@@ -42,7 +42,7 @@ pub async fn measure(artifacts: &Path, bytes: usize, rounds: usize) -> Result<Co
 /// Calls one kind over and over, for a profiler.
 pub async fn spin(artifacts: &Path, bytes: usize, rounds: usize, native: bool) -> Result<()> {
     let limits = SandboxLimits { concurrency: 64, memory_bytes: 32 << 20, time: std::time::Duration::from_millis(250) };
-    let sandbox = Sandbox::new(limits, artifacts)?;
+    let sandbox = Sandbox::new(limits, artifacts, FirstCalls::InThisProcess)?;
     let provider = match native {
         true => twin()?,
         false => Provider::Sandboxed(Catalog::new(None)?.load("stripe", &sandbox).await?),

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use bytes::Bytes;
 use hookgate::{
     config::{EngineKind, Store},
-    journal::{Admitted, Commit, EventKey, Journal, KeptDelivery, Signatures},
+    journal::{Admitted, Commit, EventKey, Journal, KeptDelivery, KeyKind, Signatures},
 };
 use hookgate_capabilities::{Admission, Identity, KnownBy, Payload, Request};
 use tokio::task::JoinSet;
@@ -44,7 +44,7 @@ impl Bench {
             key[8..].copy_from_slice(&n.to_be_bytes());
             (
                 Admission { identity, payload: Payload::Body },
-                Some(EventKey { hash: key, lasts: Duration::from_secs(72 * 3600) }),
+                Some(EventKey { hash: key, lasts: Duration::from_secs(72 * 3600), kind: KeyKind::Id }),
             )
         };
         let first = self.next;
@@ -64,6 +64,8 @@ impl Bench {
                 request,
                 senders: Vec::new(),
                 claim: None,
+                is_incomplete: false,
+                decoded: None,
             },
             events: (first..self.next).map(admission).collect(),
             signatures: Signatures::default(),

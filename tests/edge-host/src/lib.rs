@@ -1,10 +1,12 @@
 //! A host for edge components, where neither Spin nor another platform is at hand: wasmtime with what its published crates
 //! have of WASI, a fresh instance for each request.
 //!
-//! It offers what Spin does of that (HTTP 0.3, and the key-value store and variables under Spin's names), and what others
+//! It offers what Spin does of that (HTTP 0.3 under both of its names, and the key-value store and variables under Spin's names), and what others
 //! call the same (`wasmtime-wasi-keyvalue`, `wasmtime-wasi-config`). It is for tests, the demo and a first try; it does not
 //! interrupt a guest that spins.
 
+mod candidate;
+mod log;
 mod outgoing;
 mod platform;
 mod server;
@@ -15,6 +17,7 @@ use std::{collections::BTreeMap, sync::Arc};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
+pub use log::Log;
 pub use outgoing::Documents;
 pub use platform::{Fault, Store as KeyValue};
 pub use server::serve;
@@ -42,6 +45,8 @@ pub struct Options {
     pub now: Option<u64>,
     /// What is answered in place of servers outside.
     pub documents: Documents,
+    /// Where standard error goes; to that of this process when it is not said.
+    pub log: Option<Log>,
 }
 
 /// A component that is ready to take requests.
@@ -64,13 +69,21 @@ pub fn engine() -> Result<Engine> {
     Engine::new(&config)
 }
 
+/// Compiles a component, whichever of its two names it has for WASI 0.3.
+///
+/// # Errors
+/// It is not a component.
+pub fn compile(engine: &Engine, component: &[u8]) -> Result<Component> {
+    Component::new(engine, candidate::renamed(component))
+}
+
 impl Edge {
     /// Compiles a component.
     ///
     /// # Errors
-    /// It is none, or imports what is not offered.
+    /// It is not a component, or imports what is not offered.
     pub fn new(engine: &Engine, component: &[u8], options: Options) -> Result<Edge> {
-        Edge::of(&Component::new(engine, component)?, options)
+        Edge::of(&compile(engine, component)?, options)
     }
 
     /// Links a compiled component.

@@ -24,7 +24,10 @@ pub struct State {
 impl State {
     pub fn new(options: &Arc<Options>) -> State {
         let mut wasi = WasiCtx::builder();
-        wasi.inherit_stderr();
+        match &options.log {
+            Some(log) => wasi.stderr(log.clone()),
+            None => wasi.inherit_stderr(),
+        };
         if let Some(now) = options.now {
             wasi.wall_clock(Stopped(Duration::from_millis(now)));
         }

@@ -12,20 +12,19 @@ use std::{
 use bytes::Bytes;
 use hookgate::{
     edge::{Platform, compose},
-    plugin::{Broken, Catalog, Plugin, Sandbox, SandboxLimits, bundled_component, vectors},
+    plugin::{Broken, Catalog, FirstCalls, Plugin, Sandbox, SandboxLimits, bundled_component, vectors},
 };
 use hookgate_capabilities::{
     Admission, Body, CloudEvent, Delivery, Event, KnownBy, Refusal, Request, Secrets, Verdict, known_by,
 };
 use hookgate_conformance::Vector;
-use hookgate_edge_host::{Documents, Edge, Options, engine};
+use hookgate_edge_host::{Documents, Edge, Options, compile, engine};
 use http::HeaderValue;
 use http_body_util::{BodyExt as _, Full};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use wasmtime::component::Component;
 
 const ORIGIN_SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
@@ -84,24 +83,26 @@ impl Origin {
 async fn every_vector_gets_the_same_at_the_edge_as_in_the_gateway() {
     let cache = tempfile::tempdir().unwrap();
     let limits = SandboxLimits { concurrency: 4, memory_bytes: 32 << 20, time: Duration::from_secs(5) };
-    let sandbox = Sandbox::new(limits, &cache.path().join("compiled")).unwrap();
+    let sandbox = Sandbox::new(limits, &cache.path().join("compiled"), FirstCalls::InThisProcess).unwrap();
     let catalog = Catalog::new(None).unwrap();
     let (engine, origin) = (engine().unwrap(), Origin::start().await);
     let (mut compared, mut left_out, mut failures) = (0, 0, Vec::new());
     for (name, _) in catalog.list() {
         let plugin = catalog.load(name, &sandbox).await.unwrap();
         let composed = compose(bundled_component(name).unwrap(), Platform::Spin).unwrap();
-        let component = Component::new(&engine, &composed.component).unwrap();
+        let component = compile(&engine, &composed.component).unwrap();
         for (id, vector) in vectors::carried(&plugin).unwrap() {
             let vector = vector.unwrap();
             // The edge has no `auth` of its own: the platform is to have it.
-            let Some(request) = as_http(&vector).filter(|_| vector.authenticated_by.is_empty()) else {
+            let is_left_out = !vector.authenticated_by.is_empty() || nests_deep(&vector.request().body);
+            let Some(request) = as_http(&vector).filter(|_| !is_left_out) else {
                 left_out += 1;
                 continue;
             };
             let expected = in_the_gateway(&plugin, &vector).await;
             let edge = Edge::of(&component, options(&plugin, &vector, &origin)).unwrap();
             let found = at_the_edge(&edge, request, &origin).await;
+            let found = found.map(|found| found.with_ids_of(&expected));
             compared += 1;
             if found.as_ref().ok() != Some(&expected) {
                 failures.push(format!("{name} {id}:\n  in the gateway {expected:?}\n  at the edge    {found:?}"));
@@ -110,6 +111,24 @@ async fn every_vector_gets_the_same_at_the_edge_as_in_the_gateway() {
     }
     assert!(failures.is_empty(), "{} of {compared} differ:\n{}", failures.len(), failures.join("\n"));
     assert!(compared > 400 && left_out < compared / 10, "{compared} compared, {left_out} left out");
+}
+
+/// Deeper than this test reads JSON; tests of the gateway's reader have such bodies.
+fn nests_deep(body: &[u8]) -> bool {
+    body.windows(100).any(|part| part.iter().all(|byte| b"{}[]\"a:".contains(byte)))
+}
+
+impl Outcome {
+    /// Without the ids that each host makes for itself, of events that nothing identifies for good.
+    fn with_ids_of(mut self, expected: &Outcome) -> Outcome {
+        for ((id, event), (expected, _)) in self.events.iter_mut().zip(&expected.events) {
+            if expected.is_null() {
+                *id = Value::Null;
+                event["id"] = Value::Null;
+            }
+        }
+        self
+    }
 }
 
 /// None where no HTTP client could send it.
@@ -129,6 +148,7 @@ fn options(plugin: &Plugin, vector: &Vector, origin: &Origin) -> Options {
         ("origin".to_owned(), origin.url.clone()),
         ("origin_secret".to_owned(), ORIGIN_SECRET.to_owned()),
         ("route".to_owned(), "*".to_owned()),
+        ("public_url".to_owned(), base(&vector.request().url)),
         ("source".to_owned(), "source".to_owned()),
         ("body_limit".to_owned(), (64 << 20).to_string()),
     ]);
@@ -150,6 +170,13 @@ fn options(plugin: &Plugin, vector: &Vector, origin: &Origin) -> Options {
     let confirmed = vector.expect.confirm.iter().map(|url| (url.clone(), Bytes::new()));
     let documents: Documents = Arc::new(documents.chain(confirmed).collect());
     Options { variables, now: Some(vector.request().received_at), documents, ..Options::default() }
+}
+
+/// Scheme and authority.
+fn base(url: &str) -> String {
+    let start = url.find("://").map_or(0, |at| at + 3);
+    let end = url[start..].find(['/', '?']).map_or(url.len(), |at| start + at);
+    url[..end].to_owned()
 }
 
 async fn at_the_edge(edge: &Edge, request: http::Request<Full<Bytes>>, origin: &Origin) -> Result<Outcome, String> {
@@ -221,6 +248,7 @@ async fn transformed(
         KnownBy::Id(id) => known_by::by_id("source", id),
         _ => known_by::by_payload("source", &payload).unwrap(),
     };
+    let is_made_up = matches!(admission.identity.known_by, KnownBy::Delivery(_) | KnownBy::Undeclared);
     let event_id: String = key.iter().map(|byte| format!("{byte:02x}")).collect();
     let id = admission.identity.known_by.id().map_or_else(|| event_id.clone(), str::to_owned);
     let event = Event {
@@ -233,8 +261,13 @@ async fn transformed(
     let outputs = plugin.transform(event).await.unwrap().unwrap();
     let several = outputs.len() > 1;
     let shown = |(number, output): (usize, &CloudEvent)| {
+        let mut event = json_of(output, &admission.payload, request, &payload);
+        if is_made_up {
+            event["id"] = Value::Null;
+            return (Value::Null, event);
+        }
         let id = if several { format!("{id} {number}") } else { id.clone() };
-        (Value::String(id), json_of(output, &admission.payload, request, &payload))
+        (Value::String(id), event)
     };
     outputs.iter().enumerate().map(shown).collect()
 }

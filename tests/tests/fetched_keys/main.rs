@@ -259,6 +259,33 @@ async fn plaid_keys_are_asked_for_with_the_secrets_of_the_source() {
     assert!(!gateway.said().contains("hush-plaid"));
 }
 
+/// Each made-up id would be a request to the provider with the operator's credentials.
+#[tokio::test]
+async fn made_up_key_ids_have_the_provider_asked_a_few_times_and_a_known_key_goes_on() {
+    let keys = Receiver::answering(|request, _| match request.json()["key_id"].as_str() {
+        Some("k1") => Answer::status(200).body(json!({ "key": plaid_key("k1") }).to_string()),
+        _ => Answer::status(400).body("{\"error_code\":\"INVALID_FIELD\"}"),
+    })
+    .await;
+    let lines = format!(
+        "secrets.client-id = {{ value = \"client-1\" }}\nsecrets.api-secret = {{ value = \"hush-plaid\" }}\n\
+         settings.environment = \"{0}\"\nkeys.allow = [\"{0}/webhook_verification_key/get\"]",
+        base(&keys)
+    );
+    let gateway = Gateway::start(Config::new().source("plaid", "plaid", &lines)).await;
+    let body = |n: usize| format!(r#"{{"webhook_type":"ITEM","webhook_code":"ERROR","item_id":"i{n}"}}"#);
+    gateway.send("plaid", &plaid("k1", now(), &body(0))).await.accepted();
+    let began = Instant::now();
+    for n in 1..=40 {
+        let forged = gateway.send("plaid", &plaid(&format!("made-up-{n}"), now(), &body(n))).await;
+        assert_eq!(forged.refused(503)["type"], "urn:hookgate:keys-unavailable");
+        gateway.send("plaid", &plaid("k1", now(), &body(n))).await.accepted();
+    }
+    // Five at once for one address, and one more each twelve seconds.
+    let asked = 1 + 5 + began.elapsed().as_secs() as usize / 12;
+    assert!(keys.all().len() <= asked, "{} of {asked}", keys.all().len());
+}
+
 #[tokio::test]
 async fn http_leads_only_to_networks_that_the_configuration_names() {
     let keys = certificates().await;

@@ -8,10 +8,13 @@ use wit_parser::Resolve;
 
 /// Where `verify` has its answer: zeroes mean "admitted, with no events and no reply".
 pub const ANSWER: u32 = 4096;
-/// Zeroes: an admission of the whole body, nothing known of it.
+/// An admission of the whole body, nothing known of it.
 pub const ADMISSION: u32 = 8192;
 /// Where strings and lists of the cases begin.
 pub const FREE: u32 = 16384;
+
+/// The case `undeclared` of `known-by`, which an admission begins with; zeroes behind it.
+const UNDECLARED: &[u8] = &[3];
 
 const DESCRIPTOR: u32 = 1024;
 const NAME: u32 = 2048;
@@ -90,13 +93,15 @@ impl Hostile {
     fn data(&self) -> Vec<(u32, Vec<u8>)> {
         let name = self.name.len() as u32;
         let descriptor = [NAME, name, NAME, name, NAME, name, 0, 0, SECRET_SPEC, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        let spec = [SECRET_NAME, 7, 0, SECRET_NAME, 7];
+        // Name, required and handed over, no prefixes, description.
+        let spec = [SECRET_NAME, 7, 0, 0, 0, SECRET_NAME, 7];
         let words = |words: &[u32]| words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>();
         vec![
             (DESCRIPTOR, words(&descriptor)),
             (NAME, self.name.as_bytes().to_vec()),
             (SECRET_SPEC, words(&spec)),
             (SECRET_NAME, b"signing".to_vec()),
+            (ADMISSION, UNDECLARED.to_vec()),
         ]
     }
 }

@@ -11,6 +11,10 @@ fn too_large() -> Vec<(&'static str, Vec<u8>)> {
     vec![
         ("a-thousand-imports", wat::parse_str(format!("(component {imports})")).unwrap()),
         ("too-many-functions", component("(func)".repeat(200_001))),
+        (
+            "too-many-variables-and-blocks",
+            component(format!("(func (local {}) {})", "i32 ".repeat(3_000), "(block) ".repeat(150_000))),
+        ),
         ("too-long-a-function", component(format!("(func {})", "nop ".repeat(1_100_000)))),
     ]
 }
@@ -31,6 +35,7 @@ async fn what_would_take_for_ever_to_load_is_told_at_once() {
         ("a-thousand-imports", "does not fit the world"),
         ("too-many-functions", "more than 200000 functions"),
         ("too-long-a-function", "more than 1048576 bytes in one function"),
+        ("too-many-variables-and-blocks", "local variables times blocks"),
         ("ten-gigabytes", "more than 64 MiB"),
         ("endless", "it is no file"),
         ("a-pipe", "it is no file"),
@@ -38,6 +43,29 @@ async fn what_would_take_for_ever_to_load_is_told_at_once() {
         assert!(states[name].as_ref().is_some_and(|error| error.contains(told)), "{name}: {:?}", states[name]);
     }
     assert_eq!(states["stripe"], None, "the bundled ones load beside them");
+}
+
+/// A component that is not bundled is compiled and called for the first time in a process of its own; so is none that has
+/// passed before.
+#[tokio::test]
+async fn what_is_not_bundled_is_tried_elsewhere_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("admits.wasm");
+    fs::write(&file, Hostile::verify("admits", admitting(Vec::new())).component()).unwrap();
+    let inspect = |plugin: &Path| {
+        let mut command = Command::new(binary());
+        command.args(["plugin", "inspect"]).arg(plugin).env("XDG_CACHE_HOME", directory.path());
+        run(&mut command).ok()
+    };
+    let passed = || {
+        let notes = fs::read_dir(directory.path().join("hookgate/plugins")).unwrap().flatten();
+        notes.filter(|note| note.path().extension().is_some_and(|extension| extension == "passed")).count()
+    };
+    inspect(Path::new("raw"));
+    assert_eq!(passed(), 0, "a bundled one needs no trial");
+    inspect(&file);
+    inspect(&file);
+    assert_eq!(passed(), 1);
 }
 
 /// What wasm-smith has made: modules with a plugin's exports and imports, whose functions do anything, and components that

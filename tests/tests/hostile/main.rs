@@ -63,6 +63,17 @@ const LENGTH: &str = r#"
     (import "hookgate:provider/capabilities@0.1.0" "[method]delivery.body-length" (func $length (param i32) (result i64)))"#;
 const JSON: &str = r#"
     (import "hookgate:provider/capabilities@0.1.0" "[method]delivery.json" (func $json (param i32 i32 i32 i32)))"#;
+const EVENT_JSON: &str = r#"
+    (import "hookgate:provider/capabilities@0.1.0" "[method]event.json" (func $json (param i32 i32 i32 i32)))"#;
+/// Makes a list of one JSON pointer at 4104: `/a` ten thousand times.
+const POINT_DEEP: &str = "(func $point-deep
+    (local $at i32) (local.set $at (i32.const 65536))
+    (loop $more
+        (i32.store16 (local.get $at) (i32.const 0x612f))
+        (local.set $at (i32.add (local.get $at) (i32.const 2)))
+        (br_if $more (i32.lt_u (local.get $at) (i32.const 85536))))
+    (i32.store (i32.const 4104) (i32.const 65536))
+    (i32.store (i32.const 4108) (i32.const 20000)))";
 const BODY: &str = r#"
     (import "hookgate:provider/capabilities@0.1.0" "[method]delivery.body" (func $body (param i32 i64 i64 i32)))"#;
 /// `delivery.secret("signing", utf8, none)`, its handle at 4104.
@@ -160,6 +171,15 @@ fn hostile() -> Vec<Hostile> {
                     "{} (call $json (local.get $delivery) (i32.const {FREE}) (i32.const 500000) (i32.const 4096)) (unreachable)",
                     filled(&[1 << 20, 1 << 20], 500_000)
                 ),
+            )
+        },
+        Hostile {
+            imports: JSON,
+            definitions: POINT_DEEP,
+            ..Hostile::verify(
+                "asks-too-deep",
+                "(call $point-deep)
+                 (call $json (local.get $delivery) (i32.const 4104) (i32.const 1) (i32.const 4096)) (unreachable)",
             )
         },
         Hostile {
@@ -320,6 +340,13 @@ async fn an_event_whose_transformation_breaks_is_a_dead_letter_and_the_others_go
             transform: "(call $drop-event (local.get $event)) (i32.const -8)",
             ..Hostile::verify("nonsense-later", admitting(Vec::new()))
         },
+        Hostile {
+            imports: EVENT_JSON,
+            definitions: POINT_DEEP,
+            transform: "(call $point-deep)
+                (call $json (local.get $event) (i32.const 4104) (i32.const 1) (i32.const 4096)) (unreachable)",
+            ..Hostile::verify("asks-too-deep-later", admitting(Vec::new()))
+        },
     ];
     let gateway = Gateway::start(hostile_gateway(plugins.path(), &sources, &receiver)).await;
     let mut ids = Vec::new();
@@ -328,7 +355,7 @@ async fn an_event_whose_transformation_breaks_is_a_dead_letter_and_the_others_go
     }
     let honest = gateway.send("stripe", &sign::stripe_event(SECRET, "evt_1")).await.accepted();
     assert_eq!(receiver.wait_for(1).await[0].event_id(), honest[0]);
-    eventually("three dead letters", async || {
+    eventually("their dead letters", async || {
         let list = gateway.cli(&["dead-letters", "list", "--json"]).ok();
         ids.iter().all(|id| list.contains(id)).then_some(())
     })

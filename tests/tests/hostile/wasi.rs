@@ -16,7 +16,7 @@ fn with_id(number: &str) -> String {
     format!(
         "(i64.store (i32.const {FREE}) (i64.add (i64.and {number} (i64.const 0x0f0f0f0f0f0f0f0f))
             (i64.const 0x6161616161616161)))
-         (i32.store (i32.const {ADMISSION}) (i32.const 1))
+         (i32.store (i32.const {ADMISSION}) (i32.const 0))
          (i32.store offset=4 (i32.const {ADMISSION}) (i32.const {FREE}))
          (i32.store offset=8 (i32.const {ADMISSION}) (i32.const 8))
          {}",

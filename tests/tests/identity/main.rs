@@ -130,6 +130,28 @@ async fn addresses_are_those_that_trusted_proxies_tell() {
     assert_eq!(cause(&gateway.send("raw", &plain(&[], "{}")).await.refused(403)), "forbidden");
 }
 
+/// A sender can put bytes into X-Forwarded-For that are not text. Whatever stands there, it is not the proxy who sends.
+#[tokio::test]
+async fn a_sender_whose_address_cannot_be_read_is_not_the_proxy() {
+    let config = guarded("{ addresses = [\"127.0.0.0/8\", \"203.0.113.0/24\"] }");
+    let gateway = Gateway::start(config.with("server", "trusted-proxies = [\"127.0.0.1\"]")).await;
+    let from = |forwarded: &[u8]| plain(&[], "{}").header("x-forwarded-for", forwarded);
+    for stranger in [
+        b"\xff, 198.51.100.1".as_slice(),
+        b"198.51.100.1, \xff",
+        b"198.51.100.1, unknown",
+        b"198.51.100.1,",
+        b"",
+        b"127.0.0.1",
+    ] {
+        let refused = gateway.send("raw", &from(stranger)).await.refused(403);
+        assert_eq!(cause(&refused), "forbidden", "{}", String::from_utf8_lossy(stranger));
+    }
+    assert_eq!(cause(&gateway.send("raw", &plain(&[], "{}")).await.refused(403)), "forbidden");
+    gateway.says("client=unknown").await;
+    gateway.send("raw", &from(b"\xff, 203.0.113.9")).await.accepted();
+}
+
 /// Nobody tells a stranger's address to a gateway that knows no proxies.
 #[tokio::test]
 async fn without_trusted_proxies_the_connection_counts() {
@@ -371,7 +393,7 @@ async fn the_listener_speaks_tls_and_both_versions_of_http() {
         (gateway.metric("hookgate_tls_handshakes_total", &["outcome=\"failed\""]).await >= 1.0).then_some(())
     })
     .await;
-    assert!(gateway.metric("hookgate_tls_certificate_expiry_seconds", &[]).await > 4e9);
+    assert!(gateway.metric("hookgate_tls_certificate_expiry_timestamp_seconds", &[]).await > 4e9);
 }
 
 #[tokio::test]

@@ -84,9 +84,10 @@ pub fn payload_content_type(payload: &Payload, headers: &[(String, Vec<u8>)], by
     }
 }
 
-/// The bytes as a JSON value, kept as written; none when they are no JSON (RFC 8259). Depth is no matter.
+/// The bytes as a JSON value, kept as written; none when they are not JSON (RFC 8259). Any depth is taken. A byte order
+/// mark before it is left out: inside another document it is not allowed.
 pub(crate) fn as_json(bytes: &[u8]) -> Option<&RawValue> {
-    serde_json::from_slice(bytes).ok()
+    serde_json::from_slice(bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes)).ok()
 }
 
 /// `*/json` or `*/*+json`, parameters aside (JSON event format, 3.1.1).

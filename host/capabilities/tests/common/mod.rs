@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use hookgate_capabilities::{Delivery, Encoding, Request, Secret, SecretText, Secrets};
+use hookgate_capabilities::{Delivery, Encoding, Prefixes, Request, Secret, SecretText, Secrets};
 
-/// A delivery of a source with the secret `key`, in these versions.
+/// A delivery of a source with the secret `key`, in these versions, for a plugin that lists the prefix `whsec_`.
 pub fn delivery(body: &[u8], versions: &[&str]) -> Delivery {
     let texts = versions.iter().map(|text| SecretText::new((*text).to_owned())).collect();
     let request = Request {
@@ -16,7 +16,8 @@ pub fn delivery(body: &[u8], versions: &[&str]) -> Delivery {
     };
     let settings = BTreeMap::from([("tolerance".to_owned(), "30".to_owned())]);
     let secrets = Secrets::new(BTreeMap::from([("key".to_owned(), texts)]));
-    Delivery::new(Arc::new(request), Arc::new(settings), Arc::new(secrets))
+    let prefixes = Prefixes::from(BTreeMap::from([("key".to_owned(), vec!["whsec_".to_owned()])]));
+    Delivery::new(Arc::new(request), Arc::new(settings), Arc::new(secrets)).with_prefixes(Arc::new(prefixes))
 }
 
 /// The secret of such a delivery.

@@ -117,6 +117,25 @@ async fn some_all_of_one_destination_or_all_are_discarded() {
 }
 
 #[tokio::test]
+async fn a_destination_is_configured_or_has_dead_letters() {
+    let api = Api::new();
+    let id = api.admit("shop", "1").await;
+    api.route(id, &["former"]).await;
+    for path in [REDRIVE, DISCARD] {
+        let (status, problem) = api.post(path, &json!({ "destination": "order" })).await;
+        let told = "there is no destination \"order\", did you mean \"orders\"?; there are: audit, ordering, orders, transform";
+        assert_eq!((status, &problem["detail"]), (StatusCode::NOT_FOUND, &told.into()), "{path}");
+        // Something waits for it, and nothing is dead.
+        assert_eq!(api.post(path, &json!({ "destination": "former" })).await.0, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(api.post(path, &json!({ "destination": "audit" })).await.0, StatusCode::OK, "{path}");
+    }
+    api.kill(id, "former").await;
+    assert_eq!(api.post(REDRIVE, &json!({ "destination": "former" })).await.1, json!({ "redriven": 1 }));
+    api.kill(id, "former").await;
+    assert_eq!(api.post(DISCARD, &json!({ "destination": "former" })).await.1, json!({ "discarded": 1 }));
+}
+
+#[tokio::test]
 async fn an_order_to_redrive_says_exactly_what() {
     let api = Api::new();
     let id = json!({ "destination": "orders", "event": "01980e5c-2a7b-7c3d-9f4e-5a6b7c8d9e0f" });

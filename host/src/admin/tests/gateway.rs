@@ -1,7 +1,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::plugin::{Catalog, Sandbox, SandboxLimits};
+use crate::plugin::{Catalog, Sandbox, SandboxLimits, child::FirstCalls};
 
 #[tokio::test]
 async fn a_gateway_without_troubles_is_ready() {
@@ -69,7 +69,7 @@ async fn destinations_have_queues_and_no_credentials() {
 async fn plugins_tell_what_they_are() {
     let directory = tempfile::tempdir().unwrap();
     let limits = SandboxLimits { concurrency: 1, memory_bytes: 16 << 20, time: Duration::from_secs(1) };
-    let sandbox = Sandbox::new(limits, &directory.path().join("cache")).unwrap();
+    let sandbox = Sandbox::new(limits, &directory.path().join("cache"), FirstCalls::InThisProcess).unwrap();
     let stripe = Catalog::new(None).unwrap().load("stripe", &sandbox).await.unwrap();
     let config = config(directory.path(), "");
     let journal = Journal::open(&config.store).unwrap();

@@ -1,6 +1,7 @@
 //! The API as a whole, over a real journal.
 
 mod dead_letters;
+mod duplicates;
 mod events;
 mod gateway;
 mod openapi;
@@ -122,6 +123,8 @@ impl Api {
                 request: delivered(),
                 senders: Vec::new(),
                 claim: None,
+                is_incomplete: false,
+                decoded: None,
             },
             events: vec![(Admission { identity, payload: Payload::Body }, None)],
             signatures: Default::default(),

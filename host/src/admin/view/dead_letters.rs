@@ -1,6 +1,6 @@
 //! Dead letters and what is done with them.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
 
 use super::{Attempt, Event, Handoff, Time};
@@ -23,8 +23,18 @@ pub struct DeadLetterId {
     /// The event's id.
     pub event: String,
     /// Which of the event's outputs, from 0.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "output")]
+    #[schema(maximum = 65535)]
     pub output: u16,
+}
+
+/// What is wrong with a number of an output.
+pub const NOT_AN_OUTPUT: &str = "is not the number of an output: write 0 to 65535";
+
+fn output<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
+    let number = serde_json::Number::deserialize(from)?;
+    let output = number.as_u64().and_then(|number| u16::try_from(number).ok());
+    output.ok_or_else(|| Error::custom(format_args!("{number} {NOT_AN_OUTPUT}")))
 }
 
 /// A dead letter in a list.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::Time;
+use super::{AdmittedByHand, Recurrences, Time};
 
 /// Where an event stands as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
@@ -16,10 +16,9 @@ pub enum EventState {
     Waiting,
     /// It waits for its turn among the events of its ordering key.
     Held,
-    /// A handoff at least is to be tried, and none is dead.
-    /// A handoff at least is to be tried or waits for its turn, and none is dead.
+    /// A handoff is to be tried or waits for its turn, and none is dead.
     Pending,
-    /// A handoff at least is dead, or the event could not be transformed.
+    /// A handoff is dead, or the event could not be transformed.
     Dead,
     /// Every handoff has arrived or was given up.
     Delivered,
@@ -120,6 +119,12 @@ pub struct Event {
     pub authenticated_by: Vec<Proof>,
     /// How often it came again under another id and was turned away, where the source has `replay`; none when it did not.
     pub replays: Option<Replays>,
+    /// How often it came again and was dropped; none when it did not, or once its key is forgotten.
+    #[serde(default)]
+    pub duplicates: Option<Recurrences>,
+    /// Of what it was a duplicate, where an operator had it admitted; none for any other event.
+    #[serde(default)]
+    pub admitted_by_hand: Option<AdmittedByHand>,
     /// Its own bytes.
     pub payload: Payload,
     /// What `transform` made of it; none while it waits for that.

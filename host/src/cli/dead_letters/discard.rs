@@ -12,7 +12,7 @@ use crate::{
 /// Give dead letters up
 ///
 /// They count as finished: their history stays until the event's retention ends, and then the disk is free of them. It
-/// fails when there was nothing to discard of what was named.
+/// fails when one that is named is not a dead letter, and when the destination that is named has none.
 ///
 /// Examples:
 ///   hookgate dead-letters discard orders/01980e5c-2a7b-7c3d-9f4e-5a6b7c8d9e0f/0
@@ -32,13 +32,13 @@ pub struct Discard {
 
 impl Discard {
     pub async fn run(self) -> Result<Exit> {
-        let named = self.which.ids.len();
+        let least = self.which.least();
         let order = self.which.order();
         let discarded: Discarded = self.gateway.gateway()?.post("/dead-letters/discard", &order).await?;
         match self.json {
             true => output::json(&discarded)?,
             false => output::line(format_args!("{} given up", discarded.discarded))?,
         }
-        Ok(if discarded.discarded < named { Exit::Failed } else { Exit::Ok })
+        Ok(if discarded.discarded < least { Exit::Failed } else { Exit::Ok })
     }
 }

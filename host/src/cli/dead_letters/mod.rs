@@ -46,6 +46,11 @@ struct Which {
 }
 
 impl Which {
+    /// How many must be found for the command to succeed: all that are named, of a destination one at least.
+    fn least(&self) -> usize {
+        if self.destination.is_some() { 1 } else { self.ids.len() }
+    }
+
     fn order(self) -> RedriveOrder {
         RedriveOrder { ids: self.ids, destination: self.destination, all: self.all }
     }

@@ -9,6 +9,7 @@ use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use hookgate_capabilities::{Delivery, Descriptor, Request, SecretSpec, SecretText, Secrets};
+use hookgate_known_providers::KnownProvider;
 
 use crate::{cli::send::Sender, dispatch::now_ms, plugin::Plugin};
 
@@ -20,6 +21,8 @@ pub struct ThrowAway {
     pub configured: Vec<(String, String)>,
     /// What deliveries are signed with, by name; the same but for public keys.
     pub signing: Vec<(String, String)>,
+    /// The known provider that the plugin stands in for.
+    pub provider: Option<&'static KnownProvider>,
 }
 
 /// A secret as the source has it, and as the sender has it.
@@ -55,7 +58,7 @@ fn same(secret: String) -> Pair {
 ///
 /// # Errors
 /// It takes none of the usual forms; the reason is that of the first form.
-pub async fn make_up(plugin: &Plugin) -> Result<ThrowAway, String> {
+pub async fn make_up(plugin: &Plugin, provider: Option<&'static KnownProvider>) -> Result<ThrowAway, String> {
     let descriptor = plugin.descriptor();
     let needed = needed(descriptor);
     if needed.is_empty() {
@@ -64,7 +67,7 @@ pub async fn make_up(plugin: &Plugin) -> Result<ThrowAway, String> {
     let mut reason = None;
     for form in in_order(&needed) {
         let pairs: Vec<(String, Pair)> = needed.iter().map(|spec| (spec.name.clone(), form())).collect();
-        match try_out(plugin, &pairs).await {
+        match try_out(plugin, &pairs, provider).await {
             Ok(()) => {
                 let side = |of: fn(&Pair) -> &String| {
                     pairs.iter().map(|(name, pair)| (name.clone(), of(pair).clone())).collect()
@@ -73,6 +76,7 @@ pub async fn make_up(plugin: &Plugin) -> Result<ThrowAway, String> {
                     descriptor: descriptor.clone(),
                     configured: side(|pair| &pair.configured),
                     signing: side(|pair| &pair.signing),
+                    provider,
                 });
             }
             Err(why) => _ = reason.get_or_insert(why),
@@ -99,9 +103,11 @@ fn in_order(needed: &[&SecretSpec]) -> Vec<fn() -> Pair> {
     forms
 }
 
-async fn try_out(plugin: &Plugin, pairs: &[(String, Pair)]) -> Result<(), String> {
+async fn try_out(plugin: &Plugin, pairs: &[(String, Pair)], provider: Option<&KnownProvider>) -> Result<(), String> {
+    let settings: BTreeMap<String, String> =
+        provider.map(|provider| ("provider".to_owned(), provider.name.to_owned())).into_iter().collect();
     let signing = pairs.iter().map(|(name, pair)| (name.clone(), SecretText::new(pair.signing.clone())));
-    let sender = Sender::new(plugin.clone(), None, signing, [])?;
+    let sender = Sender::new(plugin.clone(), None, signing, settings.clone())?;
     let request = Request {
         method: "POST".to_owned(),
         url: "http://127.0.0.1:8080/in/example".to_owned(),
@@ -112,7 +118,7 @@ async fn try_out(plugin: &Plugin, pairs: &[(String, Pair)]) -> Result<(), String
     let signed = sender.sign(request).await.map_err(|error| error.to_string())?;
     let configured = |(name, pair): &(String, Pair)| (name.clone(), vec![SecretText::new(pair.configured.clone())]);
     let secrets = Secrets::new(pairs.iter().map(configured).collect());
-    let delivery = Delivery::new(Arc::new(signed), Arc::new(BTreeMap::new()), Arc::new(secrets));
+    let delivery = Delivery::new(Arc::new(signed), Arc::new(settings), Arc::new(secrets));
     match plugin.verify(delivery).await {
         Ok(Ok(_)) => Ok(()),
         Ok(Err(refusal)) => Err(format!("it refuses its own delivery: {refusal:?}")),
@@ -148,11 +154,11 @@ mod tests {
         let cache = tempfile::tempdir().unwrap();
         let sandbox = sandbox::new_in(&cache.path().join("plugins")).unwrap();
         let stripe = Catalog::new(None).unwrap().load("stripe", &sandbox).await.unwrap();
-        let keys = make_up(&stripe).await.unwrap();
+        let keys = make_up(&stripe, None).await.unwrap();
         assert_eq!(keys.configured, keys.signing);
         assert!(keys.configured[0].1.starts_with("whsec_"), "{:?}", keys.configured);
         let discord = Catalog::new(None).unwrap().load("discord", &sandbox).await.unwrap();
-        let keys = make_up(&discord).await.unwrap();
+        let keys = make_up(&discord, None).await.unwrap();
         assert_ne!(keys.configured, keys.signing);
     }
 }

@@ -1,26 +1,27 @@
 //! `hookgate dev`
 
+mod introduction;
 mod keys;
 mod text;
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
+    net::{SocketAddr, TcpListener},
     path::{Path, PathBuf},
 };
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hookgate_known_providers::{COMPONENT, KnownProvider};
 use http::Uri;
 use tokio::sync::Notify;
 
-use self::keys::ThrowAway;
+use self::{introduction::Introduction, keys::ThrowAway};
 use super::{
     Exit,
     http::parse_url,
-    output::{self, Table},
     sandbox::{self, Directory},
-    send::quoted,
+    serve::keep_memory_private,
     watch::Watch,
 };
 use crate::{
@@ -31,10 +32,10 @@ use crate::{
 
 /// Run a gateway to try things, without any configuration
 ///
-/// Every plugin becomes a source of its name, with a secret that is made up and thrown away; each is printed with its
-/// URL and a command that sends it a signed delivery. Events go to --forward, else to standard output, a JSON line each.
-/// What becomes of each delivery is logged to standard error. The store is thrown away too, unless --store says where to
-/// keep it.
+/// Every plugin becomes a source of its name, with a secret that is made up and thrown away. A command that sends a signed
+/// delivery to one of them is printed, and where the commands for the others are. Events go to --forward, else to standard
+/// output, a JSON line each. What becomes of each delivery is logged to standard error. The store is thrown away too,
+/// unless --store says where to keep it.
 ///
 /// A component of --directory that changes is taken over while the gateway runs.
 ///
@@ -47,7 +48,7 @@ use crate::{
 pub struct Dev {
     #[command(flatten)]
     gateway: Gateway,
-    /// Only these plugins, in place of all of them
+    /// Only these plugins or known providers, in place of all plugins
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     #[command(flatten)]
@@ -77,6 +78,18 @@ struct MadeUp {
     keys: ThrowAway,
 }
 
+impl Gateway {
+    /// A port that is taken is told before anything is compiled.
+    pub fn check_addresses(&self) -> Result<()> {
+        for (option, address) in [("--listen", self.listen), ("--admin", self.admin)] {
+            if let Err(error) = TcpListener::bind(address) {
+                bail!("cannot listen at {address}: {error}; name another address with {option}");
+            }
+        }
+        Ok(())
+    }
+}
+
 impl Dev {
     pub async fn run(self) -> Result<Exit> {
         run(&self.gateway, &self.directory, &self.only).await
@@ -89,6 +102,8 @@ pub async fn run(gateway: &Gateway, directory: &Directory, only: &[String]) -> R
         let admin = gateway.admin;
         bail!("--admin {admin} is not on loopback; the admin API has no token here, anyone could use it");
     }
+    gateway.check_addresses()?;
+    keep_memory_private();
     let watch = directory.path().map(|path| Watch::new(path, is_component));
     let (sources, left_out) = make_up(directory, only).await?;
     // Removed when this ends, however it ends short of a kill.
@@ -102,7 +117,9 @@ pub async fn run(gateway: &Gateway, directory: &Directory, only: &[String]) -> R
     let forward = gateway.forward.as_ref().map(Uri::to_string);
     let (mut broken, is_ready) = (None, Notify::new());
     let introduce = |ready: &Ready| {
-        broken = introduce(ready, &sources, &left_out, forward.as_deref(), directory.path()).err();
+        let (forward, file) = (forward.as_deref(), &temporary.path().join("commands"));
+        let (sources, left_out, directory) = (&sources, &left_out, directory.path());
+        broken = Introduction { ready, sources, left_out, forward, directory, file }.show().err();
         is_ready.notify_one();
     };
     let serving = serve::run(config, introduce, Options { again: Some(&again), is_dev: true, ..Options::default() });
@@ -150,7 +167,8 @@ fn configuration(gateway: &Gateway, directory: &Directory, store: &Path, sources
 
 fn read(text: &str, here: &Path, sources: &[MadeUp]) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     let known = |_: &Plugins, _: &Store| -> Box<dyn KnownPlugins> {
-        let all = sources.iter().map(|source| (source.name.clone(), Ok(source.keys.descriptor.clone())));
+        let name = |source: &MadeUp| source.keys.provider.map_or_else(|| source.name.clone(), |_| COMPONENT.to_owned());
+        let all = sources.iter().map(|source| (name(source), Ok(source.keys.descriptor.clone())));
         Box::new(all.collect::<std::collections::BTreeMap<_, _>>())
     };
     Config::parse(text, "hookgate dev", here, &ProcessEnvironment, &known)
@@ -159,18 +177,31 @@ fn read(text: &str, here: &Path, sources: &[MadeUp]) -> Result<(Config, Vec<Warn
 /// The sources, and the plugins that cannot run with a made-up secret, each with the reason.
 async fn make_up(directory: &Directory, only: &[String]) -> Result<(Vec<MadeUp>, Vec<(String, String)>)> {
     let (catalog, sandbox) = (directory.catalog()?, directory.sandbox()?);
-    if let Some(unknown) = only.iter().find(|name| catalog.origin(name).is_none()) {
-        bail!("there is no plugin {unknown:?}; `hookgate plugin list` shows those that there are");
+    let providers: Vec<&KnownProvider> =
+        only.iter().filter_map(|name| sandbox::known_provider(name, &catalog)).collect();
+    let is_provider = |name: &str| providers.iter().any(|provider| provider.name == name);
+    if let Some(unknown) = only.iter().find(|name| catalog.origin(name).is_none() && !is_provider(name)) {
+        bail!("{}", sandbox::unknown(unknown, &catalog));
     }
     let (mut sources, mut left_out) = (Vec::new(), Vec::new());
     for (name, _) in catalog.list().filter(|(name, _)| only.is_empty() || only.iter().any(|one| one == name)) {
         let keys = match catalog.load(name, &sandbox).await {
-            Ok(plugin) => keys::make_up(&plugin).await,
+            Ok(plugin) => keys::make_up(&plugin, None).await,
             Err(error) => Err(error.to_string()),
         };
         match keys {
             Ok(keys) => sources.push(MadeUp { name: name.to_owned(), keys }),
             Err(reason) => left_out.push((name.to_owned(), reason)),
+        }
+    }
+    for provider in providers {
+        let keys = match catalog.load(COMPONENT, &sandbox).await {
+            Ok(plugin) => keys::make_up(&plugin, Some(provider)).await,
+            Err(error) => Err(error.to_string()),
+        };
+        match keys {
+            Ok(keys) => sources.push(MadeUp { name: provider.name.to_owned(), keys }),
+            Err(reason) => left_out.push((provider.name.to_owned(), reason)),
         }
     }
     match sources.is_empty() {
@@ -181,49 +212,4 @@ async fn make_up(directory: &Directory, only: &[String]) -> Result<(Vec<MadeUp>,
 
 fn reasons(left_out: &[(String, String)]) -> String {
     left_out.iter().map(|(name, reason)| format!("{name} ({reason})")).collect::<Vec<_>>().join(", ")
-}
-
-/// What a newcomer needs.
-fn introduce(
-    ready: &Ready,
-    sources: &[MadeUp],
-    left_out: &[(String, String)],
-    forward: Option<&str>,
-    directory: Option<&Path>,
-) -> std::io::Result<()> {
-    let mut table = Table::new(["SOURCE", "URL", "SECRET"]);
-    for source in sources {
-        let secrets: Vec<String> = match &source.keys.configured[..] {
-            [(_, secret)] => vec![secret.clone()],
-            several => several.iter().map(|(name, secret)| format!("{name}={secret}")).collect(),
-        };
-        table.row([source.name.clone(), url(ready, source), secrets.join(" ")]);
-    }
-    output::line(format_args!("{table}\n\nsend a signed delivery with one of:"))?;
-    for source in sources {
-        output::line(format_args!("  {}", send_command(ready, source, directory)))?;
-    }
-    if !left_out.is_empty() {
-        output::line(format_args!("\nleft out: {}", reasons(left_out)))?;
-    }
-    let to = forward.unwrap_or("standard output");
-    output::line(format_args!("\nevents go to {to}; look in with: hookgate events list --admin {}", ready.admin))?;
-    output::line(format_args!("ready deliveries={} admin={}", ready.deliveries, ready.admin))
-}
-
-fn url(ready: &Ready, source: &MadeUp) -> String {
-    format!("{}/in/{}", ready.deliveries, source.name)
-}
-
-fn send_command(ready: &Ready, source: &MadeUp, directory: Option<&Path>) -> String {
-    let secrets: Vec<String> = match &source.keys.signing[..] {
-        [(_, secret)] => vec![format!("--secret {}", quoted(secret))],
-        several => several
-            .iter()
-            .map(|(name, secret)| format!("--secret-name {}", quoted(&format!("{name}={secret}"))))
-            .collect(),
-    };
-    let directory = directory.map(|path| format!("--directory {} ", quoted(&path.display().to_string())));
-    let (directory, secrets) = (directory.unwrap_or_default(), secrets.join(" "));
-    format!("hookgate send {} {directory}{secrets} {}", source.name, url(ready, source))
 }

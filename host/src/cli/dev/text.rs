@@ -29,7 +29,10 @@ pub fn configuration(given: &Given<'_>) -> Result<String> {
     let mut text = String::new();
     writeln!(text, "server.listen = \"{listen}\"\nadmin.listen = \"{admin}\"")?;
     writeln!(text, "store.path = {}\nstore.headroom = \"64MiB\"", quoted(&store.to_string_lossy()))?;
-    writeln!(text, "egress.allow = [\"0.0.0.0/0\", \"::/0\"]\nlog.filter = \"hookgate=debug,warn\"")?;
+    writeln!(
+        text,
+        "egress.allow = [\"0.0.0.0/0\", \"::/0\"]\nlog.filter = \"hookgate=debug,warn\"\ndiagnosis.bodies = \"keep\""
+    )?;
     writeln!(text, "plugins.cache = {}", quoted(&cache.to_string_lossy()))?;
     if let Some(plugins) = plugins {
         writeln!(text, "plugins.directory = {}", quoted(&plugins.to_string_lossy()))?;

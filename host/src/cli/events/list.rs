@@ -16,7 +16,8 @@ use crate::{
 
 /// List events, newest first
 ///
-/// States: waiting (to be transformed), pending (being delivered), delivered, dead (given up somewhere), unrouted.
+/// States: held (until it is its turn), waiting (to be transformed), pending (being delivered), delivered, dead (given up
+/// somewhere), unrouted, dropped (it came after its turn).
 ///
 /// Examples:
 ///   hookgate events list

@@ -4,7 +4,7 @@ use anyhow::Result;
 use clap::Args;
 
 use crate::{
-    admin::view::{Attempt, Event, Handoff, HandoffState, HandoffSummary, Held, Turn},
+    admin::view::{AdmittedByHand, Attempt, Event, Handoff, HandoffState, HandoffSummary, Held, Recurrences, Turn},
     cli::{
         Exit,
         gateway::{GatewayAddress, escaped},
@@ -73,6 +73,8 @@ pub fn story(event: &Event) -> String {
                         .map(|again| format!("{} times under another id, last {}", again.count, again.last_at)),
                 ),
             ),
+            ("dropped duplicates", or_dash(event.duplicates.as_ref().map(|again| recurrences(&event.id, again)))),
+            ("admitted by hand", or_dash(event.admitted_by_hand.as_ref().map(by_hand))),
             ("request", format!("{} {}", event.request.method, event.request.url)),
             ("payload", bytes(event.payload.bytes)),
         ])
@@ -106,6 +108,17 @@ pub fn story(event: &Event) -> String {
         (None, None) => {}
     }
     parts.join("\n\n")
+}
+
+/// How often it came again, and what to ask for to see these.
+fn recurrences(event: &str, again: &Recurrences) -> String {
+    let Recurrences { count, last_at, .. } = again;
+    format!("{count}, last {last_at}; see them with: hookgate duplicates list --of {event}")
+}
+
+fn by_hand(origin: &AdmittedByHand) -> String {
+    let AdmittedByHand { duplicate_of, duplicate, at } = origin;
+    format!("at {at}; duplicate of {duplicate_of}, dropped as {duplicate}")
 }
 
 /// Methods and subjects, which strangers may have chosen.

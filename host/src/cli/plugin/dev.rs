@@ -59,6 +59,9 @@ pub struct Dev {
 impl Dev {
     pub async fn run(self) -> Result<Exit> {
         let project = Project::open(&self.crate_directory, &self.target)?;
+        if !self.no_gateway {
+            self.gateway.check_addresses()?;
+        }
         let made = project.clone();
         let mut watch = Watch::new(project.directory(), move |path| !made.is_made(path));
         // A gateway has its sources from the start: there must be one good version first.

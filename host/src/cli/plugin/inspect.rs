@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use hookgate_capabilities::{Descriptor, UrlPattern};
+use hookgate_known_providers::KnownProvider;
 use serde::Serialize;
 
 use crate::{
@@ -32,7 +33,7 @@ use crate::{
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct Inspect {
-    /// A plugin's name, or a component's file
+    /// A plugin's name, that of a known provider, or a component's file
     #[arg(value_name = "NAME|FILE")]
     plugin: String,
     #[command(flatten)]
@@ -92,13 +93,18 @@ impl Inspect {
         }
         match self.json {
             true => output::json(&inspected)?,
-            false => print(&inspected)?,
+            false => {
+                print(&inspected)?;
+                if let Some(KnownProvider { name, .. }) = found.provider {
+                    output::line(format_args!("\n{name} is a known provider: hookgate providers show {name}"))?;
+                }
+            }
         }
         Ok(Exit::Ok)
     }
 }
 
-fn inspected(Found { plugin, origin }: &Found) -> Inspected<'_> {
+fn inspected(Found { plugin, origin, .. }: &Found) -> Inspected<'_> {
     Inspected {
         descriptor: plugin.descriptor(),
         origin: origin.to_string(),

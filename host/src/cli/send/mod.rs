@@ -5,7 +5,7 @@ mod sender;
 
 use std::{fs, path::PathBuf, time::Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
 use hookgate_capabilities::SecretText;
@@ -15,10 +15,10 @@ use serde::Serialize;
 
 pub use self::{curl::quoted, sender::Sender};
 use super::{
-    Exit, Usage,
+    Exit, Usage, gateway,
     http::{HttpClient, parse_url},
     output,
-    sandbox::{self, Directory},
+    sandbox::{self, Directory, Found},
 };
 use crate::{
     dispatch::now_ms,
@@ -34,12 +34,13 @@ use crate::{
 ///
 /// Examples:
 ///   hookgate send stripe --secret whsec_test http://127.0.0.1:8080/in/stripe
+///   hookgate send razorpay --secret s http://127.0.0.1:8080/in/razorpay
 ///   hookgate send github --event push.json --header x-github-event:push --secret s http://127.0.0.1:8080/in/github
 ///   hookgate send hmac --set signature=header:x-signature --secret s --print https://hooks.example.com/in/other
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct Send {
-    /// The plugin that signs: a name, or a component's file
+    /// The plugin that signs: a name, a known provider, or a component's file
     provider: String,
     /// Where to send it
     #[arg(value_parser = parse_url)]
@@ -81,6 +82,9 @@ pub struct Send {
     json: bool,
 }
 
+/// What the kinds of the admin API's problems begin with.
+const ADMIN_PROBLEMS: &str = "urn:hookgate:admin:";
+
 /// What came back.
 #[derive(Serialize)]
 struct Answer {
@@ -96,8 +100,8 @@ struct Answer {
 impl Send {
     pub async fn run(self) -> Result<Exit> {
         let catalog = self.directory.catalog()?;
-        let plugin = sandbox::load(&self.provider, &catalog, &self.directory.sandbox()?).await?.plugin;
-        let sender = self.sender(plugin)?;
+        let found = sandbox::load(&self.provider, &catalog, &self.directory.sandbox()?).await?;
+        let sender = self.sender(found)?;
         let body = self.body()?;
         if self.print {
             output::line(curl::command(&self.url, &self.sign(&sender, body).await?))?;
@@ -112,13 +116,22 @@ impl Send {
                 true => output::line(serde_json::to_string(&answer)?)?,
                 false => output::line(&answer)?,
             }
+            if gateway::problem_kind(answer.body.as_bytes()).is_some_and(|kind| kind.starts_with(ADMIN_PROBLEMS)) {
+                bail!(
+                    "{} is the admin API, not the listener for deliveries, which is at 127.0.0.1:8080 by default",
+                    self.url.authority().map_or("this", |at| at.as_str())
+                );
+            }
         }
         Ok(if all_taken { Exit::Ok } else { Exit::Failed })
     }
 
-    fn sender(&self, plugin: crate::plugin::Plugin) -> Result<Sender> {
+    fn sender(&self, Found { plugin, provider, .. }: Found) -> Result<Sender> {
         let named = self.secret_name.iter().map(|(name, text)| (name.clone(), SecretText::new(text.clone())));
-        let sender = Sender::new(plugin, self.secret.clone().map(SecretText::new), named, self.set.iter().cloned());
+        let preset = provider.map(|provider| ("provider".to_owned(), provider.name.to_owned()));
+        let set = self.set.iter().cloned();
+        let sender =
+            Sender::new(plugin, self.secret.clone().map(SecretText::new), named, preset.into_iter().chain(set));
         sender.map_err(|wrong| Usage(wrong).into())
     }
 

@@ -4,7 +4,10 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use hookgate_capabilities::{Delivery, Descriptor, Outgoing, Request, SecretText, Secrets};
 
-use crate::plugin::{Broken, Plugin};
+use crate::{
+    human::did_you_mean,
+    plugin::{Broken, Plugin},
+};
 
 /// A plugin with what it needs to sign.
 pub struct Sender {
@@ -96,7 +99,10 @@ fn secrets(
 fn unknown(what: &str, name: &str, known: Vec<&str>) -> String {
     match known.is_empty() {
         true => format!("the plugin has no {what} {name:?}, nor any other"),
-        false => format!("the plugin has no {what} {name:?}; there are: {}", known.join(", ")),
+        false => {
+            let near = did_you_mean(name, known.iter().copied());
+            format!("the plugin has no {what} {name:?}{near}; there are: {}", known.join(", "))
+        }
     }
 }
 

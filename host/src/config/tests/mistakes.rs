@@ -18,6 +18,11 @@ plugin = "strip"
 from = "x"
 to = []
 "#;
+    let unknown = format!(
+        "10:10: there is no plugin \"strip\", did you mean \"stripe\"? -> the plugins are: broken, hmac, raw, stripe; and \
+         {} providers known by name: hookgate providers list",
+        hookgate_known_providers::presets().len()
+    );
     assert_eq!(
         mistakes(text),
         [
@@ -30,11 +35,32 @@ to = []
              \"HOOKGATE_ADMIN_TOKEN\" }, or listen on 127.0.0.1:8081",
             "9:8: `source.name`: \"Stripe\" has characters that a name must not have -> write lower-case letters, digits, \
              - and _, at most 64: \"stripe-eu\"",
-            "10:10: there is no plugin \"strip\", did you mean \"stripe\"? -> the plugins are: broken, raw, stripe",
+            unknown.as_str(),
             "12:8: `route.from`: there is no source \"x\" -> add a [[source]] with that name",
             "13:6: `route.to` is empty -> write a name or a list of names: \"orders\", [\"orders\", \"audit\"]",
         ]
     );
+}
+
+/// The name of a known provider is told near the mistake: at the setting, or at the plugin.
+#[test]
+fn a_misspelt_provider_is_told_where_it_stands() {
+    let source = |rest: &str| format!("[[source]]\nname = \"s\"\nsecrets.signing = {{ env = \"STRIPE\" }}\n{rest}");
+    for (rest, told) in [
+        ("plugin = \"calendy\"", "4:10: there is no plugin \"calendy\", did you mean \"calendly\"?"),
+        (
+            "plugin = \"hmac\"\nsettings.provider = \"calendy\"",
+            "5:21: \"calendy\" is not a known provider, did you mean \"calendly\"?",
+        ),
+        (
+            "plugin = \"razorpay\"\nsettings.provider = \"calendly\"",
+            "5:21: `plugin` names the provider razorpay, and this setting names \"calendly\"",
+        ),
+    ] {
+        let told_of = mistakes(&source(rest));
+        assert_eq!(told_of.len(), 1, "{told_of:?}");
+        assert!(told_of[0].starts_with(told), "{told_of:?}");
+    }
 }
 
 /// A text with one mistake, and words that its message must have.
@@ -47,7 +73,7 @@ fn each_mistake_has_its_message() {
     let destination = |rest: &str| format!("{DESTINATION}{rest}");
     let http = |rest: &str| format!("{DESTINATION}http = {{ {rest} }}");
     let cases: &[(String, &str)] = &[
-        (signed("keys.allow = [\"https://*.com/\"]"), "anybody's host would fit"),
+        (signed("keys.allow = [\"https://*.com/\"]"), "has a * in its host"),
         (signed("keys.allow = \"https://a.example/\""), "takes a list of URL patterns"),
         (signed("keys.confirm = [\"ftp://a.example/\"]"), "begins neither with"),
         ("sorce = 1".into(), "1:1: \"sorce\" is no key at the top of the file, did you mean \"source\"?"),

@@ -77,7 +77,13 @@ fn plugins(_: &Plugins, _: &Store) -> Box<dyn KnownPlugins> {
     };
     let broken = Err("it lost a section".to_owned());
     let raw = Descriptor { name: "raw".to_owned(), secrets: Vec::new(), settings: Vec::new(), ..stripe.clone() };
-    let all = [("stripe", Ok(stripe)), ("broken", broken), ("raw", Ok(raw))];
+    let hmac = Descriptor {
+        name: "hmac".to_owned(),
+        secrets: vec![secret("signing", true, "the secret")],
+        settings: vec![setting("provider"), setting("signature")],
+        ..stripe.clone()
+    };
+    let all = [("stripe", Ok(stripe)), ("broken", broken), ("raw", Ok(raw)), ("hmac", Ok(hmac))];
     Box::new(all.map(|(name, found)| (name.to_owned(), found)).into_iter().collect::<BTreeMap<_, _>>())
 }
 

@@ -229,3 +229,20 @@ fn a_secret_file_that_others_may_read_is_seen() {
         assert_eq!(ProcessEnvironment.file(&file).unwrap().exposed, exposed, "{mode:o}");
     }
 }
+
+#[test]
+fn a_known_provider_is_the_component_that_reads_it_with_its_name_as_a_setting() {
+    let read = |plugin: &str, rest: &str| {
+        let text = format!(
+            "[[source]]\nname = \"s\"\nplugin = \"{plugin}\"\nsecrets.signing = {{ env = \"STRIPE\" }}\n{rest}"
+        );
+        let source = parse(&text).unwrap().0.sources[0].clone();
+        let settings: Vec<_> = source.settings.iter().map(|(name, text)| format!("{name}={text}")).collect();
+        (source.plugin.clone(), settings)
+    };
+    assert_eq!(read("razorpay", ""), ("hmac".to_owned(), vec!["provider=razorpay".to_owned()]));
+    let own = "settings.signature = \"X-Own\"\nsettings.provider = \"razorpay\"";
+    assert_eq!(read("razorpay", own).1, ["provider=razorpay", "signature=X-Own"]);
+    // A component goes before the known provider of its name.
+    assert_eq!(read("stripe", ""), ("stripe".to_owned(), vec![]));
+}

@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{receiver::Receiver, *};
-use crate::journal::TRANSFORM;
+use crate::{fanout::Transformed, journal::TRANSFORM};
 
 /// Does what the body says.
 #[derive(Default)]
@@ -21,13 +21,13 @@ struct Obedient {
 
 #[async_trait::async_trait]
 impl Transform for Obedient {
-    async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
+    async fn transform(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
         self.calls.fetch_add(1, SeqCst);
         match &event.delivery.request.body[..] {
-            b"none" => Ok(Vec::new()),
-            b"two" => Ok(vec![whole(event), whole(event)]),
-            b"too many" => Ok(vec![whole(event); 101]),
-            b"nonsense" => Ok(vec![CloudEvent { id: String::new(), ..whole(event) }]),
+            b"none" => Ok(Transformed::default()),
+            b"two" => Ok(vec![whole(event), whole(event)].into()),
+            b"too many" => Ok(vec![whole(event); 101].into()),
+            b"nonsense" => Ok(vec![CloudEvent { id: String::new(), ..whole(event) }].into()),
             b"refused" => Err(TransformError::Refused("not this one".into())),
             b"broken" => Err(TransformError::Broken("unreachable".into())),
             b"broken once" if self.broken.lock().unwrap().insert(event.id) => {
@@ -39,7 +39,7 @@ impl Transform for Obedient {
                 _ => Err(TransformError::Broken("unreachable".into())),
             },
             b"hanging" => std::future::pending().await,
-            _ => Ok(vec![whole(event)]),
+            _ => Ok(vec![whole(event)].into()),
         }
     }
 }

@@ -8,6 +8,7 @@ use super::{
     receiver::{Receiver, status},
     *,
 };
+use crate::journal::Attempt;
 
 #[tokio::test]
 async fn what_was_undelivered_goes_on_after_a_restart() {
@@ -103,5 +104,28 @@ async fn a_queue_without_its_destination_stays_and_goes_on_when_it_is_back() {
     bench.config.destinations = configured;
     let dispatcher = bench.start(&journal);
     assert!(is_delivered(&settled(&journal, event, "orders").await));
+    assert!(dispatcher.stop(PATIENCE).await);
+}
+
+/// As of a store that another version has written, or that was mended.
+#[tokio::test]
+async fn what_says_that_it_is_due_later_than_any_pause_is_due_now() {
+    let receiver = Receiver::with_statuses(&[200]).await;
+    let bench = Bench::new(vec![http("orders", &receiver.url)]);
+    let journal = bench.open();
+    let mut waiting = Vec::new();
+    for due in [10 * 24 * 3_600_000, 1_700_000_000_000, u64::MAX] {
+        let event = admit(&journal, "acme", "{}").await;
+        let id = handoff_id(event, "orders");
+        let attempt = Attempt { at: 1, took: 1, status: None, error: None };
+        let one = CloudEvent { id: event.to_string(), ..whole(&journal.event(event).unwrap().unwrap()) };
+        journal.fan_out(event, vec![one], vec![("orders".to_owned(), 0)]).await.unwrap();
+        journal.record(&id, attempt, HandoffState::Pending(due)).await.unwrap();
+        waiting.push(event);
+    }
+    let dispatcher = bench.start(&journal);
+    for event in waiting {
+        assert!(is_delivered(&settled(&journal, event, "orders").await));
+    }
     assert!(dispatcher.stop(PATIENCE).await);
 }

@@ -1,5 +1,6 @@
 //! Dispatch as a whole: a real journal, real receivers on loopback, real files.
 
+mod deaths;
 mod fanout;
 mod files;
 mod http;
@@ -24,10 +25,10 @@ use tempfile::TempDir;
 use super::Dispatcher;
 use crate::{
     config::{
-        Admin, Claims, Config, DataRef, Destination, Egress, EngineKind, Format, HttpTarget, Log, LogFormat, On4xx,
-        Plugins, Rate, Retry, Route, Server, Store, Target,
+        Admin, Claims, Config, DataRef, Destination, Diagnosis, Egress, EngineKind, Format, HttpTarget, Log, LogFormat,
+        On4xx, Plugins, Rate, Retry, Route, Server, Store, Target,
     },
-    fanout::{Transform, TransformError},
+    fanout::{Transform, TransformError, Transformed},
     journal::{Admitted, Commit, EventId, Handoff, HandoffId, HandoffState, Journal, KeptDelivery, KeptEvent},
 };
 
@@ -39,8 +40,8 @@ pub struct Whole;
 
 #[async_trait::async_trait]
 impl Transform for Whole {
-    async fn transform(&self, event: &KeptEvent) -> Result<Vec<CloudEvent>, TransformError> {
-        Ok(vec![whole(event)])
+    async fn transform(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
+        Ok(vec![whole(event)].into())
     }
 }
 
@@ -139,6 +140,7 @@ fn config(directory: &Path, destinations: Vec<Destination>, routes: Vec<Route>) 
             concurrency: 1,
         },
         log: Log { filter: "info".into(), format: LogFormat::Text },
+        diagnosis: Diagnosis { bodies: false },
         claims: Claims {
             path: directory.join("claims"),
             s3: None,
@@ -203,6 +205,8 @@ pub async fn admit_as(journal: &Journal, source: &str, identity: Identity, body:
         },
         senders: Vec::new(),
         claim: None,
+        is_incomplete: false,
+        decoded: None,
     };
     let admission = Admission { identity, payload: Payload::Body };
     let commit = Commit { delivery, events: vec![(admission, None)], signatures: Default::default(), ordering: None };

@@ -118,7 +118,7 @@ pub(super) fn body(key: u64) -> Vec<u8> {
 pub(super) fn commit_of(number: u64) -> Commit {
     let mut commit = commit(&body(number), &[Some(key(number))]);
     commit.events[0].0.identity.known_by = KnownBy::Id(number.to_string());
-    commit.events[0].1 = Some(EventKey { hash: key(number), lasts: Duration::from_secs(1_000_000) });
+    commit.events[0].1 = Some(EventKey { hash: key(number), lasts: Duration::from_secs(1_000_000), kind: KeyKind::Id });
     commit
 }
 

@@ -106,7 +106,7 @@ fn queues_of_names_that_begin_alike_are_apart() {
         let dir = tempfile::tempdir().unwrap();
         let journal = Journal::open(&store(dir.path(), engine)).unwrap();
         let id = new(&wait(journal.commit(commit(b"{}", &[None]))).unwrap());
-        let names = ["a", "ab", "abc", "a\0", ""];
+        let names = ["a", "ab", "abc", "a\0"];
         let to = names.iter().map(|name| ((*name).to_owned(), 0)).collect();
         wait(journal.fan_out(id, vec![output("a")], to)).unwrap();
         for name in names {

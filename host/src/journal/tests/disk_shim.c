@@ -92,6 +92,13 @@ static int path_of(int fd, char *out) {
 }
 
 static int path_at(int dir, const char *path, char *out) {
+    /* A path through a descriptor, as the journal gives its engines. */
+    static const char held[] = "/proc/self/fd/";
+    if (strncmp(path, held, sizeof held - 1) == 0) {
+        char *rest;
+        long fd = strtol(path + sizeof held - 1, &rest, 10);
+        if (*rest == '/') return path_at((int)fd, rest + 1, out);
+    }
     if (path[0] == '/') {
         snprintf(out, 4096, "%s", path);
     } else {

@@ -38,6 +38,7 @@ fn fill(path: &Path, engine: EngineKind) -> Vec<EventId> {
     }
     let dead = HandoffId { destination: "orders".to_owned(), event: ids[0], output: 0 };
     wait(journal.record(&dead, failure(1), HandoffState::Dead(2))).unwrap();
+    wait(journal.commit(commit(b"another body", &[Some(key(8))]))).unwrap();
     let held = [("key".to_owned(), Position::Sequence(7))];
     wait(journal.commit(ordered(&held, rules(2_000, 3_600_000, Late::Deliver, 10)))).unwrap();
     close(journal);
@@ -80,6 +81,8 @@ fn a_store_moves_whole_and_works_on() {
         let journal = Journal::open(&store(dir.path(), to)).unwrap();
         assert_eq!(journal.waiting(), ids[100..]);
         assert_eq!(journal.stats().unwrap().held["shop"], 1);
+        let dropped = journal.duplicates(&DuplicateFilter { limit: 10, ..Default::default() }).unwrap().items;
+        assert_eq!(dropped.iter().map(|duplicate| duplicate.event.of).collect::<Vec<_>>(), [ids[8]]);
         let again = wait(journal.commit(commit(b"{}", &[Some(key(3))]))).unwrap();
         assert_eq!(again, [Admitted::Duplicate(ids[3])]);
         new(&wait(journal.commit(commit(b"{}", &[Some(key(999))]))).unwrap());

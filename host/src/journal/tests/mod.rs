@@ -3,13 +3,17 @@
 #[cfg(unix)]
 mod child;
 mod claims;
+mod clocks;
 mod conformance;
 mod conformance_orders;
 mod differences;
 #[cfg(target_os = "linux")]
 mod disk;
+mod duplicates;
 #[cfg(target_os = "linux")]
 mod full;
+#[cfg(unix)]
+mod home;
 #[cfg(unix)]
 mod kill;
 mod migration;

@@ -38,6 +38,8 @@ enum Step {
     DiscardOne(usize, usize),
     /// The n-th event that was ever admitted.
     Replay(usize, Option<usize>),
+    /// The n-th duplicate that is listed.
+    AdmitDuplicate(usize),
     Clock(i32),
     Sweep,
     Restart,
@@ -64,6 +66,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (0..3usize, 0..3usize).prop_map(|(to, n)| Step::RedriveOne(to, n)),
         1 => (0..3usize, 0..3usize).prop_map(|(to, n)| Step::DiscardOne(to, n)),
         1 => (0..20usize, proptest::option::of(0..3usize)).prop_map(|(event, to)| Step::Replay(event, to)),
+        2 => (0..6usize).prop_map(Step::AdmitDuplicate),
         2 => prop_oneof![-5_000..5_000i32, 500_000..700_000i32, 3_000_000..4_000_000i32].prop_map(Step::Clock),
         1 => Just(Step::Sweep),
         1 => Just(Step::Restart),
@@ -75,6 +78,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Default)]
 struct Model {
     now: u64,
+    /// The time by which handoffs wait.
+    waited: u64,
     keys: BTreeMap<u8, (u64, EventId)>,
     signatures: BTreeMap<u8, (u64, EventId)>,
     /// In the order of tickets.
@@ -86,7 +91,20 @@ struct Model {
     outputs: BTreeMap<EventId, u16>,
     admitted: Vec<EventId>,
     swept: BTreeSet<EventId>,
+    /// Those that were recorded.
+    dropped: BTreeMap<EventId, DroppedModel>,
 }
+
+#[derive(Clone, Copy)]
+struct DroppedModel {
+    of: EventId,
+    expires: u64,
+    admitted_as: Option<EventId>,
+}
+
+/// The journal's own sweeper comes at any time, and the clock may be set back by a little: what expires so soon may be
+/// there or not.
+const SOON: u64 = 20_000;
 
 impl Model {
     fn queue(&self, destination: &str) -> Vec<(u64, HandoffId)> {
@@ -109,7 +127,7 @@ impl Model {
         if matches!(before, HandoffState::Waiting(_)) {
             return;
         }
-        let mut state = HandoffState::Pending(self.now);
+        let mut state = HandoffState::Pending(self.waited);
         if let (None, Some((number, on_failure))) = (self.strand_of(&id), strand) {
             let strand = self.strands.entry((id.destination.clone(), number)).or_default();
             if !strand.is_empty() {
@@ -139,7 +157,7 @@ impl Model {
         if leaves {
             strand.pop_front();
             if let Some((next, _)) = strand.front() {
-                self.handoffs.get_mut(next).unwrap().0 = HandoffState::Pending(self.now);
+                self.handoffs.get_mut(next).unwrap().0 = HandoffState::Pending(self.waited);
             }
         }
     }
@@ -148,6 +166,14 @@ impl Model {
         let handoff = self.handoffs.get_mut(id).unwrap();
         (handoff.1, handoff.2) = (handoff.1 + 1, handoff.2 + 1);
         self.put(id, state);
+    }
+
+    /// What is listed, newest delivery first.
+    fn listed(&self) -> Vec<(EventId, EventId, Option<EventId>)> {
+        let lasting = self.dropped.iter().filter(|(_, dropped)| dropped.expires > self.now + SOON);
+        let mut listed: Vec<_> = lasting.map(|(id, dropped)| (*id, dropped.of, dropped.admitted_as)).collect();
+        listed.sort_by_key(|(id, ..)| (std::cmp::Reverse(id.delivery), id.index));
+        listed
     }
 
     fn first_waiting(&mut self) -> Option<EventId> {
@@ -188,7 +214,9 @@ fn run(engine: EngineKind, steps: Vec<Step>) {
         match step {
             Step::Clock(by) => {
                 model.now = model.now.saturating_add_signed(by.into());
+                model.waited += u64::try_from(by).unwrap_or(0);
                 clock.set(model.now);
+                assert_eq!(journal.wait_time(), model.waited);
             }
             Step::Restart => {
                 close(journal);
@@ -216,7 +244,7 @@ fn do_step(journal: &Journal, sweeper: &mut sweep::Sweeper, retention: Duration,
             let Some((_, id)) = model.queue(DESTINATIONS[to]).first().cloned() else { return };
             let state = match outcome {
                 Outcome::Delivered => HandoffState::Delivered(model.now),
-                Outcome::Retry(ms) => HandoffState::Pending(model.now + u64::from(ms)),
+                Outcome::Retry(ms) => HandoffState::Pending(model.waited + u64::from(ms)),
                 Outcome::Dead => HandoffState::Dead(model.now),
             };
             wait(journal.record(&id, failure(model.now), state)).unwrap();
@@ -240,7 +268,7 @@ fn do_step(journal: &Journal, sweeper: &mut sweep::Sweeper, retention: Duration,
         }
         Step::Redrive(to) | Step::Discard(to) => {
             let name = DESTINATIONS.get(to).copied().unwrap_or(TRANSFORM);
-            let due: Vec<_> = model.dead(name).into_iter().filter(|(at, _)| *at <= model.now).collect();
+            let due = model.dead(name);
             let redrive = matches!(step, Step::Redrive(_));
             let moved = if redrive { wait(journal.redrive_all(name)) } else { wait(journal.discard_all(name)) };
             assert_eq!(moved.unwrap(), due.len());
@@ -272,6 +300,19 @@ fn do_step(journal: &Journal, sweeper: &mut sweep::Sweeper, retention: Duration,
                     again.into_iter().for_each(|id| model.queue_anew(id, None));
                 }
                 _ => model.put_into_inbox(event),
+            }
+        }
+        Step::AdmitDuplicate(n) => {
+            let Some((id, _, before)) = model.listed().get(n).copied() else { return };
+            match (before, wait(journal.admit_duplicate(id, None)).unwrap()) {
+                (Some(before), DuplicateOrder::AdmittedBefore(event)) => assert_eq!(event, before),
+                (None, DuplicateOrder::Admitted(event)) => {
+                    assert!(model.admitted.last().is_none_or(|last| event > *last));
+                    model.admitted.push(event);
+                    model.put_into_inbox(event);
+                    model.dropped.get_mut(&id).unwrap().admitted_as = Some(event);
+                }
+                other => panic!("{id}: {other:?}"),
             }
         }
         Step::Sweep => {
@@ -306,7 +347,7 @@ fn do_fan_out(journal: &Journal, model: &mut Model, to: u8, outputs: u16, strand
     }
     model.outputs.insert(event, outputs);
     let transform = HandoffId { destination: TRANSFORM.to_owned(), event, output: 0 };
-    if let Some(before) = model.handoffs.get_mut(&transform) {
+    if let Some(before) = model.handoffs.get_mut(&transform).filter(|before| !before.0.is_finished()) {
         before.0 = HandoffState::Delivered(model.now);
     }
     for (destination, output) in to {
@@ -322,13 +363,14 @@ fn do_move_dead(model: &mut Model, id: &HandoffId, redrive: bool) {
         model.put_into_inbox(id.event);
     }
     model.handoffs.get_mut(id).unwrap().2 = 0;
-    model.put(id, HandoffState::Pending(model.now));
+    model.put(id, HandoffState::Pending(model.waited));
 }
 
 fn do_commit(journal: &Journal, model: &mut Model, keys: &[u8], signatures: &[u8]) {
     let named: Vec<_> = keys.iter().map(|n| (*n > 0).then(|| key(u64::from(*n)))).collect();
     let signed: Vec<_> = signatures.iter().map(|n| key(1000 + u64::from(*n))).collect();
-    let admitted = wait(journal.commit(signed_commit(b"{}", &named, &signed, SIGNED))).unwrap();
+    let committed = wait(journal.take_in(signed_commit(b"{}", &named, &signed, SIGNED))).unwrap();
+    let (admitted, mut dropped) = (committed.events, committed.dropped.into_iter());
     assert_eq!(admitted.len(), keys.len());
     let now = model.now;
     let known = |kept: &BTreeMap<u8, (u64, EventId)>, n: &u8| {
@@ -336,8 +378,17 @@ fn do_commit(journal: &Journal, model: &mut Model, keys: &[u8], signatures: &[u8
     };
     let seen: Option<Vec<EventId>> = signatures.iter().map(|n| known(&model.signatures, n)).collect();
     let replayed = seen.and_then(|seen| seen.first().copied());
+    let signature_expires = signatures.first().and_then(|n| model.signatures.get(n)).map(|(expires, _)| *expires);
     for (n, admitted) in keys.iter().zip(&admitted) {
         let before = known(&model.keys, n).filter(|_| *n > 0);
+        if !matches!(admitted, Admitted::New(_)) {
+            let expires = before.map(|_| model.keys[n].0).or(signature_expires).unwrap();
+            let dropped = dropped.next().unwrap();
+            assert_eq!(dropped.of, admitted.event());
+            if dropped.recorded {
+                model.dropped.insert(dropped.id, DroppedModel { of: dropped.of, expires, admitted_as: None });
+            }
+        }
         match (before, replayed, *admitted) {
             (Some(first), _, Admitted::Duplicate(id)) => assert_eq!(id, first),
             (None, Some(first), Admitted::Duplicate(id)) if *n == 0 => assert_eq!(id, first),
@@ -369,6 +420,10 @@ fn compare(journal: &Journal, model: &Model) {
     assert_eq!(journal.waiting(), model.inbox);
     let stats = journal.stats().unwrap();
     assert_eq!(stats.inbox, model.inbox.len() as u64);
+    let listed = journal.duplicates(&DuplicateFilter { limit: usize::MAX, ..DuplicateFilter::default() }).unwrap();
+    let lasting = listed.items.into_iter().filter(|duplicate| duplicate.event.expires > model.now + SOON);
+    let lasting: Vec<_> = lasting.map(|one| (one.id, one.event.of, one.event.admitted_as)).collect();
+    assert_eq!(lasting, model.listed(), "duplicates");
     for name in DESTINATIONS.iter().copied().chain([TRANSFORM]) {
         let (queue, dead) = (model.queue(name), model.dead(name));
         if name != TRANSFORM {

@@ -90,7 +90,7 @@ fn a_store_without_a_right_seal_is_not_touched() {
             Some("hookgate store\nformat = 999\nengine = fjall\n"),
             |e| matches!(e, OpenError::OtherFormat { found, known: seal::FORMAT, .. } if found == "999"),
         ),
-        ("unknown engine", Some("hookgate store\nformat = 2\nengine = rocks\n"), |e| {
+        ("unknown engine", Some("hookgate store\nformat = 3\nengine = rocks\n"), |e| {
             matches!(e, OpenError::Damaged { .. })
         }),
         ("not ours", Some("something else\n"), |e| matches!(e, OpenError::Damaged { .. })),
@@ -241,7 +241,7 @@ fn a_space_that_was_lost_alone_is_noticed_and_mended() {
     let mut batch = Batch::default();
     batch.delete(Space::Deliveries, keys::delivery(ids[3].delivery));
     let queued = read::collect(&*engine, Space::Queue, &keys::all(), 9, |key| Some(key.to_vec())).unwrap();
-    batch.delete(Space::Queue, queued[0].clone());
+    queued.into_iter().for_each(|key| batch.delete(Space::Queue, key));
     let waiting = read::collect(&*engine, Space::Inbox, &keys::tickets(None), 9, |key| Some(key.to_vec())).unwrap();
     batch.delete(Space::Inbox, waiting[0].clone());
     engine.apply(batch, 2, Durability::Power).unwrap();
@@ -257,6 +257,7 @@ fn a_space_that_was_lost_alone_is_noticed_and_mended() {
     assert_eq!(journal.queue("orders", None, 9).unwrap().len(), 1);
     let stats = journal.stats().unwrap();
     assert_eq!((stats.deliveries, stats.keys, stats.inbox, stats.destinations["orders"].queued), (3, 3, 2, 1));
+    assert!(stats.destinations["orders"].oldest.is_some(), "what waits is known by its age again");
 }
 
 #[test]
@@ -294,8 +295,8 @@ fn room_is_noticed_without_traffic() {
         let free = Arc::new(AtomicU64::new(0));
         let told = free.clone();
         let roomy = crate::config::Store { headroom: 1 << 20, ..store(dir.path(), engine) };
-        let fake = Box::new(move |_: &Path| Some(told.load(Ordering::SeqCst)));
-        let journal = Journal::open_with(&roomy, shared::system_clock(), fake).unwrap();
+        let fake = Box::new(move |_: &Path| Ok(told.load(Ordering::SeqCst)));
+        let journal = Journal::open_with(&roomy, clock::system_clock(), fake).unwrap();
         let refused = wait(journal.commit(commit(b"{}", &[Some(key(1))])));
         assert!(matches!(refused, Err(JournalError::Full(_))), "{refused:?}");
         assert!(matches!(journal.health(), Health::Full(_)));

@@ -268,7 +268,7 @@ fn clocks_that_are_set_neither_hold_nor_release() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path(), engine);
         let (wall, steady) = (TestClock::at(START), TestClock::at(0));
-        let clocks = || shared::Clocks { wall: wall.clock(), steady: steady.clock() };
+        let clocks = || clock::Clocks { wall: wall.clock(), steady: steady.clock() };
         let journal = Journal::open_with(&store, clocks(), Box::new(free_bytes)).unwrap();
         let rules = rules(WINDOW, GAP_TIMEOUT, Late::Deliver, 10);
         let placed = [("x".to_owned(), Position::Timestamp(START))];

@@ -13,7 +13,7 @@ use hookgate_capabilities::{Admission, CloudEvent, EventData, Identity, KnownBy,
 
 use crate::{
     config::{EngineKind, Store},
-    journal::{shared::Clock, *},
+    journal::{clock::Clock, *},
 };
 
 /// Both engines.
@@ -72,6 +72,8 @@ pub(super) fn commit(body: &[u8], keys: &[Option<IdempotencyKey>]) -> Commit {
         request,
         senders: Vec::new(),
         claim: None,
+        is_incomplete: false,
+        decoded: None,
     };
     let events = keys.iter().enumerate().map(|(index, key)| (admission(index), key.map(remembered))).collect();
     Commit { delivery, events, signatures: Signatures::default(), ordering: None }
@@ -79,7 +81,7 @@ pub(super) fn commit(body: &[u8], keys: &[Option<IdempotencyKey>]) -> Commit {
 
 /// A key that is remembered for ten minutes.
 fn remembered(hash: IdempotencyKey) -> EventKey {
-    EventKey { hash, lasts: Duration::from_secs(600) }
+    EventKey { hash, lasts: Duration::from_secs(600), kind: KeyKind::Id }
 }
 
 /// As [`commit`], verified by signatures that are remembered for so many milliseconds.

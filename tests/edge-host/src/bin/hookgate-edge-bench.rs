@@ -9,7 +9,7 @@ use std::{
 
 use bytes::Bytes;
 use hmac::{Hmac, KeyInit, Mac};
-use hookgate_edge_host::{Edge, Options, engine};
+use hookgate_edge_host::{Edge, Options, compile, engine};
 use http::Request;
 use http_body_util::Full;
 use sha2::Sha256;
@@ -27,7 +27,7 @@ async fn main() -> Result<()> {
     let load = |path: &str| -> Result<Edge> {
         let bytes = std::fs::read(path).with_context(|| format!("cannot read {path}"))?;
         // As a platform keeps it: compiled ahead of time.
-        let artifact = Component::new(&engine, &bytes)?.serialize()?;
+        let artifact = compile(&engine, &bytes)?.serialize()?;
         println!("{path}: {} KiB, {} KiB compiled", bytes.len() / 1024, artifact.len() / 1024);
         Edge::of(&deserialized(&engine, &artifact)?, options())
     };

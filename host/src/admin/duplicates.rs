@@ -1,0 +1,232 @@
+//! Dropped duplicates: lists, stories, and admitted after all.
+
+use axum::{
+    Json,
+    body::Bytes,
+    extract::{
+        Path, Query, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
+    },
+};
+use http::HeaderMap;
+use serde::Deserialize;
+use utoipa::IntoParams;
+
+use super::{
+    AdminState, ApiError, Problem, body,
+    events::{HowMuch, event_id, mask_of},
+    paging, story,
+    view::{
+        AdmitOrder, AdmittedDuplicate, AdmittedList, Duplicate, DuplicateContent, DuplicateList, DuplicateSummary,
+        KnownBy, Payload, Time,
+    },
+};
+use crate::{
+    config::SourceOrdering,
+    journal::{
+        self, DropCause, DroppedContent, DuplicateFilter, DuplicateOrder, EventId, Journal, JournalError, KeptEvent,
+        KeyKind,
+    },
+    limits,
+    mask::Mask,
+};
+
+const LIST: &str = "duplicates";
+
+/// Which duplicates.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+#[serde(default, deny_unknown_fields)]
+pub struct Which {
+    /// Of this source only.
+    source: Option<String>,
+    /// Of the event with this id only.
+    of: Option<String>,
+    /// Dropped at that time or later.
+    #[param(value_type = Option<Time>)]
+    since: Option<Time>,
+    /// Dropped before that time.
+    #[param(value_type = Option<Time>)]
+    until: Option<Time>,
+    /// The last page's `next_page`.
+    page: Option<String>,
+    /// Duplicates a page.
+    #[param(minimum = 1, maximum = 500, default = 50)]
+    limit: Option<usize>,
+}
+
+/// What came again and was dropped, newest first
+///
+/// A duplicate is kept for as long as the key by which it was known lives. Of one event the first 16 are listed.
+#[utoipa::path(get, path = "/api/v1/duplicates", operation_id = "list_duplicates", tag = "duplicates", params(Which), responses(
+    (status = 200, body = DuplicateList),
+    (status = 400, description = "A parameter that makes no sense", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn list(
+    State(state): State<AdminState>,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Json<DuplicateList>, ApiError> {
+    let Query(which) = which?;
+    let filter = DuplicateFilter {
+        source: which.source,
+        of: which.of.map(|id| event_id(&id)).transpose()?,
+        since: which.since.map(|time| time.0),
+        until: which.until.map(|time| time.0),
+        after: which.page.map(|token| paging::place(LIST, &token)).transpose()?,
+        limit: paging::limit(which.limit)?,
+    };
+    let page = state.read(move |journal| journal.duplicates(&filter)).await?;
+    Ok(Json(DuplicateList {
+        duplicates: page.items.into_iter().map(summary).collect(),
+        next_page: page.next.and_then(|place| paging::token(LIST, &place)),
+    }))
+}
+
+fn summary(duplicate: journal::Duplicate) -> DuplicateSummary {
+    let journal::Duplicate { id, source, trace, at, event } = duplicate;
+    DuplicateSummary {
+        id: id.to_string(),
+        duplicate_of: event.of.to_string(),
+        source,
+        dropped_at: Time(at),
+        kept_until: Time(event.expires),
+        known_by: match (event.cause, event.key_kind) {
+            (DropCause::Signature | DropCause::Replay, _) => KnownBy::Signature,
+            (DropCause::Key, KeyKind::Id) => KnownBy::Id,
+            (DropCause::Key, KeyKind::Payload) => KnownBy::Payload,
+            (DropCause::Key, KeyKind::Delivery) => KnownBy::Delivery,
+            (DropCause::Key, KeyKind::Undeclared) => KnownBy::Undeclared,
+        },
+        replayed: event.cause == DropCause::Replay,
+        provider_id: event.provider_id,
+        kind: event.kind,
+        trace,
+        payload_bytes: event.payload_bytes,
+        payload_sha256: hex::encode(event.payload_sha256),
+        content: match event.content {
+            DroppedContent::Own => DuplicateContent::Own,
+            DroppedContent::First => DuplicateContent::First,
+            DroppedContent::NotKept => DuplicateContent::NotKept,
+        },
+        admitted_as: event.admitted_as.map(|event| event.to_string()),
+    }
+}
+
+/// A dropped duplicate with what it brought
+#[utoipa::path(get, path = "/api/v1/duplicates/{id}", operation_id = "show_duplicate", tag = "duplicates",
+    params(("id" = String, description = "The duplicate's own id"), HowMuch),
+    responses(
+        (status = 200, body = Duplicate),
+        (status = 404, description = "No such duplicate is kept", body = Problem, content_type = "application/problem+json"),
+        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+    )
+)]
+pub async fn show(
+    State(state): State<AdminState>,
+    id: Result<Path<String>, PathRejection>,
+    how_much: Result<Query<HowMuch>, QueryRejection>,
+) -> Result<Json<Duplicate>, ApiError> {
+    let (id, with_payload) = (event_id(&id?)?, how_much?.payload);
+    let found = state
+        .read(move |journal| {
+            let Some(duplicate) = journal.duplicate(id)? else { return Ok(None) };
+            let brought = journal.duplicate_content(&duplicate)?;
+            Ok(Some((duplicate, brought)))
+        })
+        .await?;
+    let (duplicate, brought) = found.ok_or_else(|| unknown(id))?;
+    let mask = mask_of(&state, &duplicate.source);
+    let request =
+        brought.as_ref().map(|event| story::request(&event.delivery.request, event.delivery.claim.as_ref(), &mask));
+    let payload = match &brought {
+        Some(event) => payload(event, with_payload, &mask)?,
+        None => None,
+    };
+    Ok(Json(Duplicate { summary: summary(duplicate), request, payload }))
+}
+
+/// The payload of what a duplicate brought; none where that is in the object store.
+fn payload(event: &KeptEvent, wanted: bool, mask: &Mask) -> Result<Option<Payload>, ApiError> {
+    if event.delivery.claim.is_some() {
+        return Ok(None);
+    }
+    let bytes = event.admission.payload.of(&event.delivery.request.body);
+    let bytes = bytes.map_err(|error| ApiError::Damaged(format!("the payload of {}: {error}", event.id)))?;
+    Ok(Some(story::payload(&mask.body(&bytes), bytes.len(), wanted)))
+}
+
+/// Admit duplicates after all
+///
+/// Each becomes a new event under an id of its own, and goes where its source's events go; its key goes on naming the event
+/// that came first. One that was admitted before stays the event that it is. Nothing is admitted when one of them is not
+/// known.
+#[utoipa::path(post, path = "/api/v1/duplicates/admit", operation_id = "admit_duplicates", tag = "duplicates", request_body = AdmitOrder, responses(
+    (status = 200, description = "They are events", body = AdmittedList),
+    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such duplicate is kept", body = Problem, content_type = "application/problem+json"),
+    (status = 409, description = "Its content is not kept", body = Problem, content_type = "application/problem+json"),
+    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+))]
+pub async fn admit(
+    State(state): State<AdminState>,
+    headers: HeaderMap,
+    order: Result<Bytes, BytesRejection>,
+) -> Result<Json<AdmittedList>, ApiError> {
+    let AdmitOrder { ids } = body::json_or_nothing(&headers, order)?;
+    if ids.is_empty() || ids.len() > limits::DUPLICATES_ADMITTED_AT_ONCE {
+        let text = format!("name 1 to {} duplicates in `ids`", limits::DUPLICATES_ADMITTED_AT_ONCE);
+        return Err(ApiError::Malformed(text));
+    }
+    let ids = ids.iter().map(|id| event_id(id)).collect::<Result<Vec<_>, _>>()?;
+    let known = state.read(move |journal| look_up(journal, ids)).await?;
+    let mut duplicates = Vec::with_capacity(known.len());
+    for (id, duplicate) in known {
+        duplicates.push(duplicate.ok_or_else(|| unknown(id))?);
+    }
+    let mut admitted = Vec::with_capacity(duplicates.len());
+    for duplicate in duplicates {
+        admitted.push(admit_one(&state, &duplicate).await?);
+    }
+    Ok(Json(AdmittedList { admitted }))
+}
+
+/// Each id with its duplicate, if that is kept.
+fn look_up(journal: &Journal, ids: Vec<EventId>) -> Result<Vec<(EventId, Option<journal::Duplicate>)>, JournalError> {
+    ids.into_iter().map(|id| Ok((id, journal.duplicate(id)?))).collect()
+}
+
+async fn admit_one(state: &AdminState, duplicate: &journal::Duplicate) -> Result<AdmittedDuplicate, ApiError> {
+    let journal::Duplicate { id, source, event, .. } = duplicate;
+    let (now, before) = match state.journal.admit_duplicate(*id, ordering_of(state, source)).await? {
+        DuplicateOrder::Admitted(now) => (now, false),
+        DuplicateOrder::AdmittedBefore(now) => (now, true),
+        DuplicateOrder::Unknown => return Err(unknown(*id)),
+        DuplicateOrder::WithoutContent => {
+            let first = event.of;
+            let text = format!(
+                "what the duplicate {id} brought is not kept: it was too large, or store.retention was shortened; \
+                 replay the event that came first instead ({first}), or have the provider send it again"
+            );
+            return Err(ApiError::Conflict(text));
+        }
+    };
+    if !before {
+        tracing::info!(source, duplicate = %id, event = %now, "an operator had a duplicate admitted");
+    }
+    Ok(AdmittedDuplicate { duplicate: id.to_string(), event: now.to_string(), before })
+}
+
+/// How a source puts its events in order now; not at all where it is not configured any more.
+fn ordering_of(state: &AdminState, source: &str) -> Option<SourceOrdering> {
+    let live = state.live();
+    live.config.sources.iter().find(|one| one.name == source).and_then(|one| one.ordering.clone())
+}
+
+fn unknown(id: EventId) -> ApiError {
+    let text = format!(
+        "there is no dropped duplicate {id}, or none any more: it is kept for as long as the key by which it was known \
+         lives (idempotency.ttl, or idempotency.fallback-window), at most for store.retention"
+    );
+    ApiError::NotFound(text)
+}

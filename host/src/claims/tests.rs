@@ -1,0 +1,113 @@
+//! What is left of bodies whose requests are dropped at any moment.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    task::{Context, Waker},
+    time::{Duration, SystemTime},
+};
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::config::{DataRef, EngineKind};
+
+fn open(directory: &TempDir) -> Claims {
+    let path = directory.path().to_owned();
+    let config = config::Claims {
+        path: path.clone(),
+        s3: None,
+        public_url: None,
+        url_ttl: Duration::from_secs(60),
+        keys: Vec::new(),
+        dataref: DataRef::Gateway,
+    };
+    let store = config::Store {
+        path,
+        engine: EngineKind::Fjall,
+        retention: Duration::from_secs(60),
+        headroom: 0,
+        cache: 1 << 20,
+    };
+    Claims::open(&config, &store, "http://localhost").unwrap()
+}
+
+fn names(path: &Path) -> Vec<String> {
+    fs::read_dir(path).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+}
+
+/// Polls a future so many times, with time for others in between, and drops it. Whether it had ended by then.
+async fn give_up_after(polls: usize, future: impl Future) -> bool {
+    let mut future = std::pin::pin!(future);
+    for _ in 0..polls {
+        if future.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_ready() {
+            return true;
+        }
+        tokio::task::yield_now().await;
+    }
+    false
+}
+
+async fn nothing_is_left(claims: &Claims, directory: &TempDir) {
+    let settled = async {
+        while !claims.0.under_way.lock().unwrap().is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), settled).await.unwrap();
+    for of in ["incoming", "objects"] {
+        assert_eq!(names(&directory.path().join(of)), Vec::<String>::new(), "{of}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_given_up_while_it_begins_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let claims = open(&directory);
+    for polls in 1..40 {
+        give_up_after(polls, claims.arrive(1_000)).await;
+    }
+    nothing_is_left(&claims, &directory).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_is_given_up_while_it_is_kept_leaves_nothing() {
+    let directory = tempfile::tempdir().unwrap();
+    let claims = open(&directory);
+    for polls in 1..40 {
+        let mut arrival = claims.arrive(1_000).await.unwrap();
+        arrival.take(::bytes::Bytes::from_static(b"a body")).await.unwrap();
+        arrival.whole().await.unwrap();
+        let kept = give_up_after(polls, arrival.keep()).await;
+        if kept {
+            // Nobody commits it: that is known here, so it need not be asked of the journal.
+            arrival.settle(false).await;
+        }
+    }
+    nothing_is_left(&claims, &directory).await;
+}
+
+#[tokio::test]
+async fn what_is_old_and_not_on_its_way_was_left_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    let claims = open(&directory);
+    let incoming = directory.path().join("incoming");
+    let hour = Duration::from_secs(3600);
+    let file = |object: Uuid, end: &str, age: Duration| {
+        let file = File::create(incoming.join(format!("{object}{end}"))).unwrap();
+        file.set_modified(SystemTime::now() - age).unwrap();
+    };
+    let (left, slow, new) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
+    file(left, "", hour * 2);
+    file(left, ".body", hour * 2);
+    // Its note is old, and its bytes still come.
+    file(slow, "", hour * 2);
+    file(slow, ".body", Duration::ZERO);
+    file(new, "", Duration::ZERO);
+    assert_eq!(arrival::left_behind(&incoming, hour).unwrap(), [left]);
+    assert_eq!(arrival::left_behind(&incoming, Duration::ZERO).unwrap().len(), 3, "at the start all of it");
+    let arrival = claims.arrive(1).await.unwrap();
+    let under_way: Vec<Uuid> = claims.0.under_way.lock().unwrap().iter().copied().collect();
+    assert!(under_way.len() == 1 && claims.is_under_way(under_way[0]) && !claims.is_under_way(left));
+    drop(arrival);
+}

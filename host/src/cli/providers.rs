@@ -1,0 +1,345 @@
+//! `hookgate providers`
+
+use clap::{Args, Subcommand};
+use hookgate_known_providers::{COMPONENT, KnownProvider, all, find, presets};
+use serde::Serialize;
+
+use super::{
+    Exit,
+    output::{self, Table},
+};
+use crate::{
+    human::did_you_mean,
+    plugin::{GENERIC, bundled_names},
+};
+
+/// Look at the providers that are known by name
+#[derive(Debug, Subcommand)]
+pub enum Providers {
+    List(List),
+    Show(Show),
+}
+
+impl Providers {
+    pub fn run(self) -> anyhow::Result<Exit> {
+        match self {
+            Providers::List(list) => list.run(),
+            Providers::Show(show) => show.run(),
+        }
+    }
+}
+
+/// List every provider whose name can be written as the plugin of a source
+///
+/// CONFIDENCE says how the signature scheme is known: "official vectors" are deliveries that the provider publishes,
+/// "provider's SDK" is its own library, "reported" is what other projects say. PLUGIN is the component at work.
+///
+/// Examples:
+///   hookgate providers list
+///   hookgate providers list --json
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct List {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Show a provider: its documentation, a source to paste, and what was checked about its events
+///
+/// Examples:
+///   hookgate providers show razorpay
+///   hookgate providers show razorpay --json
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct Show {
+    /// Its name
+    name: String,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// A line of the list.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+pub struct Listed {
+    pub name: &'static str,
+    pub title: &'static str,
+    /// None for a component of the provider's own, which is tested against vectors.
+    pub confidence: Option<&'static str>,
+    /// The component at work.
+    pub plugin: &'static str,
+}
+
+/// Titles of providers that have a component of their own and no row.
+const TITLES: [(&str, &str); 9] = [
+    ("adyen", "Adyen"),
+    ("aws-sns", "Amazon SNS"),
+    ("azure-event-grid", "Azure Event Grid"),
+    ("discord", "Discord"),
+    ("google-pubsub", "Google Cloud Pub/Sub"),
+    ("microsoft-graph", "Microsoft Graph"),
+    ("okta", "Okta"),
+    ("plaid", "Plaid"),
+    ("twilio", "Twilio"),
+];
+
+/// What a provider with a component of its own calls itself.
+fn title(name: &'static str) -> &'static str {
+    let row = || find(name).map(|row| row.title);
+    let known = TITLES.iter().find(|(known, _)| *known == name).map(|(_, title)| *title);
+    known.or_else(row).unwrap_or(name)
+}
+
+/// Every provider by name: those with a component of their own, and the rows of known providers.
+pub fn listed() -> Vec<Listed> {
+    let own = bundled_names().filter(|name| !GENERIC.contains(name)).map(|name| Listed {
+        name,
+        title: title(name),
+        confidence: None,
+        plugin: name,
+    });
+    let has_component = |name: &str| bundled_names().any(|bundled| bundled == name);
+    let rows = all().iter().filter(|row| !has_component(row.name)).map(|row| Listed {
+        name: row.name,
+        title: row.title,
+        confidence: Some(row.confidence.as_str()),
+        plugin: COMPONENT,
+    });
+    let mut listed: Vec<Listed> = own.chain(rows).collect();
+    listed.sort_by_key(|listed| listed.name);
+    listed
+}
+
+impl List {
+    fn run(self) -> anyhow::Result<Exit> {
+        let listed = listed();
+        if self.json {
+            output::json(&listed)?;
+            return Ok(Exit::Ok);
+        }
+        let mut table = Table::new(["NAME", "TITLE", "CONFIDENCE", "PLUGIN"]);
+        for Listed { name, title, confidence, plugin } in listed {
+            let confidence = confidence.unwrap_or("a component of its own");
+            table.row([name, title, confidence, plugin].map(str::to_owned));
+        }
+        output::line(table)?;
+        Ok(Exit::Ok)
+    }
+}
+
+/// A provider, as JSON.
+#[derive(Serialize)]
+struct Shown {
+    name: &'static str,
+    title: &'static str,
+    documentation: &'static str,
+    confidence: &'static str,
+    plugin: &'static str,
+    identity: &'static str,
+    identity_checked: &'static str,
+    identity_found: bool,
+    retry_resigned: &'static str,
+    tolerance_checked: &'static str,
+    probe: &'static str,
+    secret_handover: &'static str,
+    notes: &'static str,
+    settings: Vec<(&'static str, &'static str)>,
+    /// A source to paste into a configuration.
+    source: String,
+}
+
+impl Show {
+    fn run(self) -> anyhow::Result<Exit> {
+        let has_component = bundled_names().any(|bundled| bundled == self.name);
+        if has_component && !GENERIC.contains(&self.name.as_str()) {
+            return self.show_component();
+        }
+        let Some(row) = find(&self.name) else {
+            let names = listed().into_iter().map(|listed| listed.name).chain(presets().iter().map(|(name, _)| *name));
+            anyhow::bail!(
+                "there is no known provider {:?}{}; `hookgate providers list` shows all of them",
+                self.name,
+                did_you_mean(&self.name, names)
+            );
+        };
+        if self.json {
+            output::json(&shown(row))?;
+        } else {
+            print(&shown(row))?;
+        }
+        Ok(Exit::Ok)
+    }
+
+    /// Its descriptor says everything else.
+    fn show_component(&self) -> anyhow::Result<Exit> {
+        let source = format!("[[source]]\nname = \"{0}\"\nplugin = \"{0}\"\n", self.name);
+        if self.json {
+            output::json(&serde_json::json!({ "name": self.name, "plugin": self.name, "source": source }))?;
+        } else {
+            let more = format!("hookgate plugin inspect {}", self.name);
+            output::line(Table::pairs([
+                ("name", self.name.clone()),
+                ("plugin", format!("{}, a component of its own", self.name)),
+                ("secrets and settings", more),
+            ]))?;
+        }
+        Ok(Exit::Ok)
+    }
+}
+
+fn shown(row: &KnownProvider) -> Shown {
+    Shown {
+        name: row.name,
+        title: row.title,
+        documentation: row.documentation,
+        confidence: row.confidence.as_str(),
+        plugin: COMPONENT,
+        identity: identity(row),
+        identity_checked: row.identity_checked,
+        identity_found: row.identity_found,
+        retry_resigned: row.retry_resigned,
+        tolerance_checked: row.tolerance_checked,
+        probe: row.probe,
+        secret_handover: row.secret_handover,
+        notes: row.notes,
+        settings: row.settings().to_vec(),
+        source: source(row),
+    }
+}
+
+/// What becomes of a second delivery of the same event, in words.
+fn identity(row: &KnownProvider) -> &'static str {
+    match (row.setting("id"), row.setting("identity")) {
+        (Some(_), _) => "an id tells events apart: a second delivery with the same id is a duplicate",
+        (None, Some("payload")) => "the payload tells events apart: equal bytes are a duplicate",
+        (None, Some("delivery")) if row.setting("fresh").is_some() => {
+            "every delivery is a new event, unless its bytes and what `fresh` names are the same"
+        }
+        (None, Some("delivery")) => "every delivery is a new event: nothing tells a retry from a repeat",
+        (None, _) => "not declared: equal bytes are a duplicate within idempotency.fallback-window",
+    }
+}
+
+/// A source to paste. Its settings are comments: they hold without being written.
+fn source(row: &KnownProvider) -> String {
+    let signing = if row.setting("handover").is_some() {
+        "{ handed-over = true }".to_owned()
+    } else {
+        format!("{{ env = \"{}_SECRET\" }}", row.name.to_uppercase().replace('-', "_"))
+    };
+    let mut lines = vec![
+        "[[source]]".to_owned(),
+        format!("name = \"{}\"", row.name),
+        format!("plugin = \"{}\"", row.name),
+        format!("secrets.signing = {signing}"),
+    ];
+    if row.setting("challenge-token").is_some() {
+        lines.push("secrets.verify-token = { env = \"VERIFY_TOKEN\" }".to_owned());
+    }
+    if row.settings().iter().any(|(_, value)| value.contains("{app-id}")) {
+        lines.push("settings.app-id = \"...\"".to_owned());
+    }
+    lines.push("# What the name stands for; a setting that is written out goes before it:".to_owned());
+    lines.extend(row.settings().iter().map(|(name, value)| format!("# settings.{name} = {}", toml_value(value))));
+    lines.join("\n")
+}
+
+/// A setting as TOML: the list that it is kept as in JSON is one in TOML too, and a text is quoted as JSON quotes it.
+fn toml_value(value: &str) -> String {
+    let is_list = value.starts_with('[') && serde_json::from_str::<Vec<String>>(value).is_ok();
+    if is_list { value.to_owned() } else { serde_json::Value::from(value).to_string() }
+}
+
+fn print(shown: &Shown) -> std::io::Result<()> {
+    let mut table = Table::pairs([
+        ("name", shown.name.to_owned()),
+        ("title", shown.title.to_owned()),
+        ("documentation", shown.documentation.to_owned()),
+        ("confidence", shown.confidence.to_owned()),
+        ("plugin", shown.plugin.to_owned()),
+        ("identity", shown.identity.to_owned()),
+    ]);
+    let guessed = if shown.identity_found { "" } else { " (a guess that loses no event)" };
+    for (name, text) in [
+        ("checked", format!("{}{guessed}", shown.identity_checked)),
+        ("retry signed anew", shown.retry_resigned.to_owned()),
+        ("age", shown.tolerance_checked.to_owned()),
+        ("setup", shown.probe.to_owned()),
+        ("secret", shown.secret_handover.to_owned()),
+        ("notes", shown.notes.to_owned()),
+    ] {
+        if !text.is_empty() {
+            table.row([name.to_owned(), text]);
+        }
+    }
+    output::line(format_args!("{table}\n\n{}", shown.source))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use hookgate_known_providers::settings::{SETTINGS, Spec};
+
+    use super::*;
+
+    #[test]
+    fn a_component_goes_before_a_row_of_its_name() {
+        let plugin = |name: &str| listed().into_iter().find(|listed| listed.name == name).map(|listed| listed.plugin);
+        assert_eq!(plugin("razorpay"), Some("hmac"));
+        assert_eq!(plugin("stripe"), Some("stripe"));
+        assert_eq!(plugin("hmac"), None);
+    }
+
+    #[test]
+    fn every_provider_has_a_title() {
+        let untitled: Vec<_> = listed().into_iter().filter(|listed| listed.title == listed.name).collect();
+        assert!(untitled.is_empty(), "{untitled:?}");
+    }
+
+    #[test]
+    fn the_source_to_paste_is_toml_with_the_settings_in_effect() {
+        for row in all() {
+            let text = source(row);
+            let uncommented = text.replace("# settings.", "settings.");
+            let parsed = toml::de::DeTable::parse(&uncommented);
+            assert!(parsed.is_ok(), "{uncommented}");
+        }
+        let razorpay = source(find("razorpay").unwrap());
+        assert!(
+            razorpay.contains("plugin = \"razorpay\"\nsecrets.signing = { env = \"RAZORPAY_SECRET\" }"),
+            "{razorpay}"
+        );
+        assert!(razorpay.contains("# settings.signature = \"header:X-Razorpay-Signature\""), "{razorpay}");
+    }
+
+    /// The table of names in docs/providers.md.
+    #[test]
+    fn the_documented_names_are_those_of_the_binary() {
+        let row = |listed: &Listed| {
+            let documentation = find(listed.name).map_or("", |row| row.documentation);
+            let title = match documentation {
+                "" => listed.title.to_owned(),
+                url => format!("[{}]({url})", listed.title),
+            };
+            let confidence = listed.confidence.unwrap_or("a component of its own");
+            format!("| `{}` | {title} | {confidence} | `{}` |\n", listed.name, listed.plugin)
+        };
+        let rows: String = listed().iter().map(row).collect();
+        let table = format!("| Name | Provider | Confidence | Plugin |\n|---|---|---|---|\n{rows}");
+        crate::golden::check_docs_part("providers.md", "providers", &table);
+    }
+
+    /// The table of settings in docs/writing-a-plugin.md.
+    #[test]
+    fn the_documented_settings_are_those_of_the_plugin() {
+        let cell = |text: &str| text.replace('|', "\\|");
+        let row = |spec: &Spec| {
+            let default = spec.default.map_or_else(String::new, |default| format!("`{default}`"));
+            format!("| `{}` | {default} | {} |\n", spec.name, cell(spec.description))
+        };
+        let rows: String = SETTINGS.iter().map(row).collect();
+        let table = format!("| setting | default | what it does |\n|---|---|---|\n{rows}");
+        crate::golden::check_docs_part("writing-a-plugin.md", "hmac-settings", &table);
+    }
+}

@@ -1,0 +1,24 @@
+//! `hookgate try-plugin`: what the gateway starts by itself.
+
+use clap::Args;
+
+use super::Exit;
+use crate::plugin::child;
+
+/// Try a component before the gateway uses it
+///
+/// The gateway and other commands start it by themselves, so that a component that would end a process ends this one. It reads
+/// an order and the component from standard input, and answers on standard output. It is not for operators.
+///
+/// Examples:
+///   hookgate try-plugin <order-and-component
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct TryPlugin;
+
+impl TryPlugin {
+    pub async fn run(self) -> anyhow::Result<Exit> {
+        child::try_component().await?;
+        Ok(Exit::Ok)
+    }
+}

@@ -1,0 +1,23 @@
+//! Dropped duplicates: what is counted and logged of them. The journal keeps them, and operators can admit them after all.
+
+use crate::{
+    journal::{DropCause, Dropped},
+    telemetry::{SourceMetrics, TraceId},
+};
+
+/// Counts and logs what a delivery brought that had come before. Replays have a counter of their own.
+pub fn tell(source: &str, metrics: &SourceMetrics, dropped: &[Dropped], trace: &TraceId) {
+    for Dropped { id, of, cause, key_kind, kind, recorded } in dropped {
+        let known_by = match cause {
+            DropCause::Key => key_kind.name(),
+            DropCause::Signature | DropCause::Replay => "signature",
+        };
+        if *cause != DropCause::Replay {
+            metrics.duplicate_dropped(*key_kind);
+        }
+        let kind = kind.as_deref();
+        // Without a record there is nothing to show under its id.
+        let duplicate = recorded.then(|| tracing::field::display(id));
+        tracing::info!(source, %trace, event = %of, duplicate, kind, known_by, "a duplicate was dropped");
+    }
+}

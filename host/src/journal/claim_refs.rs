@@ -1,0 +1,53 @@
+//! How many in the journal refer to an object of the object store. It is listed for removal when the last of them goes.
+
+use uuid::Uuid;
+
+use super::{
+    draft::Draft,
+    engine::Space,
+    keys::{self, ClaimEntry},
+    types::JournalError,
+};
+
+/// A delivery has its body in the object.
+pub(super) fn refer(draft: &mut Draft<'_>, delivery: Uuid, object: Uuid) -> Result<(), JournalError> {
+    let of_delivery = keys::claim(ClaimEntry::OfDelivery, delivery);
+    draft.writes.put(Space::Claims, of_delivery, object.as_bytes().to_vec());
+    hold(draft, object)
+}
+
+/// The delivery that has its body in the object goes.
+pub(super) fn release(draft: &mut Draft<'_>, delivery: Uuid, object: Uuid) -> Result<(), JournalError> {
+    draft.writes.delete(Space::Claims, keys::claim(ClaimEntry::OfDelivery, delivery));
+    let_go(draft, object)
+}
+
+/// One more refers to the object.
+pub(super) fn hold(draft: &mut Draft<'_>, object: Uuid) -> Result<(), JournalError> {
+    let others = references(draft, object)?;
+    set(draft, object, others.saturating_add(1));
+    Ok(())
+}
+
+/// One less refers to the object.
+pub(super) fn let_go(draft: &mut Draft<'_>, object: Uuid) -> Result<(), JournalError> {
+    let others = references(draft, object)?.saturating_sub(1);
+    if others > 0 {
+        set(draft, object, others);
+    } else {
+        draft.writes.delete(Space::Claims, keys::claim(ClaimEntry::Kept, object));
+        draft.writes.put(Space::Claims, keys::claim(ClaimEntry::Released, object), Vec::new());
+    }
+    Ok(())
+}
+
+/// Nearly all objects have one reference: that is written as nothing, more as `count:4`.
+fn set(draft: &mut Draft<'_>, object: Uuid, references: u32) {
+    let value = if references == 1 { Vec::new() } else { references.to_be_bytes().to_vec() };
+    draft.writes.put(Space::Claims, keys::claim(ClaimEntry::Kept, object), value);
+}
+
+fn references(draft: &Draft<'_>, object: Uuid) -> Result<u32, JournalError> {
+    let kept = draft.get(Space::Claims, &keys::claim(ClaimEntry::Kept, object))?;
+    Ok(kept.map_or(0, |count| count.try_into().map_or(1, u32::from_be_bytes)))
+}
