@@ -113,6 +113,14 @@ type Applying = Pin<Box<dyn Future<Output = (EventId, Option<Strand>)> + Send>>;
 /// What is to be put into the journal, or why there is nothing.
 type Done = Result<Routed, String>;
 
+/// What has become of an event, on its way into the journal.
+struct Decided {
+    event: EventId,
+    /// None where the event's record is gone or damaged.
+    source: Option<String>,
+    done: Done,
+}
+
 /// The outputs of an event and where they go.
 #[derive(Clone)]
 struct Routed {
@@ -160,7 +168,7 @@ pub struct Fanout {
     transforming: JoinSet<(String, EventId, Ended)>,
     applying: FuturesUnordered<Applying>,
     /// Each strand of which a result is on its way, with those that come behind it.
-    strands: HashMap<Strand, VecDeque<(EventId, Done)>>,
+    strands: HashMap<Strand, VecDeque<Decided>>,
     cursor: Cursor<u64>,
     /// The inbox may hold something that is not held.
     stale: bool,
@@ -367,12 +375,12 @@ impl Fanout {
 
     /// An event whose record is gone is a dead letter.
     fn gone(&mut self, id: EventId) {
-        self.apply(id, Err(GONE.to_owned()));
+        self.apply(Decided { event: id, source: None, done: Err(GONE.to_owned()) });
     }
 
     /// So is one whose record is damaged.
     fn damaged(&mut self, id: EventId, error: &JournalError) {
-        self.apply(id, Err(error.to_string()));
+        self.apply(Decided { event: id, source: None, done: Err(error.to_string()) });
     }
 
     fn transformed(&mut self, ended: Result<(String, EventId, Ended), JoinError>) {
@@ -390,8 +398,8 @@ impl Fanout {
     /// Puts into the journal what is done of a source.
     fn apply_done(&mut self, source: &str) {
         let Some(lane) = self.sources.get_mut(source) else { return };
-        for (id, done) in lane.take_done() {
-            self.apply(id, done);
+        for (event, done) in lane.take_done() {
+            self.apply(Decided { event, source: Some(source.to_owned()), done });
         }
         if self.sources.get(source).is_some_and(Lane::is_empty) {
             self.sources.remove(source);
@@ -400,30 +408,32 @@ impl Fanout {
 
     /// Puts a result into the journal, behind those of its strand. Those waiting are asked first in the order in which they
     /// come here, which is the order in which the journal writes them.
-    fn apply(&mut self, id: EventId, done: Done) {
-        self.held.insert(id);
-        match done {
-            Ok(Routed { strand: Some(strand), .. }) => match self.strands.entry(strand) {
-                Entry::Occupied(mut behind) => behind.get_mut().push_back((id, done)),
-                Entry::Vacant(first) => {
-                    first.insert(VecDeque::new());
-                    self.write(id, done, Some(strand));
-                }
-            },
-            done => self.write(id, done, None),
+    fn apply(&mut self, decided: Decided) {
+        self.held.insert(decided.event);
+        let Ok(Routed { strand: Some(strand), .. }) = decided.done else { return self.write(decided, None) };
+        match self.strands.entry(strand) {
+            Entry::Occupied(mut behind) => behind.get_mut().push_back(decided),
+            Entry::Vacant(first) => {
+                first.insert(VecDeque::new());
+                self.write(decided, Some(strand));
+            }
         }
     }
 
     /// Tokio makes a future yield after a number of steps, and one that yields here would come to the journal after the
     /// next. So these are exempt. Each waits for the store after a few steps.
-    fn write(&mut self, id: EventId, done: Done, strand: Option<Strand>) {
+    ///
+    /// An event is counted once its result is in the journal: what is cut off before that is transformed again.
+    fn write(&mut self, decided: Decided, strand: Option<Strand>) {
         let journal = self.shared.journal.clone();
         self.applying.push(Box::pin(tokio::task::unconstrained(async move {
-            while let Err(error) = write(&journal, id, done.clone()).await {
-                tracing::warn!(event = %id, %error, "a transformed event waits for the store");
+            let Decided { event, source, done } = decided;
+            while let Err(error) = write(&journal, event, done.clone()).await {
+                tracing::warn!(%event, %error, "a transformed event waits for the store");
                 sleep(JOURNAL_PAUSE).await;
             }
-            (id, strand)
+            count(source.as_deref(), &done);
+            (event, strand)
         })));
     }
 
@@ -431,7 +441,7 @@ impl Fanout {
         self.held.remove(&id);
         let Some(strand) = strand else { return };
         match self.strands.get_mut(&strand).and_then(VecDeque::pop_front) {
-            Some((next, done)) => self.write(next, done, Some(strand)),
+            Some(next) => self.write(next, Some(strand)),
             None => _ = self.strands.remove(&strand),
         }
     }
@@ -442,6 +452,22 @@ async fn write(journal: &Journal, id: EventId, done: Done) -> Result<(), Journal
         Ok(Routed { outputs, to, strand: None }) => journal.fan_out(id, outputs, to).await,
         Ok(Routed { outputs, to, strand: Some(strand) }) => journal.fan_out_in_order(id, outputs, to, strand).await,
         Err(reason) => journal.fan_out_failed(id, reason).await,
+    }
+}
+
+/// Counts what has become of an event.
+fn count(source: Option<&str>, done: &Done) {
+    let outcome = match done {
+        Ok(Routed { outputs, .. }) if outputs.is_empty() => "empty",
+        Ok(Routed { to, .. }) if to.is_empty() => "unrouted",
+        Ok(_) => "routed",
+        Err(_) => {
+            dead_letters(TRANSFORM).increment(1);
+            "failed"
+        }
+    };
+    if let Some(source) = source {
+        transformed(source, outcome).increment(1);
     }
 }
 
@@ -465,20 +491,15 @@ impl Shared {
             Err(error) => Err(error.to_string()),
         }
         .map_err(|why| tame(&why));
-        let outcome = match &done {
-            Ok(Routed { outputs, .. }) if outputs.is_empty() => "empty",
-            Ok(Routed { to, .. }) if to.is_empty() => "unrouted",
-            Ok(Routed { outputs, to, .. }) => {
+        match &done {
+            Ok(Routed { outputs, to, .. }) if !to.is_empty() => {
                 tracing::debug!(trace, event = %event.id, source, outputs = outputs.len(), handoffs = to.len(), "routed");
-                "routed"
             }
+            Ok(_) => {}
             Err(reason) => {
                 tracing::error!(trace, event = %event.id, source, reason, "the event cannot be transformed: a dead letter");
-                dead_letters(TRANSFORM).increment(1);
-                "failed"
             }
-        };
-        transformed(source, outcome).increment(1);
+        }
         Ended::Done(done)
     }
 

@@ -8,6 +8,8 @@ use std::{
     },
 };
 
+use metrics_exporter_prometheus::PrometheusBuilder;
+
 use super::{receiver::Receiver, *};
 use crate::{fanout::Transformed, journal::TRANSFORM};
 
@@ -131,6 +133,30 @@ async fn a_source_whose_plugin_hangs_holds_up_no_other() {
     // It has no end to wait for, and a stop does not wait for it: the events stay in the inbox.
     assert!(dispatcher.stop(PATIENCE).await);
     assert_eq!(journal.waiting().len(), 200);
+}
+
+#[tokio::test]
+async fn an_event_is_counted_once_even_if_its_result_was_cut_off_before_it_was_stored() {
+    let recorder = PrometheusBuilder::new().build_recorder();
+    let _recorded = metrics::set_default_local_recorder(&recorder);
+    let bench = Bench::new(Vec::new());
+    let journal = bench.open();
+    admit(&journal, "acme", "hanging").await;
+    for _ in 0..3 {
+        admit(&journal, "acme", "none").await;
+    }
+    let plugin = Arc::new(Obedient::default());
+    let mut dispatcher = bench.start_with(&journal, plugin.clone());
+    // The results of these three wait for that of the first event, which never comes.
+    until("all are transformed", || plugin.calls.load(SeqCst) == 4).await;
+    let prepared = Dispatcher::prepare(&bench.config, &journal, None).unwrap();
+    dispatcher.work_on(prepared, Arc::new(Whole), PATIENCE);
+    until("the inbox is empty", || journal.waiting().is_empty()).await;
+    assert!(dispatcher.stop(PATIENCE).await);
+    let metrics = recorder.handle().render();
+    let counted = |outcome: &str| format!("transformed_events_total{{source=\"acme\",outcome=\"{outcome}\"}}");
+    assert!(metrics.contains(&format!("{} 4", counted("unrouted"))), "{metrics}");
+    assert!(!metrics.contains(&counted("empty")), "{metrics}");
 }
 
 #[tokio::test]
