@@ -56,6 +56,11 @@ impl Peer {
         statuses
     }
 
+    /// How many requests the gateway lets the connection have under way at once, once it has answered one.
+    pub fn streams_max(&self) -> usize {
+        self.sender.current_max_send_streams()
+    }
+
     /// Whether the connection is open.
     pub fn is_open(&self) -> bool {
         !self.connection.is_finished()

@@ -7,7 +7,7 @@ use std::{collections::BTreeSet, fs, net::SocketAddr, time::Duration};
 use hookgate_tests::{
     Config, Delivery, Gateway, Peer, Receiver, SECRET, eventually, get, now,
     raw::{Connection, status},
-    sign, verified_event,
+    sign, verified_event, within,
 };
 use http::Request;
 
@@ -30,9 +30,12 @@ fn description(address: SocketAddr) -> Request<()> {
 
 /// Asks again and again, until the connection takes no more, and waits for its end.
 async fn ask_until_it_ends(peer: &mut Peer, request: impl Fn() -> Request<()>) {
-    while peer.is_open() && peer.ask(request(), true).await {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    within("the gateway to take no more", async {
+        while peer.is_open() && peer.ask(request(), true).await {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
     peer.ended().await;
 }
 
@@ -153,19 +156,21 @@ async fn readers_of_a_claim_that_take_nothing_do_not_keep_others_from_it() {
     }
 }
 
-/// Begins bodies that do not end, large ones first, then ever smaller ones, until there is no room for any of them.
+/// Begins bodies that do not end: as many as there would be room for if one sender could have all of it, and then small
+/// ones, until there would be no room for any body.
 async fn begin_bodies(gateway: &Gateway, source: &str, more: &str) -> Vec<Connection> {
     let mut begun = Vec::new();
-    for size in [200 * KIB, 100 * KIB, 50 * KIB, 25 * KIB, 12 * KIB, 6 * KIB, 3 * KIB, KIB, 500, 250, 100] {
-        for _ in 0..12 {
+    // Of the first ones 256 would have all; a last one that came in pieces may leave room for half of itself.
+    for (count, size, refused) in [(300, 4 * KIB, 300 - 256), (60, 100, 300 - 256 + 60 - 21)] {
+        for _ in 0..count {
             let mut connection = Connection::open(gateway.deliveries()).await;
             let head = format!("POST /in/{source} HTTP/1.1\r\nhost: a\r\n{more}content-length: {}\r\n\r\n", size + 1);
             connection.write(head.as_bytes()).await;
             connection.write(&vec![b'x'; size]).await;
             begun.push(connection);
         }
+        refused_at_least(gateway, "overloaded", f64::from(refused)).await;
     }
-    refused_at_least(gateway, "overloaded", 12.0).await;
     begun
 }
 
@@ -192,6 +197,18 @@ async fn bodies_that_do_not_end_leave_room_for_other_sources() {
     let _begun = begin_bodies(&gateway, "busy", "").await;
     for n in 0..20 {
         gateway.send("quiet", &sign::stripe_event(SECRET, &format!("evt_{n}"))).await.accepted();
+    }
+}
+
+/// What a stream holds is bounded; so must be their number.
+#[tokio::test]
+async fn a_connection_has_a_few_dozen_requests_under_way_and_no_more() {
+    let gateway = Gateway::start(Config::new().stripe("stripe")).await;
+    for address in [gateway.deliveries(), gateway.admin_address()] {
+        let mut peer = Peer::connect(address, 65_535).await;
+        assert!(peer.ask(healthz(address), true).await);
+        peer.statuses().await;
+        assert!((16..=64).contains(&peer.streams_max()), "{} at {address}", peer.streams_max());
     }
 }
 

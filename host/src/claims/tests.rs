@@ -10,26 +10,32 @@ use std::{
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{DataRef, EngineKind};
+use crate::{
+    config::{DataRef, EngineKind},
+    journal::Journal,
+    limits,
+};
+
+fn store(directory: &TempDir) -> config::Store {
+    config::Store {
+        path: directory.path().to_owned(),
+        engine: EngineKind::Fjall,
+        retention: Duration::from_secs(60),
+        headroom: 0,
+        cache: 1 << 20,
+    }
+}
 
 fn open(directory: &TempDir) -> Claims {
-    let path = directory.path().to_owned();
     let config = config::Claims {
-        path: path.clone(),
+        path: directory.path().to_owned(),
         s3: None,
         public_url: None,
         url_ttl: Duration::from_secs(60),
         keys: Vec::new(),
         dataref: DataRef::Gateway,
     };
-    let store = config::Store {
-        path,
-        engine: EngineKind::Fjall,
-        retention: Duration::from_secs(60),
-        headroom: 0,
-        cache: 1 << 20,
-    };
-    Claims::open(&config, &store, "http://localhost").unwrap()
+    Claims::open(&config, &store(directory), "http://localhost").unwrap()
 }
 
 fn names(path: &Path) -> Vec<String> {
@@ -110,4 +116,28 @@ async fn what_is_old_and_not_on_its_way_was_left_behind() {
     let under_way: Vec<Uuid> = claims.0.under_way.lock().unwrap().iter().copied().collect();
     assert!(under_way.len() == 1 && claims.is_under_way(under_way[0]) && !claims.is_under_way(left));
     drop(arrival);
+}
+
+/// The clock of the runtime stands still and is moved on whenever nothing is to be done.
+#[tokio::test(start_paused = true)]
+async fn what_was_left_behind_is_removed_while_the_gateway_runs() {
+    let (directory, of_journal) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (claims, journal) = (open(&directory), Journal::open(&store(&of_journal)).unwrap());
+    let incoming = directory.path().join("incoming");
+    let (left, new) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
+    for (name, age) in [(&left, limits::CLAIM_LEFT_BEHIND_AGE * 2), (&new, Duration::ZERO)] {
+        File::create(incoming.join(name)).unwrap().set_modified(SystemTime::now() - age).unwrap();
+    }
+    let began = std::time::Instant::now();
+    let removed = async {
+        while names(&incoming).contains(&left) {
+            assert!(began.elapsed() < Duration::from_secs(30), "it is still there");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        () = keeper::run(claims, journal) => unreachable!("the keeper has no end"),
+        () = removed => {}
+    }
+    assert_eq!(names(&incoming), [new]);
 }

@@ -206,7 +206,8 @@ mod tests {
     async fn ask(stream: &mut TcpStream) -> String {
         stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n").await.unwrap();
         let mut answer = String::new();
-        stream.read_to_string(&mut answer).await.unwrap();
+        let read = timeout(Duration::from_secs(30), stream.read_to_string(&mut answer)).await;
+        read.expect("no answer within 30 s").unwrap();
         answer
     }
 

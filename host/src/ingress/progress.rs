@@ -275,9 +275,11 @@ mod tests {
         Full::new(Bytes::from(vec![b'x'; bytes]))
     }
 
+    /// What is found, and after how long. Where nothing ever is, that is a failure and not a wait without end.
     async fn found(progress: &Progress) -> (Finding, Duration) {
         let began = Instant::now();
-        (progress.watch(PATIENCE, false).await, began.elapsed())
+        let found = tokio::time::timeout(PATIENCE * 1_000, progress.watch(PATIENCE, false)).await;
+        (found.expect("nothing was found"), began.elapsed())
     }
 
     #[tokio::test(start_paused = true)]

@@ -47,3 +47,28 @@ async fn several_are_loaded_at_once_and_those_that_cannot_be_are_told() {
     let ok = |name: &'static str| (name, name.to_owned());
     assert_eq!(told, [ok("raw"), ("nobody", "there is no plugin \"nobody\"".to_owned()), ok("dropbox"), ok("x")]);
 }
+
+/// What would end the gateway ends the process that tries it. Once is enough for each component.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_component_is_loaded_only_when_another_process_has_outlived_it() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let sandbox = |name: &str, script: &str| {
+        let program = directory.path().join(name);
+        std::fs::write(&program, format!("#!/bin/sh\ncat >/dev/null\n{script}\n")).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+        let limits = SandboxLimits { concurrency: 4, memory_bytes: 16 << 20, time: Duration::from_millis(250) };
+        Sandbox::new(limits, &directory.path().join("artifacts"), FirstCalls::InChild(program)).unwrap()
+    };
+    let (dies, lives) = (sandbox("dies", "kill -ABRT $$"), sandbox("lives", "echo '\"Harmless\"'"));
+    let bundled = bundled_component("raw").unwrap();
+    // With one more custom section, and so not bundled.
+    let foreign = [bundled, &[0, 2, 1, b'x']].concat();
+    let error = dies.load(&foreign).await.err().unwrap().to_string();
+    assert!(error.contains("has ended the process that tried it"), "{error}");
+    assert!(dies.load(bundled).await.is_ok(), "what is bundled need not be tried");
+    assert_eq!(lives.load(&foreign).await.unwrap().descriptor().name, "raw");
+    assert!(dies.load(&foreign).await.is_ok(), "it has passed before");
+}

@@ -79,6 +79,9 @@ const BODY: &str = r#"
 /// `delivery.secret("signing", utf8, none)`, its handle at 4104.
 const OPEN_SECRET: &str = "(call $secret (local.get $delivery) (i32.const 2560) (i32.const 7) (i32.const 0)
                                          (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 4100))";
+/// `delivery.secret("signing", utf8, some("s"))`: a prefix that the descriptor does not list.
+const GUESS_A_PREFIX: &str = "(call $secret (local.get $delivery) (i32.const 2560) (i32.const 7) (i32.const 0)
+                                            (i32.const 1) (i32.const 2560) (i32.const 1) (i32.const 12288))";
 /// `secret.verify-mac(sha512, [body, body], 32 bytes)`, over and over.
 const HASH_THE_BODY_FOR_EVER: &str = "
     (i32.store (i32.const 16384) (i32.const 1))
@@ -161,6 +164,10 @@ fn hostile() -> Vec<Hostile> {
         Hostile {
             imports: SECRETS,
             ..Hostile::verify("hoards-handles", format!("(loop $more {OPEN_SECRET} (br $more)) (unreachable)"))
+        },
+        Hostile {
+            imports: SECRETS,
+            ..Hostile::verify("guesses-a-prefix", format!("{GUESS_A_PREFIX} {}", admitting(Vec::new())))
         },
         Hostile {
             imports: JSON,
@@ -410,4 +417,24 @@ async fn a_component_that_does_not_load_is_told_and_harms_only_its_own_source() 
         assert!(told.contains(":5:") && told.contains(name) && !told.contains("panicked"), "{name}: {told}");
         assert!(began.elapsed().as_secs() < 20, "{name}: {:?}", began.elapsed());
     }
+}
+
+/// What it would do to the gateway it does to another process first.
+#[tokio::test]
+async fn a_component_is_tried_in_a_process_of_its_own_before_it_is_loaded() {
+    let directory = tempfile::tempdir().unwrap();
+    Hostile::verify("admits", admitting(Vec::new())).write(directory.path());
+    let (config, cache) = (directory.path().join("hookgate.toml"), directory.path().join("cache"));
+    let text = Config::new()
+        .with("plugins", &format!("directory = {:?}", directory.path().to_str().unwrap()))
+        .source("admits", "admits", "secrets.signing = { value = \"x\" }")
+        .text(&cache);
+    fs::write(&config, text).unwrap();
+    let mut command = Command::new(binary());
+    command.args(["serve", "--config"]).arg(config);
+    let gateway = Gateway::from_command(command, directory).await;
+    gateway.send("admits", &Delivery::post(&[], "{}")).await.accepted();
+    let kept: Vec<String> =
+        fs::read_dir(&cache).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert!(kept.iter().any(|name| name.ends_with(".passed")), "{kept:?}");
 }
