@@ -282,17 +282,20 @@ impl Keys {
         }
     }
 
-    /// `signed_with` is the header of that name: a shared key where there is one, else the auth token. It is not signed,
-    /// and names nothing but a choice between keys of the source.
+    /// `signed_with` is the header of that name: a shared key where it says something, else the auth token. It is not
+    /// signed, and names nothing but a choice between keys of the source. Read as the helper libraries do (twilio-node 6,
+    /// `getSignatureAlgorithm` in `src/webhooks/webhooks.ts`; twilio-python 9.13, `request_validator.py`): an empty header
+    /// is none, one without an algorithm means SHA-1, and its name may be in any case.
     fn signer(self, signed_with: Option<&str>) -> Result<Signer, Refusal> {
         let missing = |name: &str| forged(&format!("signed with a key that is not set: secrets.{name}"));
-        let Some(settings) = signed_with else {
+        let Some(settings) = signed_with.filter(|settings| !settings.trim().is_empty()) else {
             let secret = self.auth_token.ok_or_else(|| missing(AUTH_TOKEN))?;
             return Ok(Signer { secret, digest: Digest::Sha1 });
         };
-        let digest = match signatures::value(settings, ',', "algorithm") {
-            Some("HMAC_SHA256") => Digest::Sha256,
-            Some("HMAC_SHA1") => Digest::Sha1,
+        let algorithm = signatures::values(settings, ',', "algorithm").find(|name| !name.is_empty());
+        let digest = match algorithm.unwrap_or("HMAC_SHA1").to_ascii_uppercase().as_str() {
+            "HMAC_SHA256" => Digest::Sha256,
+            "HMAC_SHA1" => Digest::Sha1,
             _ => return Err(forged(&format!("{SIGNED_WITH} names an algorithm other than HMAC_SHA256 and HMAC_SHA1"))),
         };
         Ok(Signer { secret: self.shared_key.ok_or_else(|| missing(SHARED_KEY))?, digest })
