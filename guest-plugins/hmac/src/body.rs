@@ -19,11 +19,19 @@ pub enum BodyAs {
 impl BodyAs {
     /// Makes it.
     pub fn of(self, delivery: &Delivery) -> String {
-        let text = || String::from_utf8_lossy(&delivery.body(0, delivery.body_length())).into_owned();
         match self {
             BodyAs::Digest(digest, encoding) => encoding.encode(&delivery.body_digest(digest)),
-            BodyAs::JsonString => serde_json::Value::from(text()).to_string(),
-            BodyAs::Escaped => escaped(&text()),
+            _ => self.of_bytes(&delivery.body(0, delivery.body_length())).unwrap_or_default(),
+        }
+    }
+
+    /// Makes it of a body that the host does not have; none where only the host can.
+    pub fn of_bytes(self, body: &[u8]) -> Option<String> {
+        let text = String::from_utf8_lossy(body);
+        match self {
+            BodyAs::Digest(..) => None,
+            BodyAs::JsonString => Some(serde_json::Value::from(text).to_string()),
+            BodyAs::Escaped => Some(escaped(&text)),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The signed content: a template such as `{timestamp}.{body}`, filled from a delivery.
 
+use std::rc::Rc;
+
 use hookgate_known_providers::template::{self, Token};
 use hookgate_plugin_sdk::{Refusal, answer::forged};
 
@@ -89,9 +91,9 @@ impl Content {
         self.any(&|piece| *piece == Piece::Secret)
     }
 
-    /// Whether the body enters it as something else, which only the host can make of the delivery's own.
-    pub fn remakes_body(&self) -> bool {
-        self.any(&|piece| matches!(piece, Piece::Remade(_)))
+    /// Whether the body's digest enters it, which only the host can make, of the delivery's own.
+    pub fn digests_body(&self) -> bool {
+        self.any(&|piece| matches!(piece, Piece::Remade(BodyAs::Digest(..))))
     }
 
     /// Whether the whole query is signed, whatever else is.
@@ -227,7 +229,10 @@ impl Filling<'_> {
                 return Ok(Some(self.body.map_or(Stretch::Body, |body| Stretch::Bytes(body.to_vec()))));
             }
             Piece::Secret => return Ok(Some(Stretch::Secret)),
-            Piece::Remade(as_) => return Ok(Some(Stretch::Remade(self.reader.remade(*as_)))),
+            Piece::Remade(as_) => {
+                let example = self.body.and_then(|body| as_.of_bytes(body));
+                return Ok(Some(Stretch::Remade(example.map_or_else(|| self.reader.remade(*as_), Rc::from))));
+            }
             Piece::Timestamp => self.timestamp()?,
             Piece::Id => match self.id {
                 Some(_) => self.id()?,

@@ -33,7 +33,7 @@ pub fn outgoing(delivery: &Delivery) -> Result<Outgoing, String> {
 
     let mut reader = Reader::new(delivery);
     make_headers(&mut reader, &scheme, &paths, &timestamp);
-    let example = (delivery.body_length() == 0 && delivery.method() == "POST" && !content.remakes_body())
+    let example = (delivery.body_length() == 0 && delivery.method() == "POST" && !content.digests_body())
         .then(|| example(&scheme, &paths, delivery.received_at(), &timestamp));
     let proof = Proof {
         signatures: Vec::new(),
@@ -138,32 +138,41 @@ fn made_value(setting: &str, received_at: u64, timestamp: &str) -> String {
 /// A body with a value at each path that the settings name, and its media type.
 fn example(scheme: &Scheme, paths: &[Option<Path>; 6], received_at: u64, timestamp: &str) -> (String, &'static str) {
     let timed = scheme.timestamp.iter().flat_map(Path::places);
-    let timed = timed.map(|place| (place, made_value("time", received_at, timestamp)));
-    let named = parts(paths).map(|(part, setting)| (&part.place, wanted(part, setting, received_at, timestamp)));
+    let timed = timed.map(|place| (place, made_value("time", received_at, timestamp), true));
+    let named = parts(paths).map(|(part, setting)| {
+        let is_time = setting == "time" && part.condition.is_none();
+        (&part.place, wanted(part, setting, received_at, timestamp), is_time)
+    });
     let values = timed.chain(named);
     let (mut document, mut fields) = (Value::Object(Map::new()), Vec::new());
-    for (place, value) in values {
+    for (place, value, is_time) in values {
         match place {
-            Place::Json(pointer) => insert(&mut document, pointer, value),
+            Place::Json(pointer) if is_time => insert(&mut document, pointer, time(value)),
+            Place::Json(pointer) => insert(&mut document, pointer, Value::from(value)),
             Place::Form(name) => fields.push(format!("{}={}", form::encode(name), form::encode(&value))),
             Place::Header(_) | Place::Query(_) => (),
         }
     }
     if fields.is_empty() {
-        insert(&mut document, "/example", timestamp.to_owned());
+        insert(&mut document, "/example", Value::from(timestamp));
         return (document.to_string(), "application/json");
     }
     (fields.join("&"), "application/x-www-form-urlencoded")
 }
 
-/// Puts a text at a JSON Pointer, with the objects on the way there; a value that is already there stays.
-fn insert(document: &mut Value, pointer: &str, value: String) {
+/// A time as JSON has it: since the epoch it is a number, as SDKs that reckon with it insist (Linear's, Pusher's).
+fn time(text: String) -> Value {
+    text.parse::<u64>().map_or_else(|_| Value::from(text), Value::from)
+}
+
+/// Puts a value at a JSON Pointer, with the objects on the way there; one that is already there stays.
+fn insert(document: &mut Value, pointer: &str, value: Value) {
     let mut at = document;
     for token in pointer.split('/').skip(1) {
         let Value::Object(object) = at else { return };
         at = object.entry(token.replace("~1", "/").replace("~0", "~")).or_insert_with(|| Value::Object(Map::new()));
     }
     if matches!(at, Value::Object(object) if object.is_empty()) {
-        *at = Value::from(value);
+        *at = value;
     }
 }

@@ -57,6 +57,31 @@ fn a_signature_is_forgotten_by_no_provider() {
     }
 }
 
+/// What `send` signs where it is given no body.
+fn example(provider: &str) -> serde_json::Value {
+    let signed = source(&[("provider", provider)]).sign::<Hmac>(&native::request("")).unwrap();
+    serde_json::from_slice(&signed.body).unwrap_or_default()
+}
+
+/// The SDKs of Linear and Pusher take no text for it (@linear/sdk 's webhook client, pusher's `validate_webhook`).
+#[test]
+fn the_time_in_an_example_is_a_number_of_the_unit_that_the_row_reads() {
+    assert_eq!(example("linear")["webhookTimestamp"], serde_json::json!(1_700_000_000_123u64));
+    assert_eq!(example("pusher")["time_ms"], serde_json::json!(1_700_000_000_123u64));
+}
+
+/// Where the body enters the content as a JSON string as well.
+#[test]
+fn no_example_is_empty() {
+    assert_eq!(example("hygraph")["operation"], "example.created");
+    // The digest of a body can only be had of the host, which has none of an example.
+    let is_digested = |settings: &[Setting]| settings.contains(&("content", "{body:sha256:hex}"));
+    for (name, settings) in presets().iter().filter(|(_, settings)| can_be_signed(settings) && !is_digested(settings)) {
+        let signed = source(settings).sign::<Hmac>(&native::request("")).unwrap();
+        assert!(!signed.body.is_empty(), "{name}");
+    }
+}
+
 proptest! {
     // Each case goes through every provider.
     #![proptest_config(ProptestConfig::with_cases(32))]
