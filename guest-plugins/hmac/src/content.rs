@@ -54,6 +54,8 @@ pub struct Filling<'a> {
     pub url_form: UrlForm,
     /// Where the event's id stands.
     pub id: Option<&'a Path>,
+    /// Where the kind of the event stands.
+    pub kind: Option<&'a Path>,
     /// `settings.app-id`.
     pub app_id: Option<&'a str>,
     /// In place of the delivery's body, when an example is being signed.
@@ -116,6 +118,19 @@ impl Content {
         self.any(&|piece| matches!(piece, Piece::Covered(name) if name == field))
     }
 
+    /// Whether the names of the headers that a piece covers are signed as well. Of others nobody knows how many they are.
+    fn signs_names_of(&self, piece: &Piece) -> bool {
+        match piece {
+            Piece::Covered(name) => self.0.contains(&Piece::Field(name.clone())),
+            _ => true,
+        }
+    }
+
+    /// Whether it holds headers that are named beside the signature.
+    pub fn covers_any(&self) -> bool {
+        self.any(&|piece| matches!(piece, Piece::Covered(_)))
+    }
+
     /// The headers it names.
     pub fn headers(&self) -> Vec<&str> {
         self.flat()
@@ -149,9 +164,12 @@ impl Content {
         let mut filled = Vec::new();
         for piece in &self.0 {
             match piece {
-                Piece::Optional(pieces) => filled.extend(filling.optional(pieces)?),
+                Piece::Optional(pieces) => {
+                    filled.extend(filling.optional(pieces)?.into_iter().map(Filled::without_known_name));
+                }
                 piece => match filling.filled(piece)? {
-                    Some(pieces) => filled.extend(pieces),
+                    Some(pieces) if self.signs_names_of(piece) => filled.extend(pieces),
+                    Some(pieces) => filled.extend(pieces.into_iter().map(Filled::without_known_name)),
                     None => return Err(missing(piece)),
                 },
             }
@@ -294,7 +312,9 @@ impl Filling<'_> {
             if !filled.is_empty() {
                 filled.push(Filled { stretch: Stretch::Bytes(b".".to_vec()), role: Role::Fixed });
             }
-            filled.push(Filled { stretch: Stretch::Bytes(value.into_bytes()), role: Role::Value(ValueKind::Other) });
+            let names_kind = self.kind.is_some_and(|path| path.places().any(|at| *at == place));
+            let kind = if names_kind { ValueKind::EventType } else { ValueKind::Covered };
+            filled.push(Filled { stretch: Stretch::Bytes(value.into_bytes()), role: Role::Value(kind) });
         }
         Ok(filled)
     }
@@ -376,6 +396,7 @@ mod tests {
             unit: Unit::Auto,
             url_form: UrlForm::Wire,
             id: None,
+            kind: None,
             app_id: Some("app"),
             body: None,
         };

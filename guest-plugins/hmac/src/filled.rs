@@ -28,6 +28,18 @@ pub struct Filled {
     pub role: Role,
 }
 
+impl Filled {
+    /// A covered header as any other value.
+    pub fn without_known_name(self) -> Self {
+        match self.role {
+            Role::Value(ValueKind::Covered | ValueKind::EventType) => {
+                Filled { role: Role::Value(ValueKind::Other), ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
 /// What a piece of filled content is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -59,7 +71,9 @@ pub fn stretches(filled: Vec<Filled>) -> Vec<Stretch> {
 /// Whether filled content could also be that of another delivery.
 pub fn is_ambiguous(filled: &[Filled], delivery: &Delivery) -> bool {
     let length = delivery.body_length();
-    let beginning = delivery.body(0, border::BEGINNING.min(length));
+    let is_covered =
+        filled.iter().any(|filled| matches!(filled.role, Role::Value(ValueKind::Covered | ValueKind::EventType)));
+    let beginning = if is_covered { up_to_document(delivery) } else { delivery.body(0, border::BEGINNING.min(length)) };
     let last = length.checked_sub(1).and_then(|last| delivery.body(last, 1).first().copied());
     let text = |filled: &'_ Filled| match &filled.stretch {
         Stretch::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
@@ -71,6 +85,7 @@ pub fn is_ambiguous(filled: &[Filled], delivery: &Delivery) -> bool {
     let segments: Vec<Segment<'_>> = pieces
         .map(|(filled, text)| match (&filled.role, &filled.stretch) {
             (_, Stretch::Body) => Segment::Body(&beginning, last),
+            (Role::Body, _) if is_covered => Segment::Body(text.as_bytes(), text.bytes().last()),
             (Role::Body, _) => Segment::Body(beginning_of(text), text.bytes().last()),
             (Role::Secret, _) | (_, Stretch::Secret) => Segment::Secret,
             (Role::Value(kind), _) => Segment::Value(text, *kind),
@@ -80,6 +95,25 @@ pub fn is_ambiguous(filled: &[Filled], delivery: &Delivery) -> bool {
         .collect();
     border::unclear(&segments).is_some()
 }
+
+/// The body up to where a document opens, and a little more.
+fn up_to_document(delivery: &Delivery) -> Vec<u8> {
+    let (length, mut beginning) = (delivery.body_length(), Vec::new());
+    let mut next = border::BEGINNING;
+    loop {
+        let at = beginning.len() as u64;
+        let more = delivery.body(at, next.min(length - at));
+        let is_enough = more.is_empty() || more.iter().any(|byte| border::opens_document(*byte));
+        beginning.extend(more);
+        if is_enough {
+            return beginning;
+        }
+        next = PIECE;
+    }
+}
+
+/// Bytes of the body that are looked at in one go.
+const PIECE: u64 = 16 * 1024;
 
 fn beginning_of(text: &str) -> &[u8] {
     let length = text.len().min(border::BEGINNING as usize);

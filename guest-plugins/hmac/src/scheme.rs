@@ -53,6 +53,8 @@ pub struct Scheme {
     pub window: Window,
     /// Where the event's id stands.
     pub id: Option<Path>,
+    /// Where the kind of the event stands.
+    pub kind_path: Option<Path>,
     /// What `{app-id}` stands for.
     pub app_id: Option<String>,
     /// Whether handshakes are answered with a signature, of what a stranger may have chosen.
@@ -64,6 +66,9 @@ const TRIED_MAX: usize = 32;
 
 /// As [`TRIED_MAX`], where each of many keys has a numbered header of its own: DocuSign has up to 100.
 const TRIED_MAX_NUMBERED: usize = 128;
+
+/// Bytes in which the names of covered headers are looked for.
+const NAMES_MAX: u64 = 1024;
 
 /// Seconds that a signature lives where nothing is said.
 const TOLERANCE: &str = "300";
@@ -87,6 +92,7 @@ impl Scheme {
             unit: settings.parsed_or("timestamp-unit", "auto", Unit::parse)?,
             window: Window { past: 0, future: None },
             id: settings.parsed("id", Path::parse)?,
+            kind_path: settings.parsed("kind", Path::parse)?,
             app_id: settings.get("app-id"),
             signs_challenges: kind == Kind::Hmac && challenge::is_signed(settings)?,
         };
@@ -176,6 +182,9 @@ impl Scheme {
             return spend(left).map(|()| false);
         }
         for (at, content) in self.contents.iter().enumerate() {
+            if self.could_be_covered(content, reader.delivery) {
+                return Err(forged("the body begins as headers do that a stronger signature covers"));
+            }
             let tags = tags.iter().filter(|(item, _)| self.may_sign(*item, at, format, proof)).map(|(_, tag)| tag);
             let pairs: Vec<_> = tags.flat_map(|tag| keys.iter().map(move |key| (tag, key))).collect();
             if pairs.is_empty() {
@@ -209,6 +218,29 @@ impl Scheme {
         let holds = |at: usize, field: &str| self.contents.get(at).is_some_and(|content| content.holds_field(field));
         let foreign = |field: &str| !holds(item, field) && (0..self.contents.len()).any(|at| holds(at, field));
         item == content && !proof.fields.iter().any(|(field, _)| foreign(field))
+    }
+
+    /// Whether this content, which covers no headers, could be that of another which does: of a captured delivery the names
+    /// and values of its headers have then become the beginning of the body, and the stronger signature is called a weaker
+    /// one. No document begins so, and other text hardly ever does.
+    fn could_be_covered(&self, content: &Content, delivery: &Delivery) -> bool {
+        if content.covers_any() || !self.contents.iter().any(Content::covers_any) {
+            return false;
+        }
+        let beginning = delivery.body(0, NAMES_MAX.min(delivery.body_length()));
+        if !beginning.contains(&b'.') && delivery.body_length() <= NAMES_MAX {
+            return false;
+        }
+        let names = beginning.split(|byte| *byte == b'.').next().unwrap_or_default();
+        let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_".contains(byte);
+        let is_usual =
+            |name: &[u8]| name.eq_ignore_ascii_case(b"content-type") || name.to_ascii_lowercase().starts_with(b"x-");
+        let mut names = names.split(|byte| *byte == b' ').peekable();
+        let mut has_usual = false;
+        while let Some(name) = names.next_if(|name| !name.is_empty() && name.iter().all(is_of_name)) {
+            has_usual |= is_usual(name);
+        }
+        has_usual && names.peek().is_none()
     }
 
     /// The forms in which the URL may stand in this content, each that makes a difference.
@@ -258,6 +290,7 @@ impl Scheme {
             unit: self.unit,
             url_form: self.url_forms.first().copied().unwrap_or(UrlForm::Wire),
             id: self.id.as_ref(),
+            kind: self.kind_path.as_ref(),
             app_id: self.app_id.as_deref(),
             body,
         }
