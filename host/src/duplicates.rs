@@ -1,8 +1,10 @@
 //! Dropped duplicates: what is counted and logged of them. The journal keeps them, and operators can admit them after all.
 
+use hookgate_model::trace::TraceId;
+
 use crate::{
     journal::{DropCause, Dropped},
-    telemetry::{SourceMetrics, TraceId},
+    telemetry::SourceMetrics,
 };
 
 /// Counts and logs what a delivery brought that had come before. Replays have a counter of their own.

@@ -31,6 +31,12 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use hookgate_capabilities::CloudEvent;
+use hookgate_model::{
+    event::{EventId, KeptEvent, Waiting},
+    handoff::{Strand, TRANSFORM},
+    limits,
+    ordering::OnFailure,
+};
 use tokio::{
     sync::{RwLock, watch},
     task::{JoinError, JoinSet},
@@ -40,11 +46,10 @@ use tokio::{
 use self::lane::{Ended, Lane, Next, Resting};
 use crate::{
     cloudevents, config,
-    dispatch::{cursor::Cursor, stopped},
-    journal::{EventId, Journal, JournalError, KeptEvent, Strand, TRANSFORM, Waiting},
-    limits,
+    journal::{Journal, JournalError},
     plugin::tame,
     route::Routes,
+    tasks::{Cursor, stopped},
     telemetry::metrics::{dead_letters, transformed},
 };
 
@@ -132,7 +137,7 @@ struct Routed {
 
 /// The sources that keep their events in order, each with what a dead letter means there.
 #[derive(Debug, Default)]
-pub struct Ordered(HashMap<String, config::OnFailure>);
+pub struct Ordered(HashMap<String, OnFailure>);
 
 impl Ordered {
     /// Those of a configuration.

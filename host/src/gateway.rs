@@ -16,6 +16,13 @@ use hookgate_capabilities::{
     Proofs, Refusal, Reply, Request, Verdict,
     known_by::{self, Occurrences},
 };
+use hookgate_model::{
+    claim::Claim,
+    clock::now_ms,
+    event::{EventId, EventKey, KeptDelivery, KeyKind, Sender},
+    limits, redact,
+    trace::TraceId,
+};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -25,26 +32,24 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     auth::{Denied, Shown},
-    claims::{AnswerBody, Arrival, Claims, claimed_event},
-    clock::now_ms,
+    claim_links::{AnswerBody, ClaimLinks, event_of as claimed_event},
+    claims::{Arrival, Claims},
     config::{Fallback, Idempotency, KeyOf, Replay, ReplayAnswer, Server, Source},
-    diagnosis::{self, Subject},
-    duplicates,
+    diagnosis, duplicates,
     handed_over::{HandedOver, NotTaken},
+    ingress::refusal_causes,
     ingress::{
         BodyBounds, BodyRoom, Client, ClientCertificate, Decoder, Failures, Refused, Share, WholeBody, content_codings,
         discard_of_stranger, read_body,
     },
-    journal::{self, Admitted, Claim, Commit, EventId, EventKey, Journal, JournalError, KeptDelivery, KeyKind, Sender},
+    journal::{self, Admitted, Commit, Journal, JournalError},
     keys::KeysError,
-    limits,
     live::{Current, Live},
-    mask,
     plugin::{Broken, Function, Provider},
+    refused_deliveries::Subject,
     replay,
-    serve::Lasting,
     sources::Inbound,
-    telemetry::{ServerMetrics, TraceId},
+    telemetry::ServerMetrics,
     trial::{Beside, Judgement, Trials},
 };
 
@@ -53,6 +58,7 @@ pub struct Gateway {
     current: Current,
     journal: Journal,
     claims: Claims,
+    claim_links: ClaimLinks,
     handed_over: HandedOver,
     trials: Trials,
     public_url: String,
@@ -62,6 +68,18 @@ pub struct Gateway {
     /// Refusals of each client, for the log.
     refusals: Failures,
     metrics: ServerMetrics,
+}
+
+/// Where deliveries go.
+pub struct Stores {
+    /// Events.
+    pub journal: Journal,
+    /// Large bodies.
+    pub claims: Claims,
+    /// Secrets that providers hand over.
+    pub handed_over: HandedOver,
+    /// Deliveries that versions on trial judge, too.
+    pub trials: Trials,
 }
 
 /// Whose a delivery is, and the version of its plugin that it began with.
@@ -117,19 +135,21 @@ enum Outcome {
 impl Gateway {
     /// Takes deliveries for the sources that are in force. `public_url` is what providers see, without a slash at its end.
     /// Addresses in `exempt` may have all of the memory for bodies.
-    pub fn new(current: Current, lasting: &Lasting, server: &Server, exempt: Vec<IpNet>, public_url: String) -> Self {
+    pub fn new(current: Current, stores: Stores, server: &Server, exempt: Vec<IpNet>, public_url: String) -> Self {
+        let Stores { journal, claims, handed_over, trials } = stores;
         Gateway {
             current,
-            journal: lasting.journal.clone(),
-            claims: lasting.claims.clone(),
-            handed_over: lasting.handed_over.clone(),
-            trials: lasting.trials.clone(),
+            journal,
+            claim_links: ClaimLinks::new(claims.clone()),
+            claims,
+            handed_over,
+            trials,
             public_url,
             body_timeout: server.body_timeout,
             room: BodyRoom::new(server.body_memory, exempt),
             decoder: Decoder::default(),
             refusals: Failures::for_log(),
-            metrics: ServerMetrics::new(),
+            metrics: ServerMetrics::new(refusal_causes()),
         }
     }
 
@@ -150,7 +170,7 @@ impl Gateway {
 
     /// Answers a request for a claim.
     async fn show_claim(&self, head: &Parts, client: Client, trace: &TraceId) -> Response<AnswerBody> {
-        let served = self.claims.serve(&self.journal, client, &head.method, &head.uri, &head.headers).await;
+        let served = self.claim_links.serve(&self.journal, client, &head.method, &head.uri, &head.headers).await;
         served.unwrap_or_else(|refused| {
             self.metrics.refusals.count(refused.row().cause);
             self.report(&refused, None, client, trace);
@@ -447,7 +467,7 @@ async fn verify(
     let mut delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
         .with_body(body.clone())
         .with_keys(inbound.keys.of(with.provider).clone())
-        .from_known_sender(journal::methods(senders));
+        .from_known_sender(hookgate_model::event::methods(senders));
     let proofs = replay::proofs_for(&inbound.source);
     if let Some(proofs) = &proofs {
         delivery = delivery.noting(proofs.clone());
@@ -528,17 +548,14 @@ fn count_failure(inbound: &Inbound, client: Client, refused: Refused) -> Refused
     }
 }
 
-/// Headers with which somebody could act as the sender.
-pub const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
-
 /// What is kept of a request: not the headers with which somebody could act as the sender, unless the plugin needs them to
 /// judge the delivery again; and never those by which `auth` knew the sender.
 fn without_credentials(mut request: Request, with: With<'_>) -> Request {
     let (read_by_plugin, shown) = (with.provider.headers(), with.inbound.authenticator.headers());
-    let may_stay = |name: &String| !CREDENTIALS.contains(&name.as_str()) || read_by_plugin.contains(name);
+    let may_stay = |name: &String| !redact::CREDENTIALS.contains(&name.as_str()) || read_by_plugin.contains(name);
     let is_kept = |name: &String| may_stay(name) && !shown.iter().any(|shown| shown == name.as_str());
     request.headers.retain(|(name, _)| is_kept(name));
-    mask::take_out(&mut request, &with.inbound.secrets.by_name());
+    redact::take_out(&mut request, &with.inbound.secrets.by_name());
     request
 }
 

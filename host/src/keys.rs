@@ -14,6 +14,7 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use hookgate_capabilities::{
     FetchedKeys, Found, KeyDocument, KeyError, KeyNeed, KeyRequest, OwnedKeyField, SecretText, UrlPattern,
 };
+use hookgate_model::limits;
 use http::Uri;
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
@@ -22,7 +23,6 @@ use crate::{
     config::Source,
     fetch::{Anew, Document, FetchError, Fetcher, Query},
     ingress::Client,
-    limits,
 };
 
 /// What a source may have fetched, and what was made of it.
@@ -253,7 +253,7 @@ mod tests {
     use hookgate_capabilities::OwnedKeyFormat;
 
     use super::*;
-    use crate::dispatch::egress::Guard;
+    use crate::egress::Guard;
 
     fn source() -> Arc<Source> {
         let secret = SecretText::new("hush \"quoted\"".to_owned());

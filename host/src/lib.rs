@@ -3,12 +3,10 @@
 //! The modules follow the way of a delivery; each knows the interface of the next one and nothing behind it.
 
 pub mod config;
-pub mod limits;
-
-mod clock;
-mod mask;
-mod private;
+pub mod egress;
+pub mod jose;
 pub mod process;
+pub mod tls;
 
 pub mod auth;
 pub mod diagnosis;
@@ -19,6 +17,7 @@ pub mod handed_over;
 pub mod ingress;
 pub mod keys;
 pub mod plugin;
+pub mod refused_deliveries;
 pub mod replay;
 pub mod sources;
 pub mod trial;
@@ -29,11 +28,15 @@ pub mod reorder;
 
 pub mod fanout;
 pub mod filter;
+pub mod release;
 pub mod route;
+pub mod tasks;
 
+pub mod claim_links;
 pub mod claims;
 pub mod cloudevents;
 pub mod dispatch;
+pub mod pipeline;
 
 pub mod telemetry;
 
@@ -45,7 +48,6 @@ pub mod serve;
 pub mod admin;
 pub mod cli;
 pub mod edge;
-mod human;
 
 #[cfg(test)]
 mod golden;

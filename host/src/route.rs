@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 
 use hookgate_capabilities::{CloudEvent, ExtensionValue};
+use hookgate_model::event::KeptEvent;
 
 use crate::{
     cloudevents::{Fields, JsonData},
     config,
     filter::{Decimal, Matcher, Scalar, Seen},
-    journal::KeptEvent,
 };
 
 /// The routes of a configuration, ready to be asked.

@@ -11,7 +11,10 @@ use std::{
 };
 
 use hookgate_capabilities::UrlPattern;
-
+use hookgate_model::{
+    handoff::{ORDERING, TRANSFORM},
+    limits,
+};
 use tokio::sync::Notify;
 
 use crate::{
@@ -19,25 +22,28 @@ use crate::{
     claims::{self, ClaimError, Claims},
     config::{self, Config, ConfigErrors, Warning},
     descriptors,
-    dispatch::{self, Dispatcher, Prepared, StartError, egress::Guard},
+    dispatch::StartError,
+    egress::Guard,
     fetch::Fetcher,
-    gateway::Gateway,
+    gateway::{Gateway, Stores},
     handed_over::{HandedOver, HandedOverError},
-    ingress::{self, Bounds, Listener, Shutdown, Tls, TlsError},
+    ingress::{self, Bounds, Listener, Shutdown, Tls},
     journal::{self, Journal, JournalError, OpenError},
     keys::Granted,
-    limits,
     live::{Current, Live},
+    pipeline::{Dispatcher, Prepared},
     plugin::{
         ArtifactError, Catalog, CatalogError, Function, Origin, Plugin, Provider, Running, Sandbox, SandboxError,
         SandboxLimits, child::FirstCalls,
     },
-    reorder,
+    release,
     sources::{Inbound, Sources},
+    tasks,
     telemetry::{
         DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, TlsMetrics, handed_over_secrets,
         metrics::{held_events, plugin_breaker_open, plugin_version},
     },
+    tls::TlsError,
     trial::Trials,
     versions::{NotRunning, Versions},
 };
@@ -146,7 +152,9 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
             listener.map_err(|error| ServeError::Listen(address, error, key))
         }
     };
-    let deliveries = bind(server.listen, server.connections, Some(ServerMetrics::new()), "server.listen").await?;
+    let deliveries =
+        bind(server.listen, server.connections, Some(ServerMetrics::new(ingress::refusal_causes())), "server.listen")
+            .await?;
     let admin = bind(config.admin.listen, limits::ADMIN_CONNECTIONS, None, "admin.listen").await?;
     let tls = server.tls.clone().map(Tls::load).transpose()?;
     let deliveries = deliveries.with_tls(tls.clone());
@@ -173,13 +181,18 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     versions.look(&current, true).await;
     let lasting = Lasting {
         sandbox,
-        trials: Trials::new(journal.clone()),
         journal: journal.clone(),
         handed_over: handed_over.clone(),
         claims: claims.clone(),
         versions: versions.clone(),
     };
-    let gateway = Gateway::new(current.clone(), &lasting, &server, exempt.clone(), public_url.clone());
+    let stores = Stores {
+        journal: journal.clone(),
+        claims: claims.clone(),
+        handed_over: handed_over.clone(),
+        trials: Trials::new(journal.clone()),
+    };
+    let gateway = Gateway::new(current.clone(), stores, &server, exempt.clone(), public_url.clone());
     let gateway = Arc::new(gateway);
     let state = AdminState::new(Parts {
         current: current.clone(),
@@ -202,9 +215,9 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     let keeping_up = tokio::spawn(metrics.keep_up());
     let tls_again = Arc::new(Notify::new());
     let watching_tls = tls.map(|tls| tokio::spawn(tls.keep_up(tls_again.clone())));
-    let releasing = tokio::spawn(dispatch::keep_running("reorder", {
+    let releasing = tokio::spawn(tasks::keep_running("release", {
         let (journal, current) = (journal.clone(), current.clone());
-        move || reorder::run(journal.clone(), current.clone())
+        move || release::run(journal.clone(), current.clone())
     }));
     let keeping_claims = tokio::spawn(claims::keeper::run(claims, journal.clone()));
     let watching_plugins = tokio::spawn(versions.watch(current.clone()));
@@ -244,18 +257,12 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
 }
 
 /// What stays from the start to the end, whatever configuration is in force.
-pub struct Lasting {
+struct Lasting {
     sandbox: Arc<Sandbox>,
-    /// The journal.
-    pub journal: Journal,
-    /// Secrets that providers have handed over.
-    pub handed_over: HandedOver,
-    /// Where large bodies are.
-    pub claims: Claims,
-    /// Where versions on trial judge live deliveries.
-    pub trials: Trials,
-    /// Versions of plugins.
-    pub versions: Versions,
+    journal: Journal,
+    handed_over: HandedOver,
+    claims: Claims,
+    versions: Versions,
 }
 
 /// Reads the configuration again and puts it in force. While something is wrong with it, the one in force stays.
@@ -440,7 +447,7 @@ fn render(
     let (of_journal, _) = (JournalMetrics::new(), TlsMetrics::new());
     let sources = Mutex::new(BTreeSet::new());
     let at_work = Mutex::new(BTreeMap::new());
-    let known = Mutex::new(BTreeSet::from([journal::TRANSFORM, journal::ORDERING].map(str::to_owned)));
+    let known = Mutex::new(BTreeSet::from([TRANSFORM, ORDERING].map(str::to_owned)));
     Box::new(move || {
         let live = current.get();
         if let Ok(free) = journal::free_bytes(&live.config.store.path) {

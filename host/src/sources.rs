@@ -6,20 +6,20 @@ use std::{
 };
 
 use hookgate_capabilities::{Delivery, Event};
+use hookgate_model::{event::KeptEvent, redact};
 
 use crate::{
     auth::Authenticator,
     claims::{ClaimError, Claims, body_of},
     config::Source,
-    diagnosis::Refusals,
     fanout::{Transform, TransformError, Transformed},
     fetch::Fetcher,
     handed_over::{HandedOver, SourceSecrets},
     ingress::SourceRates,
-    journal::{self, KeptEvent},
+    ingress::refusal_causes,
     keys::{Granted, SourceKeys},
-    mask,
     plugin::{Breakers, Broken, Function, Provider, Running, Slot},
+    refused_deliveries::Refusals,
     telemetry::{SourceMetrics, metrics::begin_plugin_swaps},
 };
 
@@ -99,7 +99,7 @@ impl Sources {
                 secrets: SourceSecrets::new(source.clone(), handed_over),
                 keys: VersionKeys { own: fetched(own), bundled: fetched(granted) },
                 rates,
-                metrics: SourceMetrics::new(&source.name),
+                metrics: SourceMetrics::new(&source.name, refusal_causes()),
                 refusals,
                 source: source.clone(),
             };
@@ -147,7 +147,7 @@ impl Transform for Sources {
         let plugin = running.transforming(&event.delivery.plugin.1, &inbound.breakers);
         let leave = inbound.breakers.ask(plugin.hash(), Function::Transform, None).map_err(TransformError::Out)?;
         let mut request = event.delivery.request.clone();
-        mask::hide(&mut request);
+        redact::hide(&mut request);
         let request = Arc::new(request);
         let body = body_of(&event.delivery, self.claims.as_ref()).await.map_err(not_there)?;
         let payload = event.admission.payload.within(&body);
@@ -158,7 +158,7 @@ impl Transform for Sources {
             payload_bytes: payload.map_err(|error| TransformError::Refused(error.to_string()))?,
             brought_by: Delivery::without_secrets(request, inbound.settings.clone())
                 .with_body(body)
-                .from_known_sender(journal::methods(&event.delivery.senders)),
+                .from_known_sender(hookgate_model::event::methods(&event.delivery.senders)),
         };
         let delivery = lent.delivery();
         let outcome = plugin.transform(lent).await;

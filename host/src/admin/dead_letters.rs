@@ -8,6 +8,7 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_model::handoff::{HandoffId, ORDERING, TRANSFORM};
 use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -21,7 +22,7 @@ use super::{
         self, DeadLetter, DeadLetterId, DeadLetterList, DeadLetterSummary, Discarded, RedriveOrder, Redriven, Time,
     },
 };
-use crate::journal::{HandoffId, Journal, JournalError, ORDERING, TRANSFORM};
+use crate::journal::{Journal, JournalError};
 
 const LIST: &str = "dead-letters";
 

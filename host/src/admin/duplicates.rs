@@ -8,6 +8,12 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_model::{
+    event::{EventId, KeptEvent, KeyKind},
+    limits,
+    ordering::SourceOrdering,
+    redact::Mask,
+};
 use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -21,15 +27,7 @@ use super::{
         KnownBy, Payload, Time,
     },
 };
-use crate::{
-    config::SourceOrdering,
-    journal::{
-        self, DropCause, DroppedContent, DuplicateFilter, DuplicateOrder, EventId, Journal, JournalError, KeptEvent,
-        KeyKind,
-    },
-    limits,
-    mask::Mask,
-};
+use crate::journal::{self, DropCause, DroppedContent, DuplicateFilter, DuplicateOrder, Journal, JournalError};
 
 const LIST: &str = "duplicates";
 

@@ -8,6 +8,12 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_model::{
+    event::EventId,
+    handoff::{ORDERING, TRANSFORM},
+    human::did_you_mean,
+    redact::Mask,
+};
 use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -17,11 +23,7 @@ use super::{
     story::{self, CameAgain, Told},
     view::{Event, EventList, EventState, ReplayOrder, Replayed, Time},
 };
-use crate::{
-    human::did_you_mean,
-    journal::{EventFilter, EventId, ORDERING, TRANSFORM},
-    mask::Mask,
-};
+use crate::journal::EventFilter;
 
 const LIST: &str = "events";
 

@@ -1,13 +1,11 @@
 //! For probes and for Prometheus.
 
 use axum::{Json, extract::State, response::IntoResponse};
+use hookgate_model::human::bytes;
 use http::{StatusCode, header};
 
 use super::{AdminState, view::Readiness};
-use crate::{
-    human::bytes,
-    journal::{self, Health},
-};
+use crate::journal::{self, Health};
 
 /// Whether the process is alive
 ///

@@ -37,6 +37,7 @@ use std::{
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use bytes::Bytes;
+use hookgate_model::limits;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -53,7 +54,6 @@ use crate::{
     handed_over::HandedOver,
     ingress::Client,
     journal::{Journal, JournalError},
-    limits,
     live::{Current, Live},
     versions::Versions,
 };

@@ -4,6 +4,7 @@ use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
 };
+use hookgate_model::{human::span, redact};
 
 use super::{
     AdminState, ApiError, Problem, status,
@@ -14,9 +15,7 @@ use super::{
 };
 use crate::{
     config::{self, Rate, Target},
-    human::span,
     live::Live,
-    mask,
     plugin::{self, Origin},
 };
 
@@ -76,7 +75,7 @@ pub async fn destinations(State(state): State<AdminState>) -> Result<Json<Destin
 
 fn show_target(target: &Target) -> (&'static str, Option<String>) {
     match target {
-        Target::Http(http) => ("http", Some(mask::url(&http.url.to_string()))),
+        Target::Http(http) => ("http", Some(redact::url(&http.url.to_string()))),
         Target::Jsonl { path } => ("jsonl", Some(path.display().to_string())),
         Target::Stdout => ("stdout", None),
     }

@@ -4,6 +4,7 @@ use axum::{
     Json,
     extract::{Path, Query, State, rejection::PathRejection, rejection::QueryRejection},
 };
+use hookgate_model::trace::TraceId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -12,9 +13,8 @@ use super::{
     view::{Diagnosis, Finding, Header, Refusal, RefusalList, RefusedRequest, Time},
 };
 use crate::{
-    diagnosis::{Entry, Looked, RefusedDelivery},
+    refused_deliveries::{Entry, Looked, RefusedDelivery},
     sources::Inbound,
-    telemetry::TraceId,
 };
 
 /// Which refusals.
@@ -93,8 +93,10 @@ fn refusal(source: &str, entry: Entry) -> Refusal {
         Looked::NotPossible => (Diagnosis::NotPossible, Vec::new()),
         Looked::TooMany => (Diagnosis::TooMany, Vec::new()),
     };
-    let finding =
-        |finding: crate::diagnosis::Finding| Finding { cause: finding.cause.name().to_owned(), text: finding.text };
+    let finding = |finding: crate::refused_deliveries::Finding| Finding {
+        cause: finding.cause.name().to_owned(),
+        text: finding.text,
+    };
     Refusal {
         trace: entry.trace.to_string(),
         source: source.to_owned(),

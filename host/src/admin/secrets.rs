@@ -7,6 +7,7 @@ use axum::{
     body::Bytes,
     extract::{State, rejection::BytesRejection},
 };
+use hookgate_model::limits::HANDOVER_WINDOW_MS;
 use http::HeaderMap;
 use uuid::Uuid;
 
@@ -14,7 +15,7 @@ use super::{
     AdminState, ApiError, Problem, body,
     view::{ForgetOrder, Forgotten, HandedOverSecret, OpenOrder, Opened, SecretList, SourceSecrets, Time},
 };
-use crate::{handed_over::Told, limits::HANDOVER_WINDOW_MS};
+use crate::handed_over::Told;
 
 /// The secrets that providers have handed over, by source
 ///

@@ -1,6 +1,7 @@
 //! How the gateway does.
 
 use axum::{Json, extract::State};
+use hookgate_model::clock::now_ms;
 
 use super::{
     AdminState, ApiError, Problem, health,
@@ -8,7 +9,6 @@ use super::{
 };
 use crate::{
     config::EngineKind,
-    dispatch::now_ms,
     journal::{DestinationStats, Stats},
 };
 

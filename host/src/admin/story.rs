@@ -3,6 +3,12 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue, Position};
+use hookgate_model::claim::Reference;
+use hookgate_model::{
+    event::{EventId, KeptEvent, Stage},
+    handoff::HandoffId,
+    redact::Mask,
+};
 use serde_json::value::RawValue;
 
 use super::{
@@ -13,11 +19,7 @@ use super::{
         Time, Turn,
     },
 };
-use crate::{
-    claims::Reference,
-    journal::{self, EventId, HandoffId, Journal, JournalError, KeptEvent, Stage},
-    mask::Mask,
-};
+use crate::journal::{self, Journal, JournalError};
 
 /// A handoff with all that is told of it.
 pub struct Told {

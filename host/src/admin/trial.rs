@@ -10,6 +10,7 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_model::{event::EventId, limits};
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -21,10 +22,9 @@ use super::{
     },
 };
 use crate::{
-    journal::{EventId, JournalError, KeptDifference, KeptTrial, TrialCounts},
-    limits,
+    journal::{JournalError, KeptDifference, KeptTrial, TrialCounts},
     live::Live,
-    plugin::{self, Provider},
+    plugin::Provider,
     sources::Inbound,
     trial::{self, Bounds, Found},
 };
@@ -50,8 +50,8 @@ pub async fn show(
     let comparisons = state.read(move |journal| journal.trials(&source)).await?;
     let (mode, percent) = match running.trial.as_ref().map(|trial| trial.mode) {
         None => (None, None),
-        Some(plugin::TrialMode::Shadow) => (Some(TrialMode::Shadow), None),
-        Some(plugin::TrialMode::Canary(percent)) => (Some(TrialMode::Canary), Some(percent)),
+        Some(hookgate_model::trial::TrialMode::Shadow) => (Some(TrialMode::Shadow), None),
+        Some(hookgate_model::trial::TrialMode::Canary(percent)) => (Some(TrialMode::Canary), Some(percent)),
     };
     Ok(Json(Trial {
         source: name,
@@ -235,8 +235,8 @@ fn replay_difference(found: Found) -> ReplayDifference {
     ReplayDifference { against, difference: shown(at, trace, &events, difference) }
 }
 
-fn shown(at: u64, trace: String, events: &[EventId], difference: trial::Difference) -> Difference {
-    let trial::Difference { part, what, before, after } = difference;
+fn shown(at: u64, trace: String, events: &[EventId], difference: hookgate_model::trial::Difference) -> Difference {
+    let hookgate_model::trial::Difference { part, what, before, after } = difference;
     let events = events.iter().map(EventId::to_string).collect();
     Difference { at: Time(at), trace, events, part, what, before, after }
 }

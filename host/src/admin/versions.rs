@@ -8,6 +8,7 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_model::{limits, trial::TrialMode};
 use http::HeaderMap;
 
 use super::{
@@ -18,9 +19,9 @@ use super::{
     },
 };
 use crate::{
-    journal, limits,
+    journal,
     live::Live,
-    plugin::{Provider, Running, TrialMode},
+    plugin::{Provider, Running},
     versions::{Activate, How, Install, Target, Then, Versions, who},
 };
 

@@ -8,10 +8,10 @@ mod certificate;
 mod jwt;
 mod known;
 
+use hookgate_model::{event::Sender, limits};
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use ipnet::IpNet;
 
-pub use self::jwt::{Algorithm, KeySet, KeySetError};
 use self::{
     jwt::Tokens,
     known::{ApiKeys, Users},
@@ -20,8 +20,6 @@ use crate::{
     config::{Auth, AuthMethod, CertificateName},
     fetch::Fetcher,
     ingress::{Client, ClientCertificate},
-    journal::Sender,
-    limits,
 };
 
 /// What the sender of a request shows.
@@ -207,7 +205,7 @@ mod tests {
     use super::*;
     use crate::{
         config::{ApiKeyAuth, SecretText},
-        dispatch::egress::Guard,
+        egress::Guard,
     };
 
     fn named(name: &str, secrets: &[&str]) -> BTreeMap<String, Vec<SecretText>> {

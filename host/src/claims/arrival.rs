@@ -19,6 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use hookgate_model::{claim::Claim, limits};
 use object_store::{
     PutPayload,
     multipart::{MultipartStore, PartId},
@@ -31,10 +32,7 @@ use super::{
     Blob, ClaimError, Claims,
     objects::{Bucket, Objects, blocking, remove_file, sync_directory},
 };
-use crate::{
-    journal::{self, Claim},
-    limits,
-};
+use crate::journal;
 
 /// What stands behind an object's id in the name of its spool file.
 const SPOOL: &str = ".body";

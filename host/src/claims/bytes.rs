@@ -3,13 +3,12 @@
 use std::{fs::File, io, os::unix::fs::FileExt, sync::Arc};
 
 use hookgate_capabilities::{Body, ReadBytes};
+use hookgate_model::limits;
 use object_store::{ObjectStore, ObjectStoreExt, path::Path};
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
     time::timeout,
 };
-
-use crate::limits;
 
 /// The bytes of a body, wherever they are. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -8,57 +8,15 @@ use std::{fs, io, io::Write, path::Path, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
-use hookgate_capabilities::{ByteRange, Payload};
+use hookgate_model::{clock::now_ms, event::EventId};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{ClaimError, objects::sync_directory};
-use crate::{
-    clock::now_ms,
-    config::{self, DataRef},
-    journal::{Claim, EventId},
-};
+use crate::config::{self, DataRef};
 
 /// Bytes of a key that the gateway makes.
 const KEY_BYTES: usize = 32;
-
-/// What stands in a CloudEvent for data that is kept elsewhere.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reference {
-    /// Where the data is, for a time.
-    pub url: String,
-    /// Its length in bytes.
-    pub length: u64,
-    /// Its SHA-256.
-    pub sha256: [u8; 32],
-}
-
-/// The part of a claim that is an event's own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    pub offset: u64,
-    pub length: u64,
-    pub sha256: [u8; 32],
-}
-
-impl Part {
-    pub fn is_whole(&self, claim: &Claim) -> bool {
-        (self.offset, self.length) == (0, claim.length)
-    }
-}
-
-/// Which part of a claim a payload is; none where the payload travels with the event.
-pub(super) fn part(claim: &Claim, payload: &Payload) -> Option<Part> {
-    match payload {
-        Payload::Body => Some(Part { offset: 0, length: claim.length, sha256: claim.sha256 }),
-        Payload::BodyRange(range) => {
-            let (_, sha256) = claim.ranges.iter().find(|(known, _)| known == range)?;
-            let ByteRange { offset, length } = *range;
-            Some(Part { offset, length, sha256: *sha256 })
-        }
-        Payload::Bytes(_) => None,
-    }
-}
 
 /// Makes and checks links.
 pub(super) struct Links {
@@ -71,7 +29,7 @@ pub(super) struct Links {
 
 /// Why a link opens nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BadLink {
+pub enum BadLink {
     /// It is not one of ours.
     Forged,
     /// Its time is over.
@@ -234,16 +192,5 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&path, "short").unwrap();
         assert!(own_key(&path).unwrap_err().to_string().contains("is no key"));
-    }
-
-    #[test]
-    fn a_payload_of_its_own_is_no_part_of_a_claim() {
-        let range = ByteRange { offset: 2, length: 3 };
-        let claim = Claim { object: Uuid::nil(), length: 9, sha256: [1; 32], ranges: vec![(range, [2; 32])] };
-        let whole = part(&claim, &Payload::Body).unwrap();
-        assert!(whole.is_whole(&claim) && whole.sha256 == [1; 32]);
-        assert_eq!(part(&claim, &Payload::BodyRange(range)), Some(Part { offset: 2, length: 3, sha256: [2; 32] }));
-        assert_eq!(part(&claim, &Payload::BodyRange(ByteRange { offset: 0, length: 3 })), None);
-        assert_eq!(part(&claim, &Payload::Bytes(vec![1])), None);
     }
 }

@@ -15,38 +15,31 @@ mod error;
 pub mod keeper;
 mod link;
 mod objects;
-mod readers;
 mod s3;
-mod serve;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
 
 use std::{
     collections::HashSet,
+    ops::Range,
     path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use hookgate_capabilities::Body;
+use hookgate_model::{
+    claim::{self, Claim, Reference},
+    event::{KeptDelivery, KeptEvent},
+    private,
+};
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub use self::{
-    arrival::Arrival,
-    bytes::Blob,
-    error::ClaimError,
-    link::Reference,
-    serve::{AnswerBody, event_of as claimed_event},
-};
-use self::{link::Links, objects::Objects, readers::Readers};
-use crate::{
-    config,
-    journal::{Claim, KeptDelivery, KeptEvent},
-    private,
-    telemetry::ClaimMetrics,
-};
+pub use self::{arrival::Arrival, bytes::Blob, error::ClaimError, link::BadLink, objects::Stretch};
+use self::{link::Links, objects::Objects};
+use crate::{config, telemetry::ClaimMetrics};
 
 /// The claims of a gateway, cheap to clone.
 #[derive(Clone)]
@@ -59,7 +52,6 @@ struct Parts {
     links: Links,
     /// Bytes of disk to leave free.
     headroom: u64,
-    readers: Readers,
     /// Those that somebody is working on: what lies in `incoming` of them is not left behind.
     under_way: Mutex<HashSet<Uuid>>,
     /// Of these nobody knows whether the journal has them.
@@ -94,7 +86,6 @@ impl Claims {
             incoming,
             links: Links::open(config, public_url)?,
             headroom: store.headroom,
-            readers: Readers::new(),
             under_way: Mutex::default(),
             doubtful: Mutex::new(left),
             grown: Notify::new(),
@@ -115,13 +106,35 @@ impl Claims {
     /// the payload travels with the event.
     pub async fn reference(&self, event: &KeptEvent) -> Option<Reference> {
         let claim = event.delivery.claim.as_ref()?;
-        let part = link::part(claim, &event.admission.payload)?;
+        let part = claim::part(claim, &event.admission.payload)?;
         let own = match self.0.links.to_objects() && part.is_whole(claim) {
             true => self.0.objects.link(claim.object, self.0.links.ttl()).await,
             false => None,
         };
         let url = own.unwrap_or_else(|| self.0.links.to(event.id));
         Some(Reference { url, length: part.length, sha256: part.sha256 })
+    }
+
+    /// Checks a link to an event's payload.
+    ///
+    /// # Errors
+    /// It is forged, or its time is over.
+    pub fn check_link(&self, event: &str, query: &str) -> Result<(), BadLink> {
+        self.0.links.check(event, query)
+    }
+
+    /// A stretch of a claim's bytes.
+    ///
+    /// # Errors
+    /// The object is not there, or cannot be opened.
+    pub async fn read(&self, claim: &Claim, bytes: Range<u64>) -> Result<Stretch, ClaimError> {
+        self.0.objects.get(claim, bytes).await
+    }
+
+    /// Counts a request for a claim.
+    pub fn count_read<T>(&self, found: &Result<T, ClaimError>) {
+        let counter = if found.is_ok() { &self.0.metrics.reads } else { &self.0.metrics.read_failed };
+        counter.increment(1);
     }
 
     /// Leaves it to the keeper to find out what the journal knows of an object.
@@ -133,14 +146,5 @@ impl Claims {
     /// The same, when the keeper looks again by itself.
     fn doubt_later(&self, object: Uuid) {
         self.0.doubtful.lock().unwrap_or_else(PoisonError::into_inner).push(object);
-    }
-}
-
-impl Reference {
-    /// What filters see of a payload that is kept elsewhere: as its destinations do, but for the URL. That is made anew for
-    /// each attempt, and is only the path here.
-    pub fn for_filters(event: &KeptEvent) -> Option<Reference> {
-        let part = link::part(event.delivery.claim.as_ref()?, &event.admission.payload)?;
-        Some(Reference { url: format!("/claims/{}", event.id), length: part.length, sha256: part.sha256 })
     }
 }

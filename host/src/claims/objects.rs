@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use hookgate_model::{claim::Claim, private};
 use http::Method;
 use object_store::{
     GetOptions, GetRange, GetResultPayload, ObjectStore, ObjectStoreExt, aws::AmazonS3, multipart::MultipartStore,
@@ -19,7 +20,7 @@ use object_store::{
 use uuid::Uuid;
 
 use super::{ClaimError, bytes::Blob, s3};
-use crate::{config, journal::Claim, private};
+use crate::config;
 
 /// The object store.
 pub(super) enum Objects {
@@ -37,7 +38,7 @@ pub(super) struct Bucket {
 }
 
 /// A stretch of an object, to be sent.
-pub(super) enum Stretch {
+pub enum Stretch {
     /// Of this file.
     File(File),
     /// As it comes.

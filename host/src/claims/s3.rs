@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hookgate_model::limits;
 use http_body_util::BodyExt;
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -18,7 +19,7 @@ use object_store::{
     },
 };
 
-use crate::{config::Bucket, dispatch::egress::tls_config, limits};
+use crate::{config::Bucket, egress::tls_config};
 
 /// How long a connection may lie idle.
 const IDLE: Duration = Duration::from_secs(30);

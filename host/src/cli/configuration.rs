@@ -11,17 +11,13 @@ use std::{
 
 use clap::Args;
 use hookgate_capabilities::Descriptor;
+use hookgate_model::component_signature::{self, TrustedKey};
 use tempfile::TempDir;
 
 use super::sandbox;
 use crate::{
     config::{Config, ConfigErrors, KnownPlugins, Plugins, Source, Store, Warning},
-    plugin::{
-        Catalog, Plugin, Sandbox, SandboxLimits,
-        child::FirstCalls,
-        is_bundled,
-        signature::{self, TrustedKey},
-    },
+    plugin::{Catalog, Plugin, Sandbox, SandboxLimits, child::FirstCalls, is_bundled},
     versions::{
         files::{Active, Files},
         fit,
@@ -163,7 +159,7 @@ impl Known {
         let load = || {
             let bytes = self.files.read(hash).map_err(|error| error.to_string())?;
             if !self.trusted.is_empty() && !is_bundled(&bytes) {
-                signature::verify(&bytes, &self.trusted).map_err(|error| error.to_string())?;
+                component_signature::verify(&bytes, &self.trusted).map_err(|error| error.to_string())?;
             }
             wait(own.sandbox.load(&bytes)).map_err(|error| error.to_string())
         };
@@ -239,7 +235,7 @@ fn check_sandbox(plugins: &Plugins, store: &Store, purpose: Purpose) -> anyhow::
 
 /// The limits of a plugin call where nothing else is configured.
 pub fn default_limits(concurrency: u32) -> SandboxLimits {
-    use crate::limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS};
+    use hookgate_model::limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS};
     SandboxLimits {
         concurrency,
         memory_bytes: PLUGIN_MEMORY_BYTES.default as usize,

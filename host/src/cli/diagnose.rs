@@ -2,17 +2,17 @@
 
 use anyhow::Result;
 use clap::Args;
+use hookgate_model::{
+    clock::now_ms,
+    human::{bytes, printable, span},
+};
 
 use super::{
     Exit,
     gateway::{GatewayAddress, escaped},
     output::{self, Table, or_dash},
 };
-use crate::{
-    admin::view::{Diagnosis, Refusal, RefusalList, RefusedRequest},
-    dispatch::now_ms,
-    human::{bytes, printable, span},
-};
+use crate::admin::view::{Diagnosis, Refusal, RefusalList, RefusedRequest};
 
 /// Tell why a running gateway refused deliveries
 ///

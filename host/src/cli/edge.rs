@@ -8,6 +8,7 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use hookgate_known_providers::COMPONENT;
+use hookgate_model::human::bytes;
 use serde::Serialize;
 
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
         sandbox::{self, Directory},
     },
     edge::{self, Application, Platform},
-    human::bytes,
     plugin::{Origin, Plugin, bundled_component, read_component},
 };
 

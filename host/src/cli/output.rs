@@ -5,9 +5,8 @@ use std::{
     io::{self, Write},
 };
 
+use hookgate_model::human::printable;
 use serde::Serialize;
-
-use crate::human::printable;
 
 /// Writes a line to standard output. A reader that is gone is an error like any other: `run` ends quietly then.
 pub fn line(text: impl fmt::Display) -> io::Result<()> {

@@ -2,16 +2,14 @@
 
 use clap::{Args, Subcommand};
 use hookgate_known_providers::{COMPONENT, KnownProvider, all, find, presets};
+use hookgate_model::human::did_you_mean;
 use serde::Serialize;
 
 use super::{
     Exit,
     output::{self, Table},
 };
-use crate::{
-    human::did_you_mean,
-    plugin::{GENERIC, bundled_names},
-};
+use crate::plugin::{GENERIC, bundled_names};
 
 /// Look at the providers that are known by name
 #[derive(Debug, Subcommand)]

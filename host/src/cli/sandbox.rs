@@ -10,11 +10,13 @@ use std::{
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use hookgate_known_providers::{COMPONENT, KnownProvider, find, presets};
+use hookgate_model::{
+    human::did_you_mean,
+    limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS, Range},
+};
 
 use crate::{
     config::{duration_ms, size_bytes},
-    human::did_you_mean,
-    limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS, Range},
     plugin::{ArtifactError, Catalog, Origin, Plugin, Sandbox, SandboxError, child::FirstCalls, read_component},
 };
 

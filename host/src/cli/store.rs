@@ -1,8 +1,10 @@
 //! `hookgate store`: what is done to a store while no gateway runs on it.
 
+use std::{collections::BTreeMap, path::PathBuf};
+
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
-use std::{collections::BTreeMap, path::PathBuf};
+use hookgate_model::human::bytes;
 
 use super::{
     Exit,
@@ -12,7 +14,6 @@ use super::{
 use crate::{
     config::{EngineKind, Store as StoreConfig},
     handed_over,
-    human::bytes,
     journal::{self, Journal, PluginChanges},
     versions::files::Files,
 };

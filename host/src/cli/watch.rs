@@ -7,7 +7,7 @@ use std::{
     time::SystemTime,
 };
 
-use crate::limits::WATCH_EVERY;
+use hookgate_model::limits::WATCH_EVERY;
 
 /// What tells that a file has changed: when it was written, and its length.
 type State = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;

@@ -1,11 +1,12 @@
 //! Binary mode: attributes as `ce-` headers, data as the body.
 
 use hookgate_capabilities::{CloudEvent, ExtensionValue};
+use hookgate_model::claim::Reference;
+use hookgate_model::event::KeptEvent;
 use http::{HeaderMap, HeaderName, header::CONTENT_TYPE};
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{Message, RenderError, data, encoded, extensions, header_value, rfc3339};
-use crate::{claims::Reference, journal::KeptEvent};
 
 /// What has to be encoded in a header value besides what is no ASCII (HTTP binding, 3.1.3.2).
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');

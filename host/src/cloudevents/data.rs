@@ -5,9 +5,10 @@ use hookgate_capabilities::{
     CloudEvent, EventData, Payload,
     cloudevents::{self, Data},
 };
+use hookgate_model::claim::Reference;
+use hookgate_model::event::KeptEvent;
 
 use super::RenderError;
-use crate::{claims::Reference, journal::KeptEvent};
 
 /// The data of an output; none where it carries nothing, or something that is kept elsewhere.
 pub(super) fn data<'a>(

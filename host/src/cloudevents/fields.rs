@@ -6,9 +6,10 @@ use hookgate_capabilities::{
     CloudEvent, ExtensionValue,
     cloudevents::{Data, Form},
 };
+use hookgate_model::claim::Reference;
+use hookgate_model::event::KeptEvent;
 
 use super::{data, extensions, rfc3339};
-use crate::{claims::Reference, journal::KeptEvent};
 
 /// The fields of an output. Its data is looked at when it is asked for, and once.
 pub struct Fields<'a> {

@@ -18,23 +18,20 @@ mod order;
 mod structured;
 
 use bytes::Bytes;
+pub use fields::{Fields, JsonData};
+pub use hookgate_capabilities::cloudevents::{check, check_all};
+pub(crate) use hookgate_capabilities::cloudevents::{is_media_type, rfc3339};
 use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue, Payload};
+use hookgate_model::claim::Reference;
+use hookgate_model::event::{EventId, KeptEvent};
 use http::{
     HeaderMap, HeaderName, HeaderValue,
     header::{CONTENT_ENCODING, CONTENT_TYPE},
 };
-
-use crate::{
-    claims::Reference,
-    config::Format,
-    journal::{EventId, KeptEvent},
-};
-
-pub use fields::{Fields, JsonData};
-pub use hookgate_capabilities::cloudevents::{check, check_all};
-pub(crate) use hookgate_capabilities::cloudevents::{is_media_type, rfc3339};
 pub use order::{say_order, say_unread, without_marks};
 pub use structured::json_line;
+
+use crate::config::Format;
 
 /// What is sent to an HTTP endpoint, but for what belongs to one attempt.
 #[derive(Clone, Debug)]

@@ -13,9 +13,8 @@ use hookgate_capabilities::{
     CloudEvent, ExtensionValue,
     cloudevents::{UNREAD, check_text},
 };
+use hookgate_model::event::{KeptEvent, Waiting};
 use sha2::{Digest, Sha256};
-
-use crate::journal::{KeptEvent, Waiting};
 
 const PARTITION_KEY: &str = "partitionkey";
 /// All that [`say_order`] sets.
@@ -86,13 +85,11 @@ mod tests {
     use std::sync::Arc;
 
     use hookgate_capabilities::{Admission, EventData, Identity, Ordering, Payload, Position, Request};
+    use hookgate_model::event::{EventId, KeptDelivery, Marks};
     use uuid::Uuid;
 
     use super::*;
-    use crate::{
-        cloudevents::check_all,
-        journal::{EventId, KeptDelivery, Marks},
-    };
+    use crate::cloudevents::check_all;
 
     fn event(key: &str) -> KeptEvent {
         let request = Request {

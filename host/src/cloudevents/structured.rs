@@ -2,10 +2,11 @@
 
 use bytes::Bytes;
 use hookgate_capabilities::{CloudEvent, cloudevents::Envelope};
+use hookgate_model::claim::Reference;
+use hookgate_model::event::KeptEvent;
 use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 
 use super::{Message, RenderError, data, extensions};
-use crate::{claims::Reference, journal::KeptEvent};
 
 /// `application/cloudevents+json`.
 pub(super) fn message(

@@ -2,12 +2,12 @@ use std::sync::Arc;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hookgate_capabilities::{Admission, ByteRange, EventData, Identity, Payload, Request};
+use hookgate_model::event::KeptDelivery;
 use proptest::prelude::*;
 use serde_json::Value;
 use uuid::Uuid;
 
 use super::*;
-use crate::journal::KeptDelivery;
 
 /// An event whose delivery has this body and content type.
 pub(crate) fn event(body: &[u8], content_type: &str, payload: Payload) -> KeptEvent {
@@ -239,7 +239,8 @@ proptest! {
 
 fn claimed(payload: Payload) -> (KeptEvent, Reference) {
     let mut event = event(b"", "application/pdf", payload);
-    let claim = crate::journal::Claim { object: Uuid::nil(), length: 5 << 30, sha256: [7; 32], ranges: Vec::new() };
+    let claim =
+        hookgate_model::claim::Claim { object: Uuid::nil(), length: 5 << 30, sha256: [7; 32], ranges: Vec::new() };
     Arc::make_mut(&mut event.delivery).claim = Some(claim);
     (event, Reference { url: "https://a/claims/1?expires=2&signature=x".into(), length: 5 << 30, sha256: [7; 32] })
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr, time::Duration};
 
+use hookgate_model::limits;
 use http::{HeaderName, HeaderValue, Uri};
 use ipnet::IpNet;
 use toml::de::DeValue;
@@ -15,9 +16,8 @@ use super::{
     value,
 };
 use crate::{
-    auth::{Algorithm, KeySet},
-    dispatch::egress::Guard,
-    limits,
+    egress::Guard,
+    jose::{Algorithm, KeySet},
 };
 
 /// Who may send to a source, before its plugin is asked.

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use hookgate_model::handoff::{ORDERING, TRANSFORM};
 use http::{HeaderName, HeaderValue, Uri};
 use toml::de::DeValue;
 
@@ -12,10 +13,7 @@ use super::{
     table::{STRANGERS, Table, Value, quoted},
     value,
 };
-use crate::{
-    dispatch::egress::Guard,
-    journal::{ORDERING, TRANSFORM},
-};
+use crate::egress::Guard;
 
 /// Headers that the gateway sets itself.
 const OWN_HEADERS: [&str; 12] = [

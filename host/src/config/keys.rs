@@ -3,7 +3,7 @@
 //! The reader takes types, bounds and defaults from here, the did-you-mean its names, and `docs/operating.md` its
 //! reference (see `reference`). A key that is here and not read, or read and not here, fails a test.
 
-use crate::limits::{self, Range};
+use hookgate_model::limits::{self, Range};
 
 /// One key.
 #[derive(Debug)]

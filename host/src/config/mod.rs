@@ -17,13 +17,6 @@ mod tests;
 mod tls;
 mod value;
 
-pub use auth::{ApiKeyAuth, Auth, AuthMethod, CertificateName, JwtAuth, JwtKeys};
-pub use problem::{ConfigErrors, Problem, Warning};
-pub use read::{FindPlugins, KnownPlugins};
-pub use reference::reference;
-pub use secret::{Environment, ProcessEnvironment, SecretFile};
-pub use value::{bytes as size_bytes, duration_ms};
-
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -33,11 +26,21 @@ use std::{
     time::Duration,
 };
 
+pub use auth::{ApiKeyAuth, Auth, AuthMethod, CertificateName, JwtAuth, JwtKeys};
 use hookgate_capabilities::UrlPattern;
+use hookgate_model::component_signature::TrustedKey;
+use hookgate_model::ordering::SourceOrdering;
 use ipnet::IpNet;
+pub use problem::{ConfigErrors, Problem, Warning};
+pub use read::{FindPlugins, KnownPlugins};
+pub use reference::reference;
+pub use secret::{Environment, ProcessEnvironment, SecretFile};
+pub use tls::read_tls_files;
+pub use value::{bytes as size_bytes, duration_ms};
 use zeroize::Zeroizing;
 
-use crate::{filter::Pattern, plugin::signature::TrustedKey};
+use crate::filter::Pattern;
+pub use crate::tls::ClientAuth;
 
 /// Everything that an operator can say.
 #[derive(Debug)]
@@ -102,17 +105,6 @@ pub struct Tls {
     pub client_ca: Option<PathBuf>,
     /// Whether clients are asked for one.
     pub client_auth: ClientAuth,
-}
-
-/// Whether clients are asked for a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClientAuth {
-    /// They are not.
-    None,
-    /// Those with one show it.
-    Optional,
-    /// There is no connection without one.
-    Required,
 }
 
 /// Which engine keeps the journal.
@@ -327,67 +319,6 @@ impl Source {
             keys: Keys::default(),
         }
     }
-}
-
-/// How events of one ordering key are kept in order.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SourceOrdering {
-    /// How long an event with a time is held.
-    pub window: Duration,
-    /// How long an event waits for missing numbers.
-    pub gap_timeout: Duration,
-    /// What becomes of an event that comes after its turn.
-    pub late: Late,
-    /// Events of one key that are held at most.
-    pub per_key: u64,
-    /// Events of the source that are held at most.
-    pub per_source: u64,
-    /// How far the time of an event may lie ahead of its receipt.
-    pub ahead: Duration,
-    /// How long a key is remembered after its last event.
-    pub memory: Duration,
-    /// What a dead letter means for the events behind it.
-    pub on_failure: OnFailure,
-}
-
-#[cfg(test)]
-impl Default for SourceOrdering {
-    /// As `ordering = {}`.
-    fn default() -> SourceOrdering {
-        use crate::limits;
-
-        let time = |range: &limits::Range| Duration::from_millis(range.default);
-        SourceOrdering {
-            window: time(&limits::ORDERING_WINDOW_MS),
-            gap_timeout: time(&limits::ORDERING_GAP_TIMEOUT_MS),
-            late: Late::Deliver,
-            per_key: limits::ORDERING_PER_KEY.default,
-            per_source: limits::ORDERING_PER_SOURCE.default,
-            ahead: time(&limits::ORDERING_AHEAD_MS),
-            memory: time(&limits::ORDERING_MEMORY_MS),
-            on_failure: OnFailure::Continue,
-        }
-    }
-}
-
-/// What becomes of an event that comes after its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Late {
-    /// It is delivered, marked.
-    Deliver,
-    /// It becomes a dead letter.
-    DeadLetter,
-    /// It is kept and goes nowhere.
-    Drop,
-}
-
-/// What a dead letter means for the events of its ordering key that come behind it at the same destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum OnFailure {
-    /// They go on without it.
-    Continue,
-    /// They wait until it has been redriven and delivered, or discarded.
-    Block,
 }
 
 /// What a plugin may have the host fetch.

@@ -2,9 +2,8 @@
 
 use std::{cell::RefCell, fmt};
 
+use hookgate_model::limits::PROBLEMS_MAX;
 use serde::Serialize;
-
-use crate::limits::PROBLEMS_MAX;
 
 /// One mistake (or doubt), with its place.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]

@@ -8,6 +8,10 @@ use std::{
 };
 
 use hookgate_capabilities::Descriptor;
+use hookgate_model::component_signature::TrustedKey;
+use hookgate_model::limits::{
+    ADMIN_TOKEN_BYTES_MIN, CLAIM_KEY_BYTES_MIN, CONFIG_BYTES_MAX, CONFIG_KEY_DOTS_MAX, SEAL_KEY_CHARS_MIN,
+};
 use toml::de::DeTable;
 use toml_parser::lexer::TokenKind;
 
@@ -25,10 +29,6 @@ use super::{
     tls::read_tls,
     value,
 };
-use crate::limits::{
-    ADMIN_TOKEN_BYTES_MIN, CLAIM_KEY_BYTES_MIN, CONFIG_BYTES_MAX, CONFIG_KEY_DOTS_MAX, SEAL_KEY_CHARS_MIN,
-};
-use crate::plugin::signature::TrustedKey;
 
 /// The plugins that there are, so that sources can be checked against what theirs takes.
 pub trait KnownPlugins {

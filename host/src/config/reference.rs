@@ -1,10 +1,11 @@
 //! The list of keys as the reference in `docs/operating.md`.
 
+use hookgate_model::limits::{BURST, Range};
+
 use super::{
     keys::{Key, Kind, ROOT},
     value::{show_bytes, show_duration},
 };
-use crate::limits::{BURST, Range};
 
 /// Every key of the configuration, as Markdown: a table for each section.
 pub fn reference() -> String {

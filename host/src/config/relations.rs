@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use hookgate_model::limits::FILTER_TESTS_MAX;
+
 use super::{Route, Server, Source, problem::Problems, value::show_bytes};
-use crate::limits::FILTER_TESTS_MAX;
 
 /// The names of sources and destinations, each with its place; also of those that are wrong otherwise, so that one
 /// mistake is not told twice.

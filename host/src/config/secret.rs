@@ -6,6 +6,9 @@ use std::{
 };
 
 use base64::Engine as _;
+use hookgate_model::limits::{
+    SECRET_BYTES_MAX, SECRET_VERSIONS_MAX, SIGNING_SECRET_BYTES_MAX, SIGNING_SECRET_BYTES_MIN,
+};
 use toml::de::DeValue;
 use zeroize::Zeroizing;
 
@@ -14,7 +17,6 @@ use super::{
     keys::Key,
     table::{Context, Table, Value, did_you_mean, quoted},
 };
-use crate::limits::{SECRET_BYTES_MAX, SECRET_VERSIONS_MAX, SIGNING_SECRET_BYTES_MAX, SIGNING_SECRET_BYTES_MIN};
 
 /// What a configuration refers to outside its text.
 pub trait Environment {

@@ -4,11 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hookgate_capabilities::Descriptor;
 use hookgate_known_providers::{COMPONENT, find, presets};
+use hookgate_model::{
+    limits::BODY_IN_MEMORY_BYTES_MAX,
+    ordering::{Late, OnFailure, SourceOrdering},
+};
 use toml::de::{DeTable, DeValue};
 
 use super::{
-    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, KnownPlugins, Late, OnFailure, Plugins, Rate, Replay,
-    ReplayAnswer, SecretText, Server, Source, SourceLimits, SourceOrdering,
+    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, KnownPlugins, Plugins, Rate, Replay, ReplayAnswer, SecretText,
+    Server, Source, SourceLimits,
     auth::read_auth,
     read::read_grants,
     relations::Declared,
@@ -16,7 +20,6 @@ use super::{
     table::{Table, Value, did_you_mean, quoted},
     value,
 };
-use crate::limits::BODY_IN_MEMORY_BYTES_MAX;
 
 /// The plugin that admits whatever comes.
 const RAW: &str = "raw";

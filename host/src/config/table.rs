@@ -13,6 +13,11 @@ use std::{
 };
 
 use hookgate_capabilities::UrlPattern;
+pub(super) use hookgate_model::human::did_you_mean;
+use hookgate_model::{
+    limits::{self, Range},
+    private,
+};
 use ipnet::IpNet;
 use toml::{
     Spanned,
@@ -23,11 +28,6 @@ use super::{
     keys::{Key, Kind},
     problem::Problems,
     value,
-};
-pub(super) use crate::human::did_you_mean;
-use crate::{
-    limits::{self, Range},
-    private,
 };
 
 /// Mode bits of everybody but the owner.

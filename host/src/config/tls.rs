@@ -1,7 +1,9 @@
 //! `[server.tls]`: files that are read and tried, so that what is wrong with them is told before anything starts.
 
-use super::{ClientAuth, Tls, table::Table};
-use crate::ingress;
+use std::path::Path;
+
+use super::{ClientAuth, Environment, Tls, table::Table};
+use crate::tls::{TlsError, TlsTexts, server_config};
 
 /// Reads the section; none when something in it is missing or wrong.
 pub(super) fn read_tls(table: &Table<'_>) -> Option<Tls> {
@@ -31,8 +33,8 @@ pub(super) fn read_tls(table: &Table<'_>) -> Option<Tls> {
 
 fn try_files(table: &Table<'_>, tls: &Tls) {
     let environment = table.context.environment;
-    let texts = ingress::read_tls(tls, environment);
-    if let Err(error) = texts.and_then(|texts| ingress::server_config(&texts, tls.client_auth)) {
+    let texts = read_tls_files(tls, environment);
+    if let Err(error) = texts.and_then(|texts| server_config(&texts, tls.client_auth)) {
         let instead = "see the section on TLS in docs/operating.md";
         table.problems().error(table.place("certificate"), error.to_string(), instead);
     }
@@ -40,4 +42,20 @@ fn try_files(table: &Table<'_>, tls: &Tls) {
         let what = "`server.tls.key`: every user of this machine may read the private key";
         table.problems().warning(table.place("key"), what, "take the right away: chmod o-rwx FILE");
     }
+}
+
+/// The texts of the files.
+///
+/// # Errors
+/// One cannot be read.
+pub fn read_tls_files(files: &Tls, environment: &dyn Environment) -> Result<TlsTexts, TlsError> {
+    let text = |path: &Path| match environment.file(path) {
+        Ok(file) => Ok(file.text),
+        Err(error) => Err(TlsError::Unreadable(path.display().to_string(), error)),
+    };
+    Ok(TlsTexts {
+        certificate: text(&files.certificate)?,
+        key: text(&files.key)?,
+        client_ca: files.client_ca.as_deref().map(text).transpose()?,
+    })
 }

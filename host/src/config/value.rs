@@ -4,11 +4,10 @@
 
 use std::{net::IpAddr, num::NonZeroU32, time::Duration};
 
+use hookgate_model::limits::{NAME_BYTES_MAX, RATE_COUNT_MAX, RATE_PERIOD_MS_MAX, RATE_PERIOD_MS_MIN};
 use http::Uri;
 use ipnet::IpNet;
 use jiff::{SpanRelativeTo, fmt::friendly::SpanParser};
-
-use crate::limits::{NAME_BYTES_MAX, RATE_COUNT_MAX, RATE_PERIOD_MS_MAX, RATE_PERIOD_MS_MIN};
 
 /// `250ms`, `10s`, `1h 30m`, `7d`: in milliseconds.
 pub fn duration_ms(text: &str) -> Result<u64, String> {

@@ -4,13 +4,16 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookgate_capabilities::{Body, Delivery, Refusal, Request, SecretText, Secrets};
+use hookgate_model::{human, limits, redact::Texts};
 use jiff::Timestamp;
 
-use super::{
-    Cause, Finding, Subject,
-    variants::{bodies, urls},
+use super::variants::{bodies, urls};
+use crate::{
+    live::Live,
+    plugin::sent_at,
+    refused_deliveries::{Cause, Finding, Subject},
+    sources::Inbound,
 };
-use crate::{human, journal, limits, live::Live, mask::Texts, plugin::sent_at, sources::Inbound};
 
 /// What would make the delivery authentic; nothing where nothing does that is looked for here.
 pub(super) async fn findings(live: &Live, source: &str, subject: &Subject, is_stale: bool) -> Vec<Finding> {
@@ -148,7 +151,7 @@ impl Case<'_> {
                 let text = format!(
                     "the signature is right for the URL {}: set server.public-url to what the provider calls, such as \
                      {:?}",
-                    crate::mask::url(&variant.what),
+                    hookgate_model::redact::url(&variant.what),
                     &variant.form[..path]
                 );
                 return Some(Finding { cause: Cause::Url, text });
@@ -223,7 +226,7 @@ impl Case<'_> {
         let delivery = Delivery::new(request.clone(), inbound.settings.clone(), secrets)
             .with_body(Body::Memory(body))
             .with_keys(inbound.keys.of(&provider).clone())
-            .from_known_sender(journal::methods(&self.subject.senders));
+            .from_known_sender(hookgate_model::event::methods(&self.subject.senders));
         match provider.verify(delivery).await {
             Ok(Ok(_)) => Said::Authentic,
             Ok(Err(Refusal::Stale(_))) => Said::Stale,

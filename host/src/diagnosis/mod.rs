@@ -2,159 +2,23 @@
 //!
 //! A refused delivery is judged again with one thing changed at a time: another secret, the body as a proxy would rewrite
 //! it, another URL, another time ([`judge`]). What comes of it is for the operator alone. It never reaches the sender, who
-//! could use it to guess secrets: it is worked out after the reply, and kept in a ring that forgers cannot fill ([`ring`]).
+//! could use it to guess secrets: it is worked out after the reply, and kept with the other refused deliveries of the source
+//! ([`crate::refused_deliveries`]).
 
 mod json;
 mod judge;
-mod ring;
 mod variants;
 
-use std::{
-    num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use hookgate_capabilities::{Body, Request};
-use tokio::sync::Semaphore;
+use hookgate_model::{limits, redact::Mask, trace::TraceId};
 
-pub use self::ring::{Entry, Looked, RefusedDelivery};
-use self::ring::{KnownSenders, Ring};
 use crate::{
     ingress::{Client, Refused},
-    journal::Sender,
-    limits,
     live::Live,
-    mask::Mask,
-    telemetry::TraceId,
+    refused_deliveries::{Finding, Looked, Refusals, RefusedDelivery, Subject},
 };
-
-/// What was found out about a refused delivery, in words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// What would have to be different, in a word.
-    pub cause: Cause,
-    /// In a sentence, with what to do. No secret stands in it.
-    pub text: String,
-}
-
-/// What would have to be different for a delivery to be authentic.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Cause {
-    /// The time.
-    Clock,
-    /// The source: the delivery is another one's.
-    OtherSource,
-    /// The secret: another source's.
-    SecretOfOtherSource,
-    /// The secret: another one of the same source.
-    OtherSecret,
-    /// The secret: without the blanks or quotes around it.
-    TrimmedSecret,
-    /// The body: something on the way has rewritten it.
-    RewrittenBody,
-    /// The URL: the provider signs another one.
-    Url,
-}
-
-impl Cause {
-    /// In logs and in the admin API.
-    pub fn name(self) -> &'static str {
-        match self {
-            Cause::Clock => "clock",
-            Cause::OtherSource => "other-source",
-            Cause::SecretOfOtherSource => "secret-of-other-source",
-            Cause::OtherSecret => "other-secret",
-            Cause::TrimmedSecret => "trimmed-secret",
-            Cause::RewrittenBody => "rewritten-body",
-            Cause::Url => "url",
-        }
-    }
-}
-
-/// A delivery that its plugin has refused.
-pub struct Subject {
-    /// As it was received.
-    pub request: Arc<Request>,
-    /// The body as the plugin read it: without its content codings, or in the object store.
-    pub body: Body,
-    /// What `auth` knows of its sender.
-    pub senders: Vec<Sender>,
-}
-
-/// The refused deliveries of one source.
-pub struct Refusals {
-    ring: Mutex<Ring>,
-    known: KnownSenders,
-    /// One delivery of a source is looked into at a time.
-    working: Arc<Semaphore>,
-    /// Deliveries of known senders have a budget of their own, so that forgers cannot use it up.
-    budgets: [DefaultDirectRateLimiter; 2],
-}
-
-impl Default for Refusals {
-    fn default() -> Self {
-        let quota = || Quota::per_second(NonZeroU32::MIN).allow_burst(limits::DIAGNOSES_BURST);
-        Refusals {
-            ring: Mutex::default(),
-            known: KnownSenders::default(),
-            working: Arc::new(Semaphore::new(1)),
-            budgets: [RateLimiter::direct(quota()), RateLimiter::direct(quota())],
-        }
-    }
-}
-
-impl Refusals {
-    /// Notes that an authentic delivery came from this address: what comes from there is worth more room.
-    pub fn authentic_from(&self, client: Client) {
-        self.known.note(client);
-    }
-
-    /// Takes a refused delivery in.
-    pub fn take(&self, refused: &Refused, client: Client, trace: &TraceId, shown: Option<RefusedDelivery>) -> bool {
-        let entry = Entry {
-            trace: *trace,
-            at: crate::clock::now_ms(),
-            client,
-            cause: refused.row().cause,
-            inside: refused.inside(),
-            delivery: shown,
-            looked: Looked::NotYet,
-        };
-        self.locked().push(entry, self.known.knows(client))
-    }
-
-    /// Newest first.
-    pub fn list(&self) -> Vec<Entry> {
-        self.locked().list()
-    }
-
-    /// That of a trace.
-    pub fn find(&self, trace: &TraceId) -> Option<Entry> {
-        self.locked().find(trace)
-    }
-
-    /// How many there were that are not kept any more.
-    pub fn left_out(&self) -> u64 {
-        self.locked().left_out()
-    }
-
-    fn looked(&self, trace: &TraceId, looked: Looked) {
-        self.locked().looked(trace, looked);
-    }
-
-    /// Whether another diagnosis may be made now.
-    fn may_work(&self, client: Client) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        let budget = &self.budgets[usize::from(self.known.knows(client))];
-        let permit = self.working.clone().try_acquire_owned().ok()?;
-        budget.check().ok().map(|()| permit)
-    }
-
-    fn locked(&self) -> std::sync::MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Notes a delivery that its plugin has refused, and has it looked into beside the reply.
 pub fn note(live: &Arc<Live>, source: &str, refused: &Refused, client: Client, trace: &TraceId, subject: Subject) {

@@ -4,10 +4,10 @@ use std::collections::HashSet;
 
 use bytes::Bytes;
 use hookgate_capabilities::Request;
+use hookgate_model::limits;
 use http::Uri;
 
 use super::json::{Escapes, Slashes, Spacing, rewritten};
-use crate::limits;
 
 /// Another form, and what was done to get it, so that "the signature is right for the body ..." makes a sentence.
 pub(super) struct Variant<T> {

@@ -3,17 +3,17 @@
 use std::{iter, slice, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use hookgate_model::{
+    handoff::{Attempt, Handoff, HandoffId, HandoffState, Place},
+    limits,
+};
 use tokio::time::Instant;
 
 use super::{
     Lane, Parcel, backoff,
     outcome::{Advice, Health, Outcome},
 };
-use crate::{
-    config::Retry,
-    journal::{Attempt, Handoff, HandoffId, HandoffState, JournalError, Place},
-    limits,
-};
+use crate::{config::Retry, journal::JournalError};
 
 /// Between two tries at recording what happened: the store is being opened again, or its disk is full.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);

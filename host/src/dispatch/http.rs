@@ -3,6 +3,7 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
+use hookgate_model::{clock::now_ms, limits};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -10,15 +11,13 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Parcel,
-    egress::{self, Connector, Guard, HttpClient, USER_AGENT, whole_story},
-    now_ms,
     outcome::{Advice, Failure, Health, Outcome},
     signature::{self, KeyError, SigningKey},
 };
 use crate::{
     cloudevents::{self, RenderError},
     config::{self, Format, On4xx},
-    limits,
+    egress::{self, Connector, Guard, HttpClient, USER_AGENT, whole_story},
 };
 
 /// An HTTP endpoint with its own pool of connections (HTTP/1.1 or HTTP/2, as the endpoint wants it).

@@ -10,10 +10,11 @@ use std::{
     time::Duration,
 };
 
+use hookgate_model::limits;
 use tokio::{sync::Mutex, time::timeout};
 
 use super::{Parcel, outcome::Outcome};
-use crate::{cloudevents, limits};
+use crate::cloudevents;
 
 /// Where lines are written to.
 #[derive(Debug)]
@@ -181,12 +182,12 @@ mod tests {
     use std::fs;
 
     use hookgate_capabilities::{EventData, Payload};
+    use hookgate_model::handoff::HandoffId;
 
     use super::*;
     use crate::{
         cloudevents::tests::{event, output},
         dispatch::{Parcel, outcome::Health},
-        journal::HandoffId,
     };
 
     const LONG: Duration = Duration::from_secs(30);

@@ -1,4 +1,4 @@
-//! Dispatch: from the destinations' queues to the destinations, and before that from the inbox to the queues.
+//! Dispatch: from the destinations' queues to the destinations.
 //!
 //! Each destination has a task of its own ([`worker`]), its own window on its queue, connections, rate, concurrency and
 //! breaker: one that is slow or away holds up no other. Everything is resumed from the journal; nothing lives only here.
@@ -10,8 +10,6 @@
 mod attempt;
 pub mod backoff;
 pub mod breaker;
-pub(crate) mod cursor;
-pub mod egress;
 pub mod http;
 pub mod lines;
 pub mod outcome;
@@ -22,56 +20,31 @@ mod worker;
 
 use std::{
     collections::BTreeMap,
-    future::Future,
-    panic::AssertUnwindSafe,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
-use futures_util::{FutureExt, future::join_all};
 use hookgate_capabilities::CloudEvent;
-use tokio::{sync::watch, task::JoinSet};
+use hookgate_model::claim::Reference;
+use hookgate_model::{event::KeptEvent, handoff::HandoffId, limits};
+use tokio::sync::watch;
 
-use self::{egress::Guard, http::EndpointError, sink::Sink, worker::Worker};
-pub(crate) use crate::clock::now_ms;
-use crate::{
-    claims::{Claims, Reference},
-    config::{Config, Destination},
-    fanout::{Fanout, Ordered, Transform},
-    journal::{HandoffId, Journal, KeptEvent},
-    limits,
-    route::Routes,
-    telemetry::DestinationMetrics,
-};
-
-/// Before a task is started again that broke down.
-const RESTART_PAUSE: Duration = Duration::from_secs(1);
-
-/// Everything behind the commit, at work. Dropped, it stops at once; what was in flight is tried again after the next
-/// start.
-#[derive(Debug, Default)]
-pub struct Dispatcher {
-    /// By destination; also those that are being let go of.
-    lanes: BTreeMap<String, Work>,
-    fanout: Option<Work>,
-}
-
-/// What a [`Dispatcher`] is started from.
-pub struct Prepared {
-    lanes: Vec<Arc<Lane>>,
-    routes: Arc<Routes>,
-    ordered: Arc<Ordered>,
-    journal: Journal,
-}
+use self::{http::EndpointError, sink::Sink, worker::Worker};
+use crate::{claims::Claims, config::Destination, egress::Guard, journal::Journal, telemetry::DestinationMetrics};
 
 /// Which destinations count as away, by name; kept up to date while they are worked.
 #[derive(Clone, Debug, Default)]
 pub struct Breakers(Arc<BTreeMap<String, Arc<AtomicBool>>>);
 
 impl Breakers {
+    /// Those of destinations that are ready.
+    pub fn of(lanes: &[Arc<Lane>]) -> Breakers {
+        let named = lanes.iter().map(|lane| (lane.destination.name.clone(), lane.breaker_open.clone()));
+        Breakers(Arc::new(named.collect()))
+    }
+
     /// As if they stood so.
     #[cfg(test)]
     pub fn standing<const N: usize>(breakers: [(&str, bool); N]) -> Breakers {
@@ -108,8 +81,8 @@ pub struct Parcel {
     pub reference: Option<Reference>,
 }
 
-/// What every attempt at a destination shares.
-struct Lane {
+/// A destination that is ready to be worked: what every attempt at it shares.
+pub struct Lane {
     destination: Arc<Destination>,
     sink: Sink,
     journal: Journal,
@@ -119,6 +92,33 @@ struct Lane {
 }
 
 impl Lane {
+    /// Makes a destination ready; nothing is connected or opened yet. `claims` is where large bodies are.
+    ///
+    /// # Errors
+    /// It cannot be used as it is configured.
+    pub fn new(
+        destination: &Arc<Destination>,
+        guard: &Guard,
+        journal: &Journal,
+        claims: Option<&Claims>,
+    ) -> Result<Lane, StartError> {
+        let sink =
+            Sink::new(destination, guard).map_err(|why| StartError { destination: destination.name.clone(), why })?;
+        let metrics = DestinationMetrics::new(&destination.name);
+        let (destination, journal, claims) = (destination.clone(), journal.clone(), claims.cloned());
+        Ok(Lane { destination, sink, journal, claims, metrics, breaker_open: Arc::default() })
+    }
+
+    /// The destination's name.
+    pub fn name(&self) -> &str {
+        &self.destination.name
+    }
+
+    /// Works off the destination's queue until it is told to stop.
+    pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
+        Worker::new(self, stop).run().await;
+    }
+
     fn concurrency(&self) -> usize {
         self.sink.concurrency(self.destination.concurrency)
     }
@@ -136,122 +136,3 @@ impl Lane {
         due <= now || due > self.latest_due(now)
     }
 }
-
-impl Dispatcher {
-    /// Makes the destinations of a configuration ready; nothing is connected or opened yet. `claims` is where large bodies
-    /// are.
-    pub fn prepare(config: &Config, journal: &Journal, claims: Option<&Claims>) -> Result<Prepared, StartError> {
-        let guard = Guard::new(config.egress.allow.clone());
-        let mut lanes = Vec::new();
-        for destination in &config.destinations {
-            let sink = Sink::new(destination, &guard)
-                .map_err(|why| StartError { destination: destination.name.clone(), why })?;
-            let metrics = DestinationMetrics::new(&destination.name);
-            let (destination, journal, claims) = (destination.clone(), journal.clone(), claims.cloned());
-            lanes.push(Arc::new(Lane { destination, sink, journal, claims, metrics, breaker_open: Arc::default() }));
-        }
-        let (routes, ordered) = (Arc::new(Routes::new(&config.routes)), Arc::new(Ordered::new(&config.sources)));
-        Ok(Prepared { lanes, routes, ordered, journal: journal.clone() })
-    }
-
-    /// Starts transforming what is in the inbox and handing over what is in the queues. To be called on a runtime, and for
-    /// one dispatcher of a journal: two would hand everything over twice.
-    ///
-    /// Whatever this dispatcher does already is exchanged part by part. A destination's new work begins when the old one
-    /// has finished what is in flight, `within` that time; no destination waits for another's.
-    pub fn work_on(&mut self, prepared: Prepared, transform: Arc<dyn Transform>, within: Duration) {
-        let Prepared { lanes, routes, ordered, journal } = prepared;
-        let mut before = std::mem::take(&mut self.lanes);
-        for lane in lanes {
-            let name = lane.destination.name.clone();
-            let work = Work::after(before.remove(&name), within, |stopped| {
-                keep_running("dispatch", move || Worker::new(lane.clone(), stopped.clone()).run())
-            });
-            self.lanes.insert(name, work);
-        }
-        // Those that are gone are kept until they have ended: they may come back.
-        for (name, gone) in before {
-            self.lanes.insert(name, Work::after(Some(gone), within, |_| std::future::ready(())));
-        }
-        self.fanout = Some(Work::after(self.fanout.take(), within, |stopped| {
-            keep_running("fan-out", move || {
-                let (routes, ordered) = (routes.clone(), ordered.clone());
-                Fanout::new(journal.clone(), routes, ordered, transform.clone(), stopped.clone()).run()
-            })
-        }));
-    }
-
-    /// Takes nothing new and finishes what is in flight. False when that took longer than `within`: what was cut off is
-    /// tried again after the next start.
-    pub async fn stop(self, within: Duration) -> bool {
-        let all = self.lanes.into_values().chain(self.fanout).map(|work| work.end(within));
-        join_all(all).await.into_iter().all(|in_time| in_time)
-    }
-}
-
-/// A task that can be told to stop. Dropped, it is cut off.
-#[derive(Debug)]
-struct Work {
-    stop: watch::Sender<bool>,
-    task: JoinSet<()>,
-}
-
-impl Work {
-    /// Starts work that begins when the work before it has ended, cut off after that time if need be.
-    fn after<F: Future<Output = ()> + Send + 'static>(
-        before: Option<Work>,
-        within: Duration,
-        work: impl FnOnce(watch::Receiver<bool>) -> F,
-    ) -> Work {
-        let (stop, stopped) = watch::channel(false);
-        let work = work(stopped.clone());
-        let mut task = JoinSet::new();
-        task.spawn(async move {
-            if let Some(before) = before
-                && !before.end(within).await
-            {
-                tracing::warn!("attempts were still under way when the drain time-out was over; they are made again");
-            }
-            // It may have been told to stop before it could begin.
-            let told = *stopped.borrow();
-            if !told {
-                work.await;
-            }
-        });
-        Work { stop, task }
-    }
-
-    /// Tells it to stop and waits; false when it had to be cut off. It is gone in either case.
-    async fn end(mut self, within: Duration) -> bool {
-        // Nobody listens when it has ended.
-        let _ = self.stop.send(true);
-        let in_time = tokio::time::timeout(within, self.task.join_next()).await.is_ok();
-        self.task.shutdown().await;
-        in_time
-    }
-}
-
-impl Prepared {
-    /// Which destinations count as away.
-    pub fn breakers(&self) -> Breakers {
-        let named = self.lanes.iter().map(|lane| (lane.destination.name.clone(), lane.breaker_open.clone()));
-        Breakers(Arc::new(named.collect()))
-    }
-}
-
-/// Runs a task until it ends by itself; one that panics, which is a defect of ours, begins anew from the journal.
-pub(crate) async fn keep_running<F: Future<Output = ()>>(name: &str, mut task: impl FnMut() -> F) {
-    while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
-        tracing::error!(task = name, "a task broke down and is started again");
-        tokio::time::sleep(RESTART_PAUSE).await;
-    }
-}
-
-/// Until the dispatcher is stopped, or gone.
-pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error says that nobody can stop it any more: it was dropped.
-    let _ = stop.wait_for(|stop| *stop).await;
-}
-
-#[cfg(test)]
-mod tests;

@@ -7,11 +7,12 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use hookgate_model::handoff::HandoffId;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-use crate::{config::SecretText, journal::HandoffId};
+use crate::config::SecretText;
 
 /// `webhook-id`: the same on every attempt.
 pub const ID: HeaderName = HeaderName::from_static("webhook-id");
@@ -89,8 +90,9 @@ pub fn sign(headers: &mut HeaderMap, keys: &[SigningKey], id: &str, timestamp: u
 
 #[cfg(test)]
 mod tests {
+    use hookgate_model::event::EventId;
+
     use super::*;
-    use crate::journal::EventId;
 
     fn key(text: &str) -> SigningKey {
         SigningKey::new(&SecretText::new(text.to_owned())).unwrap()

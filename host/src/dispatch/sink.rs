@@ -2,16 +2,17 @@
 
 use std::time::Duration;
 
+use hookgate_model::limits;
+
 use super::{
     Parcel,
-    egress::Guard,
     http::{EndpointError, HttpEndpoint},
     lines::Lines,
     outcome::Outcome,
 };
 use crate::{
     config::{Destination, Target},
-    limits,
+    egress::Guard,
 };
 
 /// A destination, ready to be handed events.

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use hookgate_model::{event::EventId, handoff::HandoffId, limits};
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
@@ -17,15 +18,10 @@ use super::{
     Lane,
     attempt::{Report, attempt},
     breaker::{Breaker, Permit},
-    cursor::Cursor,
     outcome::Health,
     pace::Pace,
-    stopped,
 };
-use crate::{
-    journal::{EventId, HandoffId},
-    limits,
-};
+use crate::tasks::{Cursor, stopped};
 
 /// How often the queue is read from its front, whatever came in where.
 const LOOK_BACK: Duration = Duration::from_secs(10);

@@ -2,13 +2,13 @@
 
 use std::{collections::VecDeque, time::Duration};
 
+use hookgate_model::{
+    event::{EventId, KeptEvent, Waiting},
+    limits,
+};
 use tokio::time::Instant;
 
 use super::Done;
-use crate::{
-    journal::{EventId, KeptEvent, Waiting},
-    limits,
-};
 
 /// The events of one source.
 #[derive(Default)]

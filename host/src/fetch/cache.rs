@@ -2,10 +2,10 @@
 
 use std::{collections::HashMap, sync::Arc};
 
+use hookgate_model::limits;
 use tokio::{sync, time::Instant};
 
 use super::{Anew, Document, FetchError, request::Fetched};
-use crate::limits;
 
 /// What is known, by the queries' names.
 #[derive(Default)]

@@ -14,6 +14,7 @@ use std::{
 
 use bytes::Bytes;
 use hookgate_capabilities::SecretText;
+use hookgate_model::limits;
 use http::Uri;
 use tokio::{
     sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
@@ -22,8 +23,7 @@ use tokio::{
 
 use self::cache::Cache;
 use crate::{
-    dispatch::egress::{self, Connector, Guard, HttpClient},
-    limits,
+    egress::{self, Connector, Guard, HttpClient},
     telemetry::FetchMetrics,
 };
 

@@ -3,16 +3,14 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use hookgate_model::limits;
 use http::{HeaderMap, HeaderValue, Method, Request, Response, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Body, Incoming};
 use tokio::time::timeout;
 
 use super::{Failure, Query};
-use crate::{
-    dispatch::egress::{HttpClient, USER_AGENT, whole_story},
-    limits,
-};
+use crate::egress::{HttpClient, USER_AGENT, whole_story};
 
 /// A document as its server has sent it.
 #[derive(Debug)]

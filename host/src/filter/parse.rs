@@ -2,12 +2,13 @@
 
 use std::fmt;
 
+use hookgate_model::limits::{FILTER_COMBINATIONS_MAX, FILTER_DEPTH_MAX, FILTER_TESTS_MAX};
+
 use super::{
     Decimal, Json, Pattern, Scalar,
     pattern::{All, Atom, Entry, Range, Test, folded},
     wildcard::Wildcard,
 };
-use crate::limits::{FILTER_COMBINATIONS_MAX, FILTER_DEPTH_MAX, FILTER_TESTS_MAX};
 
 /// Something in a pattern that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -2,6 +2,7 @@
 
 use std::{borrow::Cow, fmt};
 
+use hookgate_model::limits::{FILTER_ARRAYS_DEPTH_MAX, FILTER_LEVELS_MAX};
 use serde::{
     Deserialize,
     de::{Deserializer, IgnoredAny, MapAccess, Visitor},
@@ -9,7 +10,6 @@ use serde::{
 use serde_json::value::RawValue;
 
 use super::{Decimal, Wanted};
-use crate::limits::{FILTER_ARRAYS_DEPTH_MAX, FILTER_LEVELS_MAX};
 
 /// A value that is no array and no object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -5,6 +5,7 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
+use hookgate_model::limits;
 use http::{HeaderValue, Response, header};
 use http_body_util::{BodyExt, Full};
 use tokio::{
@@ -13,7 +14,6 @@ use tokio::{
 };
 
 use super::Refused;
-use crate::limits;
 
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// A whole request, as a rule.

@@ -4,6 +4,7 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
+use hookgate_model::limits;
 use http::HeaderMap;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -15,10 +16,7 @@ use super::{
     client::Client,
     shares::{Share, Shares, Size},
 };
-use crate::{
-    claims::{Arrival, ClaimError, Claims},
-    limits,
-};
+use crate::claims::{Arrival, ClaimError, Claims};
 
 /// The memory that the bodies of all deliveries share. Without it connections times streams times bytes would be the
 /// bound, which no machine has.

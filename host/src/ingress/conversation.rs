@@ -11,6 +11,7 @@
 use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
+use hookgate_model::{limits, trace::TraceId};
 use http::HeaderValue;
 use http_body_util::Full;
 use hyper::{
@@ -40,10 +41,7 @@ use super::{
     shares::{Share, Shares, Size},
     tls::{ClientCertificate, Tls, client_certificate},
 };
-use crate::{
-    limits,
-    telemetry::{ServerMetrics, TraceId},
-};
+use crate::telemetry::ServerMetrics;
 
 /// How each connection of a listener is treated.
 #[derive(Clone)]

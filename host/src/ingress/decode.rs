@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookgate_capabilities::{CodingError, ContentCodings};
+use hookgate_model::limits;
 use http::{HeaderMap, header::CONTENT_ENCODING};
 use tokio::sync::Semaphore;
 
@@ -11,7 +12,6 @@ use super::{
     Refused,
     shares::{Share, Size},
 };
-use crate::limits;
 
 /// Decodes a few bodies at a time, outside the runtime. Cheap to clone.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! What is asked of the head of a request before anything else looks at it.
 
+use hookgate_model::limits;
 use http::{HeaderMap, Request, Version, header::HOST, uri::Authority};
 
 use super::Refused;
-use crate::limits;
 
 /// What the structures of one header take beside its name and value, in bytes.
 const HEADER_OVERHEAD_BYTES: usize = 64;

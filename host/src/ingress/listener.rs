@@ -4,6 +4,7 @@
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
+use hookgate_model::limits;
 use hyper::{Request, Response, body::Incoming};
 use ipnet::IpNet;
 use tokio::{
@@ -21,7 +22,7 @@ use super::{
     shares::{NoRoom, Share, Shares, Size},
     tls::Tls,
 };
-use crate::{limits, telemetry::ServerMetrics};
+use crate::telemetry::ServerMetrics;
 
 /// A bound socket, ready to serve.
 pub struct Listener {

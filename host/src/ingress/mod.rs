@@ -22,8 +22,8 @@ pub use self::{
     decode::{Decoder, content_codings},
     listener::{Bounds, Listener, Shutdown},
     rates::{Failures, SourceRates},
-    refusal::{Refused, TABLE},
+    refusal::{Refused, refusal_causes},
     resting::{Holders, Known, Resting},
     shares::{NoRoom, Share, Shares, Size},
-    tls::{ClientCertificate, Tls, TlsError, read as read_tls, server_config},
+    tls::{ClientCertificate, Tls},
 };

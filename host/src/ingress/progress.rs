@@ -15,6 +15,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use hookgate_model::limits;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::{
     sync::Notify,
@@ -22,7 +23,6 @@ use tokio::{
 };
 
 use super::resting::Resting;
-use crate::limits;
 
 /// What is known of one connection.
 pub struct Progress {

@@ -11,12 +11,10 @@ use governor::{
     DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
+use hookgate_model::limits;
 
 use super::client::Client;
-use crate::{
-    config::{Rate, SourceLimits},
-    limits,
-};
+use crate::config::{Rate, SourceLimits};
 
 /// The rates of one source.
 pub struct SourceRates {

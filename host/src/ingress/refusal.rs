@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hookgate_capabilities::CodingError;
+use hookgate_model::limits;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
 
 use super::rates::Exceeded;
-use crate::limits;
+
+/// The names of all ways to be turned away, as the metrics have them.
+pub fn refusal_causes() -> impl Iterator<Item = &'static str> {
+    TABLE.iter().map(|row| row.cause)
+}
 
 /// Why a delivery was turned away.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,8 @@ use std::{
     },
 };
 
+use hookgate_model::limits;
 use tokio::time::Instant;
-
-use crate::limits;
 
 /// Something that holds a place and may rest in it.
 pub trait Resting {

@@ -9,18 +9,17 @@ use std::{
     time::Instant,
 };
 
+use hookgate_model::limits::{CLOCK_JUMP_MS, CLOCK_SETTLE_MS};
+
 use super::shared::lock;
-use crate::{
-    limits::{CLOCK_JUMP_MS, CLOCK_SETTLE_MS},
-    telemetry::metrics::clock_jumps,
-};
+use crate::telemetry::metrics::clock_jumps;
 
 /// Tells the time, in milliseconds.
 pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The system's wall clock.
 pub(super) fn system_clock() -> Clock {
-    Arc::new(crate::clock::now_ms)
+    Arc::new(hookgate_model::clock::now_ms)
 }
 
 /// The two clocks that everything else is made of.

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use hookgate_model::ordering::SourceOrdering;
 use uuid::Uuid;
 
 use super::{
@@ -18,7 +19,6 @@ use super::{
         Marks, Replays,
     },
 };
-use crate::config::SourceOrdering;
 
 /// A [`Commit`] as the writer takes it.
 #[derive(Debug)]

@@ -4,6 +4,10 @@
 
 use std::ops::ControlFlow;
 
+use hookgate_model::{
+    limits,
+    trial::{Difference, Part},
+};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -17,10 +21,6 @@ use super::{
     record::{self, Record},
     types::{EventId, JournalError},
     writer::Kind,
-};
-use crate::{
-    limits,
-    trial::{Difference, Part},
 };
 
 /// What an entry of the space is about.

@@ -1,6 +1,10 @@
 //! Handoffs: out of the inbox, through the queue, to delivered or dead, and back on request. All in drafts.
 
 use hookgate_capabilities::CloudEvent;
+use hookgate_model::{
+    handoff::{FIRST_ATTEMPTS, ORDERING, TRANSFORM},
+    limits::RETRY_ATTEMPTS,
+};
 
 use super::{
     commit::second_after,
@@ -12,17 +16,8 @@ use super::{
     strands,
     types::{Attempt, EventId, Handoff, HandoffId, HandoffState, JournalError, Marks, Place, Strand},
 };
-use crate::limits::RETRY_ATTEMPTS;
 
-/// The pseudo-destination of events that could not be transformed. No destination may have this name.
-pub const TRANSFORM: &str = "transform";
-
-/// The pseudo-destination of events that came after their turn, where they are not to be delivered. No destination may
-/// have this name.
-pub const ORDERING: &str = "ordering";
-
-/// How many attempts of a handoff are kept: the first ones and (below) the latest ones.
-pub const FIRST_ATTEMPTS: usize = 8;
+/// How many attempts of a handoff are kept beside the [first ones](FIRST_ATTEMPTS).
 const LATEST_ATTEMPTS: usize = 56;
 
 // Where nothing else is configured a dead letter has its whole history.

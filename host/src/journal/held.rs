@@ -11,6 +11,7 @@ use std::{
 };
 
 use hookgate_capabilities::{Admission, Position};
+use hookgate_model::ordering::{Late, SourceOrdering};
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -24,10 +25,7 @@ use super::{
     shared::Shared,
     types::{EventId, HandoffState, JournalError, Marks, Stage},
 };
-use crate::{
-    config::{Late, SourceOrdering},
-    reorder::{Buffer, Cause, Entry, KeyState, Kind, OVERFLOW_AT_ONCE, Shelf, Told},
-};
+use crate::reorder::{Buffer, Cause, Entry, KeyState, Kind, OVERFLOW_AT_ONCE, Shelf, Told};
 
 /// Held events of a key that are read at once.
 const PAGE: usize = 32;

@@ -12,8 +12,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hookgate_model::private;
+
 use super::open::OpenError;
-use crate::private;
 
 const LOCK: &str = "lock";
 

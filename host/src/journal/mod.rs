@@ -47,6 +47,7 @@ use std::{
 };
 
 use hookgate_capabilities::CloudEvent;
+use hookgate_model::ordering::{Late, SourceOrdering};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 use uuid::Uuid;
 
@@ -66,7 +67,6 @@ pub use self::{
     duplicates::{
         AdmittedByHand, DroppedContent, DroppedEvent, Duplicate, DuplicateFilter, DuplicateOrder, Recurrences,
     },
-    handoffs::{FIRST_ATTEMPTS, ORDERING, TRANSFORM},
     migrate::{MigrateError, Migrated, migrate},
     open::{OpenError, is_there},
     orders::{DestinationStats, EventFilter, EventState, EventSummary, Page, Stats, TimedHandoff},
@@ -78,11 +78,7 @@ pub use self::{
     suspects::TransformMark,
     types::*,
 };
-use crate::{
-    config::{Late, SourceOrdering, Store},
-    reorder,
-    telemetry::JournalMetrics,
-};
+use crate::{config::Store, reorder, telemetry::JournalMetrics};
 
 /// Requests that wait for the writer at most; whoever comes then waits for a permit.
 const WAITING: usize = 1024;

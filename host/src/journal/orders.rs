@@ -2,11 +2,12 @@
 
 use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
 
+use hookgate_model::handoff::ORDERING;
 use serde::{Deserialize, Serialize};
 
 use super::{
     engine::{Direction, Engine, KeyRange, Space},
-    handoffs::{ORDERING, check_name},
+    handoffs::check_name,
     ids, keys, read,
     record::{self, Whereabouts},
     shared::{Health, Shared},

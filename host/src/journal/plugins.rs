@@ -2,6 +2,7 @@
 
 use std::ops::ControlFlow;
 
+use hookgate_model::{limits, trial::TrialMode};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -11,7 +12,6 @@ use super::{
     record::{self, Record},
     types::JournalError,
 };
-use crate::{limits, plugin::TrialMode};
 
 /// What an entry of the space is about.
 const VERSION: u8 = b'v';

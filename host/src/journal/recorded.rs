@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use hookgate_capabilities::{Admission, CloudEvent};
+use hookgate_model::limits;
 use uuid::Uuid;
 
 use super::{
@@ -13,7 +14,6 @@ use super::{
     record,
     types::{EventId, JournalError, KeptDelivery},
 };
-use crate::limits;
 
 /// A delivery that is kept, with its events that were new and what was made of them by now.
 #[derive(Clone, Debug)]

@@ -205,7 +205,7 @@ impl Mender<'_> {
             if handoff.place.take().is_some() {
                 // Of what waited, the first has been waiting longest: that is the order in which they are due now.
                 if let HandoffState::Waiting(since) = handoff.state {
-                    let age = crate::clock::now_ms().saturating_sub(since);
+                    let age = hookgate_model::clock::now_ms().saturating_sub(since);
                     handoff.state = HandoffState::Pending(mender.hold_time.saturating_sub(age));
                 }
                 batch.put(Space::Handoffs, key.to_vec(), record::write(&handoff)?);

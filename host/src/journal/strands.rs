@@ -5,6 +5,7 @@
 //! takes the first one off its strand puts the next one into the queue, in the same draft. All are found by their keys:
 //! a key under which millions of events have gone costs no more than its first one.
 
+use hookgate_model::ordering::OnFailure;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -12,9 +13,8 @@ use super::{
     engine::{Engine, Space},
     keys,
     record::{self, Record},
-    types::{EventId, HandoffId, HandoffState, JournalError, Place, Strand, Turn},
+    types::{EventId, HandoffId, JournalError, Place, Strand, Turn},
 };
-use crate::config::OnFailure;
 
 /// A handoff of a strand, whose destination stands in the key.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -39,17 +39,6 @@ struct Front {
 
 impl Record for Front {
     const KIND: &'static str = "front of the strand";
-}
-
-impl Place {
-    /// Whether a handoff keeps its place when it comes to stand so.
-    pub(super) fn is_kept(&self, state: HandoffState) -> bool {
-        match state {
-            HandoffState::Pending(_) | HandoffState::Waiting(_) => true,
-            HandoffState::Dead(_) => self.blocks,
-            HandoffState::Delivered(_) | HandoffState::Discarded(_) => false,
-        }
-    }
 }
 
 /// Puts a handoff at the end of a strand. Its place, and whether it is the first.

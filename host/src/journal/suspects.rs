@@ -26,10 +26,10 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use hookgate_model::limits::SUSPECTS_MAX;
 use sha2::{Digest, Sha256};
 
 use super::{keys, shared::lock, types::EventId};
-use crate::limits::SUSPECTS_MAX;
 
 const FILE: &str = "transforming";
 const SLOT: usize = 32;

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hookgate_model::limits::WAIT_TIME_NOTED_EVERY;
 use metrics::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
@@ -24,7 +25,7 @@ use super::{
     state::{Books, Delta},
     types::JournalError,
 };
-use crate::{limits::WAIT_TIME_NOTED_EVERY, reorder};
+use crate::reorder;
 
 /// Bytes of values that a batch gathers at most; a single request may have more.
 const BATCH_BYTES: usize = 8 << 20;

@@ -14,11 +14,10 @@ use std::{
     sync::Arc,
 };
 
+use hookgate_model::private;
 use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
 use sha2::{Digest, Sha256};
 use wasmtime::{Engine, component::Component};
-
-use crate::private;
 
 /// Where artifacts are kept.
 #[derive(Clone, Debug)]

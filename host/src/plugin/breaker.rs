@@ -16,8 +16,10 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hookgate_model::limits;
+
 use super::Broken;
-use crate::{limits, telemetry::metrics::plugin_breaker_opened};
+use crate::telemetry::metrics::plugin_breaker_opened;
 
 /// What of a plugin is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

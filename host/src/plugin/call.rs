@@ -4,6 +4,7 @@
 //! interface `capabilities` is a few lines over `hookgate-capabilities`, which has the substance.
 
 use hookgate_capabilities::{Delivery, Event, KeySet, Secret};
+use hookgate_model::limits;
 use wasmtime::{
     Result, bail,
     component::{HasSelf, Linker, Resource},
@@ -17,7 +18,6 @@ use super::{
     convert,
     wasi::Wasi,
 };
-use crate::limits;
 
 /// What a guest's `delivery` handle stands for: the one of this call.
 pub struct DeliveryHandle;

@@ -9,12 +9,13 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-
-use super::{
-    LoadError, Plugin, Sandbox,
-    signature::{self, SignatureError, TrustedKey},
+use hookgate_model::{
+    component_signature::{self, SignatureError, TrustedKey},
+    human::did_you_mean,
+    limits,
 };
-use crate::{human::did_you_mean, limits};
+
+use super::{LoadError, Plugin, Sandbox};
 
 include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
 
@@ -112,7 +113,7 @@ impl Catalog {
                 let bytes = read(path)?;
                 if !self.trusted.is_empty() {
                     let untrusted = |error| CatalogError::Untrusted(name.to_owned(), error);
-                    signature::verify(&bytes, &self.trusted).map_err(untrusted)?;
+                    component_signature::verify(&bytes, &self.trusted).map_err(untrusted)?;
                 }
                 bytes
             }

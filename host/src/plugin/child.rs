@@ -17,10 +17,10 @@ use std::{
 };
 
 use hookgate_capabilities::{Delivery, Event, Identity, Request, Secrets};
+use hookgate_model::limits;
 use serde::{Deserialize, Serialize};
 
 use super::{Plugin, Sandbox, SandboxLimits, vectors};
-use crate::limits;
 
 /// The hidden command of this program that [`try_component`] stands behind.
 pub const COMMAND: &str = "try-plugin";
@@ -203,7 +203,7 @@ async fn probe(plugin: &Plugin) {
         method: "POST".to_owned(),
         url: "https://hooks.example.com/in/source".to_owned(),
         headers: vec![("content-type".to_owned(), b"application/json".to_vec())],
-        received_at: crate::clock::now_ms(),
+        received_at: hookgate_model::clock::now_ms(),
         body: "{\"id\":\"1\",\"type\":\"probe\",\"data\":{}}".into(),
     });
     let secrets = Arc::new(Secrets::new(BTreeMap::new()));

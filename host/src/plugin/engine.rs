@@ -3,12 +3,11 @@
 
 use std::{num::NonZeroUsize, thread, time::Duration};
 
+use hookgate_model::limits;
 use wasmtime::{
     Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     WasmBacktraceDetails,
 };
-
-use crate::limits;
 
 /// How often a running guest is looked at. A guest that computes for longer yields to other deliveries at each tick, so
 /// one that spins costs the others a tick of latency, not its whole time-out.

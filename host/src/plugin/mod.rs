@@ -15,7 +15,6 @@ mod engine;
 mod native;
 mod provider;
 pub(crate) mod sent_at;
-pub mod signature;
 mod size;
 mod slot;
 #[cfg(test)]
@@ -35,6 +34,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+pub use hookgate_capabilities::rules::tame;
 use hookgate_capabilities::{
     CapabilityError, CloudEvent, Delivery, Descriptor, Event, KeyNeed, Outgoing, Prefixes, Refusal, Request, Verdict,
     rules,
@@ -45,8 +45,6 @@ use wasmtime::{
     Engine, Store, Trap, UpdateDeadline,
     component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Linker, Lower, Resource},
 };
-
-pub use hookgate_capabilities::rules::tame;
 
 #[cfg(feature = "native-twin")]
 pub use self::native::NativeTwin;
@@ -60,7 +58,7 @@ pub use self::{
     child::FirstCalls,
     engine::SandboxLimits,
     provider::Provider,
-    slot::{Running, Slot, Trial, TrialMode},
+    slot::{Running, Slot, Trial},
 };
 use self::{
     artifact::ArtifactStore,
@@ -69,7 +67,8 @@ use self::{
     time::Meter,
     turns::{LongTurn, Share, Turn, Turns},
 };
-use crate::{limits, telemetry::PluginMetrics};
+use crate::telemetry::PluginMetrics;
+use hookgate_model::{component_signature, limits};
 
 /// Where plugins run: one engine, its limits, and as many slots as calls may run at once.
 pub struct Sandbox {
@@ -103,7 +102,7 @@ struct Loaded {
     size_bytes: usize,
     vectors: Vec<String>,
     bundled: bool,
-    signed_by: Vec<signature::KeyId>,
+    signed_by: Vec<component_signature::KeyId>,
     provider: ProviderPre<Call>,
     exported: Exported,
     needs_wasi: bool,
@@ -272,7 +271,7 @@ impl Sandbox {
             size_bytes: bytes.len(),
             vectors: vectors_of(bytes),
             bundled: is_bundled(bytes),
-            signed_by: signature::claimed_keys(bytes),
+            signed_by: component_signature::claimed_keys(bytes),
             provider,
             exported: Exported::by(&component).map_err(world)?,
         };
@@ -366,8 +365,8 @@ impl Plugin {
         self.0.needs_wasi
     }
 
-    /// The keys by which it says that it is signed; [`signature::verify`] tells whether that is right.
-    pub fn signed_by(&self) -> &[signature::KeyId] {
+    /// The keys by which it says that it is signed; [`component_signature::verify`] tells whether that is right.
+    pub fn signed_by(&self) -> &[component_signature::KeyId] {
         &self.0.signed_by
     }
 

@@ -1,9 +1,9 @@
 //! What of a component decides how long compiling it takes, and how much of it there may be.
 
+use hookgate_model::limits;
 use wasmparser::{FunctionBody, Operator, Parser, Payload};
 
 use super::VECTORS;
-use crate::limits;
 
 /// Checks a component's functions before any of them is compiled. What cannot be read is left to the compiler, which stops
 /// at the same place.

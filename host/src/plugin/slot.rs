@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use serde::{Deserialize, Serialize};
+use hookgate_model::trial::TrialMode;
 
 use super::{Breakers, Function, Provider};
 
@@ -27,25 +27,6 @@ pub struct Trial {
     pub candidate: Provider,
     /// What it gets to see.
     pub mode: TrialMode,
-}
-
-/// How a version is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum TrialMode {
-    /// It judges so many of a hundred deliveries in place of the active one.
-    Canary(u8),
-    /// It sees every delivery beside the active one, and nothing of what it says has an effect.
-    Shadow,
-}
-
-impl TrialMode {
-    /// One word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            TrialMode::Canary(_) => "canary",
-            TrialMode::Shadow => "shadow",
-        }
-    }
 }
 
 impl Running {

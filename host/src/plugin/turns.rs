@@ -9,9 +9,8 @@ use std::{
     thread,
 };
 
+use hookgate_model::limits;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
-
-use crate::limits;
 
 /// The turns of all plugins.
 pub struct Turns {

@@ -8,11 +8,12 @@ use std::{
 
 use hookgate_capabilities::{CloudEvent, Delivery, Event, FetchedKeys, Refusal, Request, Secrets, Verdict};
 use hookgate_conformance::{Difference, Vector, compare, compare_cloud_events};
+use hookgate_model::limits;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Broken, Plugin, sent_at};
-use crate::{cloudevents, limits};
+use crate::cloudevents;
 
 /// What a vector file says of each vector apart from the vector itself.
 #[derive(Deserialize)]

@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
+use hookgate_model::limits;
 use rand::{SeedableRng, rngs::StdRng};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxView, WasiView, p2::pipe::MemoryOutputPipe};
 
 use super::call::Call;
-use crate::limits;
 
 /// The state of WASI in one call.
 pub struct Wasi {

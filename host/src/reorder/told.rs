@@ -2,11 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use hookgate_model::event::EventId;
+
 use super::Cause;
-use crate::{
-    journal::EventId,
-    telemetry::metrics::{ordering_ahead, ordering_released},
-};
+use crate::telemetry::metrics::{ordering_ahead, ordering_released};
 
 /// What became of an event.
 #[derive(Clone, Debug)]

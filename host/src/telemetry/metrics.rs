@@ -4,16 +4,15 @@
 
 use std::{fmt, time::Duration};
 
+use hookgate_model::event::KeyKind;
 use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, SetRecorderError};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
+pub use super::measures::reference;
 use super::{
     measures::{self as measure, Kind, Measure},
     process,
 };
-use crate::{ingress::TABLE, journal::KeyKind};
-
-pub use super::measures::reference;
 
 /// What was counted so far.
 #[derive(Clone)]
@@ -127,19 +126,13 @@ pub struct ServerMetrics {
 }
 
 impl ServerMetrics {
-    /// Looks the handles up.
-    pub fn new() -> Self {
+    /// Looks the handles up: refusals by these causes.
+    pub fn new(causes: impl Iterator<Item = &'static str>) -> Self {
         ServerMetrics {
             connections: gauge(&measure::CONNECTIONS, &[]),
             requests_in_flight: gauge(&measure::REQUESTS_IN_FLIGHT, &[]),
-            refusals: Refusals::new(""),
+            refusals: Refusals::new("", causes),
         }
-    }
-}
-
-impl Default for ServerMetrics {
-    fn default() -> Self {
-        ServerMetrics::new()
     }
 }
 
@@ -239,8 +232,8 @@ pub struct SourceMetrics {
 }
 
 impl SourceMetrics {
-    /// Looks the handles up, and has everything that is counted of the source begin at 0.
-    pub fn new(source: &str) -> Self {
+    /// Looks the handles up, and has everything that is counted of the source begin at 0: refusals by these causes.
+    pub fn new(source: &str, causes: impl Iterator<Item = &'static str>) -> Self {
         for measure in [
             &measure::TRANSFORMED,
             &measure::ORDERING_RELEASED,
@@ -261,7 +254,7 @@ impl SourceMetrics {
             events: counter(&measure::EVENTS, &[source]),
             replays: counter(&measure::REPLAYS, &[source]),
             duplicates: KeyKind::ALL.map(|kind| (kind, counter(&measure::DUPLICATES, &[source, kind.name()]))),
-            refusals: Refusals::new(source),
+            refusals: Refusals::new(source, causes),
         }
     }
 
@@ -350,9 +343,8 @@ pub fn dead_letters(destination: &str) -> Counter {
 pub struct Refusals(Vec<(&'static str, Counter)>);
 
 impl Refusals {
-    fn new(source: &str) -> Self {
-        let counted = TABLE.iter().map(|row| (row.cause, counter(&measure::REFUSALS, &[source, row.cause])));
-        Refusals(counted.collect())
+    fn new(source: &str, causes: impl Iterator<Item = &'static str>) -> Self {
+        Refusals(causes.map(|cause| (cause, counter(&measure::REFUSALS, &[source, cause]))).collect())
     }
 
     /// One more for a cause of the refusal table.
@@ -533,6 +525,8 @@ impl DestinationMetrics {
 mod tests {
     use super::*;
 
+    const CAUSES: [&str; 3] = ["unknown-path", "unknown-source", "unauthenticated"];
+
     /// What is rendered after `work`, with a recorder of its own.
     fn rendered(work: impl FnOnce()) -> String {
         let recorder = recorder();
@@ -545,7 +539,8 @@ mod tests {
         let text = rendered(|| {
             let (plugin, journal, destination) =
                 (PluginMetrics::new("stripe"), JournalMetrics::new(), DestinationMetrics::new("orders"));
-            let (_server, _source) = (ServerMetrics::new(), SourceMetrics::new("stripe"));
+            let (_server, _source) =
+                (ServerMetrics::new(CAUSES.into_iter()), SourceMetrics::new("stripe", CAUSES.into_iter()));
             let (_tls, _fetches, _claims) = (TlsMetrics::new(), FetchMetrics::new(), ClaimMetrics::new());
             gauge(&measure::BUILD_INFO, &["0.1.0", "linux", "x86_64"]).set(1.0);
             process::update();
@@ -576,7 +571,9 @@ mod tests {
 
     #[test]
     fn the_words_of_a_label_are_those_that_are_counted() {
-        use crate::{plugin::Function, trial::Part};
+        use hookgate_model::trial::Part;
+
+        use crate::plugin::Function;
 
         assert_eq!(measure::PLUGIN_BREAKER_OPENED.words, Function::ALL.map(Function::name));
         assert_eq!(measure::TRIAL_DIFFERENCES.words, Part::ALL.map(Part::word));
@@ -585,11 +582,11 @@ mod tests {
     #[test]
     fn a_refusal_counts_for_its_source_and_its_cause() {
         let text = rendered(|| {
-            let source = SourceMetrics::new("stripe");
+            let source = SourceMetrics::new("stripe", CAUSES.into_iter());
             source.refused("stale");
             source.refused("stale");
             source.refused("too-large");
-            ServerMetrics::new().refusals.count("unknown-source");
+            ServerMetrics::new(CAUSES.into_iter()).refusals.count("unknown-source");
         });
         for line in [
             "hookgate_deliveries_total{source=\"stripe\",outcome=\"refused\"} 3",

@@ -4,11 +4,9 @@ pub mod logs;
 mod measures;
 pub mod metrics;
 mod process;
-pub mod trace;
 
 pub use logs::{LogError, Logs};
 pub use metrics::{
     ClaimMetrics, DestinationMetrics, FetchMetrics, JournalMetrics, Metrics, PluginMetrics, ServerMetrics,
     SourceMetrics, TlsMetrics, handed_over_secrets,
 };
-pub use trace::TraceId;

@@ -5,13 +5,15 @@ use std::{collections::BTreeMap, sync::Arc};
 use hookgate_capabilities::{
     Accepted, Admission, Body, CloudEvent, Delivery, Event, Identity, Payload, Request, Verdict,
 };
+use hookgate_model::{
+    event::{EventId, Sender},
+    limits, redact,
+};
 use uuid::Uuid;
 
 use super::compare::{Answer, EventSaid, Judgement, Outputs};
 use crate::{
     cloudevents,
-    journal::{self, EventId, Sender},
-    limits, mask,
     plugin::{Broken, Provider},
     sources::{Inbound, VersionKeys},
 };
@@ -41,11 +43,11 @@ pub enum Unsaid {
 impl Case {
     /// A delivery of a source. Its events are made known to `transform` under ids of that delivery's.
     pub fn new(inbound: &Inbound, request: Arc<Request>, body: Body, senders: &[Sender], id: Uuid) -> Case {
-        let known_by = journal::methods(senders);
-        let request = match mask::has_references(&request) {
+        let known_by = hookgate_model::event::methods(senders);
+        let request = match redact::has_references(&request) {
             true => {
                 let mut whole = Arc::unwrap_or_clone(request);
-                mask::put_back(&mut whole, &inbound.secrets.by_name());
+                redact::put_back(&mut whole, &inbound.secrets.by_name());
                 Arc::new(whole)
             }
             false => request,

@@ -9,60 +9,14 @@ use hookgate_capabilities::{
     Admission, Body, CapabilityError, CloudEvent, EventData, ExtensionValue, Identity, KnownBy, Payload, Position,
     Refusal, Reply, Verdict,
 };
-use serde::{Deserialize, Serialize};
+use hookgate_model::{
+    human::printable,
+    limits, redact, rfc3339,
+    trial::{Difference, Part},
+};
 use sha2::{Digest, Sha256};
-use utoipa::ToSchema;
 
-use crate::{admin::view::Time, cloudevents::without_marks, human::printable, limits, mask, plugin::Broken};
-
-/// The parts of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Part {
-    /// Whether the delivery is admitted, answered or refused, and as what.
-    Verdict,
-    /// Who its events are, and how many.
-    Identity,
-    /// Their ordering keys and positions.
-    Ordering,
-    /// The bytes that are their own.
-    Payload,
-    /// What the provider is answered.
-    Reply,
-    /// The CloudEvents that are made of them.
-    Output,
-}
-
-impl Part {
-    /// All of them.
-    pub const ALL: [Part; 6] =
-        [Part::Verdict, Part::Identity, Part::Ordering, Part::Payload, Part::Reply, Part::Output];
-
-    /// One word, as in metrics.
-    pub fn word(self) -> &'static str {
-        match self {
-            Part::Verdict => "verdict",
-            Part::Identity => "identity",
-            Part::Ordering => "ordering",
-            Part::Payload => "payload",
-            Part::Reply => "reply",
-            Part::Output => "output",
-        }
-    }
-}
-
-/// One thing that two versions say differently.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Difference {
-    /// Where.
-    pub part: Part,
-    /// What it is: `event 0: id`.
-    pub what: String,
-    /// As the one says it; cut where it is long.
-    pub before: String,
-    /// As the other says it.
-    pub after: String,
-}
+use crate::{cloudevents::without_marks, plugin::Broken};
 
 /// All that two versions say differently of one delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -173,7 +127,7 @@ impl Answer {
     /// It has a subscription confirmed at a URL.
     fn confirmed(url: &str, reply: &Reply) -> Answer {
         // What is behind the question mark confirms: it is only known again.
-        let shown = mask::url(url.split('?').next().unwrap_or_default());
+        let shown = redact::url(url.split('?').next().unwrap_or_default());
         let fields = Fields::from([("URL to get".to_owned(), format!("{shown} ({})", digested(url.as_bytes())))]);
         Answer::without_events(Said { fields, ..Said::new("confirmed") }, ReplySaid::of(reply, false))
     }
@@ -247,7 +201,7 @@ impl ReplySaid {
         let mut fields = Fields::from([("status".to_owned(), reply.status.to_string())]);
         for (name, value) in &reply.headers {
             // A credential is known again and never shown.
-            let shown = match mask::header(name, value.as_bytes()) {
+            let shown = match redact::header(name, value.as_bytes()) {
                 shown if shown == *value => shown,
                 masked => format!("{masked} ({})", digested(value.as_bytes())),
             };
@@ -373,7 +327,7 @@ impl Outputs {
 /// Who an event is, and how it is ordered.
 fn fields_of(identity: &Identity) -> (Fields, Fields) {
     let Identity { known_by, kind, occurred_at, ordering, attributes } = identity;
-    let time = occurred_at.map(|at| Time(at).to_string());
+    let time = occurred_at.map(rfc3339::write);
     let recognised = match known_by {
         KnownBy::Id(id) => ("id", Some(id.clone())),
         KnownBy::Delivery(fresh) => ("known by", Some(format!("delivery {}", fresh.as_deref().unwrap_or_default()))),
@@ -388,7 +342,7 @@ fn fields_of(identity: &Identity) -> (Fields, Fields) {
         let position = match ordering.position {
             Position::Arrival => "by arrival".to_owned(),
             Position::Sequence(number) => format!("number {number}"),
-            Position::Timestamp(at) => format!("time {}", Time(at)),
+            Position::Timestamp(at) => format!("time {}", rfc3339::write(at)),
         };
         Fields::from([("ordering key".to_owned(), ordering.key.clone()), ("ordering position".to_owned(), position)])
     });
@@ -411,7 +365,7 @@ fn output_fields(output: &CloudEvent) -> Fields {
         ("source", Some(output.source.clone())),
         ("type", Some(output.type_.clone())),
         ("subject", output.subject.clone()),
-        ("time", output.time.map(|at| Time(at).to_string())),
+        ("time", output.time.map(rfc3339::write)),
         ("dataschema", output.data_schema.clone()),
         ("datacontenttype", output.data_content_type.clone()),
         ("data", Some(shown_data(&output.data))),

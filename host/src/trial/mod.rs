@@ -18,7 +18,7 @@ mod tests;
 
 pub use self::{
     case::Case,
-    compare::{Answer, Difference, Judgement, Part, compare},
+    compare::{Answer, Judgement, compare},
     replay::{Against, Agreement, Bounds, Found, Report, Unjudged, recorded},
     shadow::{Beside, Trials},
 };

@@ -7,17 +7,21 @@ use std::{
 };
 
 use hookgate_capabilities::Request;
+use hookgate_model::{
+    event::EventId,
+    limits,
+    trial::{Difference, Part},
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
     case::{Case, Unsaid},
-    compare::{Difference, Differences, Part, compare},
+    compare::{Differences, compare},
 };
 use crate::{
     claims::{Claims, body_of},
-    journal::{EventId, Journal, JournalError, Recorded},
-    limits,
+    journal::{Journal, JournalError, Recorded},
     plugin::{Plugin, Provider},
     sources::Inbound,
 };
@@ -160,7 +164,7 @@ impl<'a> Replay<'a> {
         let shown = inbound.authenticator.headers();
         let is_kept = |name: &String| {
             active.headers().contains(name)
-                || !(crate::gateway::CREDENTIALS.contains(&name.as_str())
+                || !(hookgate_model::redact::CREDENTIALS.contains(&name.as_str())
                     || shown.iter().any(|shown| shown == name.as_str()))
         };
         let not_kept = candidate.headers().iter().filter(|name| !is_kept(name)).cloned().collect();

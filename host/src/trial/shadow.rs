@@ -6,18 +6,22 @@ use std::{
 };
 
 use hookgate_capabilities::{Body, Request};
+use hookgate_model::{
+    clock::now_ms,
+    event::{EventId, Sender},
+    limits,
+    trial::{Part, TrialMode},
+};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 use super::{
     case::{Case, Unsaid, bytes_of},
-    compare::{Differences, Judgement, Part, compare},
+    compare::{Differences, Judgement, compare},
 };
 use crate::{
-    clock::now_ms,
-    journal::{EventId, Journal, KeptDifference, Sender, TrialCounts, TrialNote},
-    limits,
-    plugin::{Provider, Running, TrialMode},
+    journal::{Journal, KeptDifference, TrialCounts, TrialNote},
+    plugin::{Provider, Running},
     sources::Inbound,
     telemetry::metrics::{trial_compared, trial_differences, trial_skipped},
 };

@@ -5,18 +5,23 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookgate_capabilities::{Body, Delivery, Request, SecretText, Secrets, Verdict};
+use hookgate_model::trial::Part;
+use hookgate_model::{
+    event::{EventId, KeptDelivery},
+    limits,
+    trial::TrialMode,
+};
 use tempfile::TempDir;
 
 use super::{case::Case, *};
 use crate::{
     config::{EngineKind, Source, Store},
-    dispatch::egress::Guard,
+    egress::Guard,
     fetch::Fetcher,
     handed_over::HandedOver,
-    journal::{Admitted, Commit, EventId, Journal, KeptDelivery, KeptTrial, Signatures},
+    journal::{Admitted, Commit, Journal, KeptTrial, Signatures},
     keys::Granted,
-    limits,
-    plugin::{Broken, Catalog, Plugin, Provider, Running, Sandbox, SandboxLimits, Trial, TrialMode, child::FirstCalls},
+    plugin::{Broken, Catalog, Plugin, Provider, Running, Sandbox, SandboxLimits, Trial, child::FirstCalls},
     sources::{Inbound, Sources},
     versions::{Recorded, recorded::judge_again},
 };

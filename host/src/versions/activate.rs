@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use hookgate_model::trial::TrialMode;
+
 use super::{VersionError, Versions, entry, install::fits, sources_of};
 use crate::{
     config::Source,
     journal::{Activation, PluginChanges, PluginEvent, PluginHistory},
     live::{Current, Live},
-    plugin::{Plugin, Provider, Running, Trial, TrialMode},
+    plugin::{Plugin, Provider, Running, Trial},
 };
 
 /// What is to work.

@@ -15,10 +15,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use hookgate_model::{limits, private};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-
-use crate::{limits, private};
 
 const DIRECTORY: &str = "plugin-versions";
 const ACTIVE: &str = "active.json";

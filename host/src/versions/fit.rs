@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookgate_capabilities::{Delivery, Refusal, Request, Secrets};
+use hookgate_model::clock::now_ms;
 
 use crate::{
-    clock::now_ms,
     config::{self, Grant, Source},
     plugin::Plugin,
 };

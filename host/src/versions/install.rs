@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use hookgate_conformance::Difference;
+use hookgate_model::{clock::now_ms, limits};
 use sha2::{Digest, Sha256};
 
 use super::{
     Activate, How, Kept, Recorded, Target, VersionError, Versions, entry, fit, recorded, shortened, sources_of,
 };
 use crate::{
-    clock::now_ms,
     config::Source,
     journal::{KeptVersion, PluginChanges, PluginEvent, PluginHistory},
-    limits,
     live::{Current, Live},
     plugin::{Plugin, vectors},
 };

@@ -22,6 +22,12 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use hookgate_model::{
+    clock::now_ms,
+    component_signature::{self, TrustedKey},
+    human::did_you_mean,
+    limits,
+};
 use tokio::sync::OwnedMutexGuard;
 
 pub use self::{
@@ -35,16 +41,10 @@ use self::{
 };
 use crate::{
     claims::Claims,
-    clock::now_ms,
     config::{self, Source},
-    human::did_you_mean,
     journal::{Activation, Journal, JournalError, KeptVersion, PluginChanges, PluginEvent, PluginHistory},
-    limits,
     live::Live,
-    plugin::{
-        Catalog, CatalogError, Plugin, Provider, Running, Sandbox, Trial, is_bundled,
-        signature::{self, TrustedKey},
-    },
+    plugin::{Catalog, CatalogError, Plugin, Provider, Running, Sandbox, Trial, is_bundled},
     sources::Inbound,
     telemetry::metrics::plugin_swaps,
 };
@@ -242,7 +242,7 @@ impl Versions {
     /// Why it is no plugin, or not to be trusted.
     pub async fn compile(&self, bytes: Vec<u8>) -> Result<Plugin, String> {
         if !self.0.trusted.is_empty() && !is_bundled(&bytes) {
-            signature::verify(&bytes, &self.0.trusted).map_err(|error| error.to_string())?;
+            component_signature::verify(&bytes, &self.0.trusted).map_err(|error| error.to_string())?;
         }
         self.0.sandbox.load_aside(bytes).await.map_err(|error| error.to_string())
     }

@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookgate_capabilities::{Body, Request};
+use hookgate_model::{limits, trial::Difference};
 
 use crate::{
     claims::{Claims, body_of},
     journal::{self, Journal, JournalError},
-    limits,
     plugin::{Broken, Plugin, Provider},
     sources::Inbound,
-    trial::{Answer, Case, Difference, Unjudged, compare},
+    trial::{Answer, Case, Unjudged, compare},
 };
 
 /// What came of it.

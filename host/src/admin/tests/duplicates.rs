@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use hookgate_model::event::{EventKey, KeyKind};
 use serde_json::json;
 
 use super::*;
-use crate::journal::{EventKey, KeyKind};
 
 const ADMIT: &str = "/api/v1/duplicates/admit";
 

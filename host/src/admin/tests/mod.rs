@@ -12,6 +12,11 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use hookgate_capabilities::{Admission, CloudEvent, Descriptor, EventData, Identity, KnownBy, Payload, SecretSpec};
+use hookgate_model::{
+    event::{EventId, KeptDelivery},
+    handoff::{Attempt, HandoffId, HandoffState, Strand},
+    ordering::OnFailure,
+};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -20,11 +25,12 @@ use tower::ServiceExt;
 
 use super::{AdminState, Parts, router};
 use crate::{
-    config::{Config, KnownPlugins, OnFailure, Plugins, ProcessEnvironment, Store},
-    dispatch::{Breakers, egress::Guard},
+    config::{Config, KnownPlugins, Plugins, ProcessEnvironment, Store},
+    dispatch::Breakers,
+    egress::Guard,
     fetch::Fetcher,
     handed_over::HandedOver,
-    journal::{Admitted, Attempt, Commit, EventId, HandoffId, HandoffState, Journal, KeptDelivery, Strand},
+    journal::{Admitted, Commit, Journal},
     live::{Current, Live},
     plugin::{Origin, Plugin},
 };

@@ -1,5 +1,6 @@
 //! Moments.
 
+use hookgate_model::rfc3339;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -9,10 +10,7 @@ pub struct Time(pub u64);
 
 impl std::fmt::Display for Time {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let ms = i64::try_from(self.0).unwrap_or(i64::MAX);
-        // What lies behind the year 9999 is shown as the last moment there is.
-        let time = jiff::Timestamp::from_millisecond(ms).unwrap_or(jiff::Timestamp::MAX);
-        write!(f, "{time:.3}")
+        f.write_str(&rfc3339::write(self.0))
     }
 }
 
@@ -20,8 +18,7 @@ impl std::str::FromStr for Time {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let time: jiff::Timestamp = text.parse().map_err(|_| format!("{text:?} is no time as RFC 3339 has it"))?;
-        u64::try_from(time.as_millisecond()).map(Time).map_err(|_| format!("{text} lies before 1970"))
+        rfc3339::read(text).map(Time)
     }
 }
 

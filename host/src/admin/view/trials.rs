@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
+pub use hookgate_model::trial::Part;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{PluginVersion, Time};
+pub use crate::trial::Against;
 use crate::trial::Unjudged;
-pub use crate::trial::{Against, Part};
 
 /// What judges the deliveries of a source, and what is tried beside it.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]

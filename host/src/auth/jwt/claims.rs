@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::{Wanted, token::Claims};
+use super::Wanted;
+use crate::jose::Claims;
 
 /// What is wrong with a token whose signature is right.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,17 +6,14 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
+use hookgate_model::limits;
 use http::Uri;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use super::{
-    key_set::{KeySet, Verdict},
-    token::Token,
-};
 use crate::{
     fetch::{Document, Fetcher, Query},
-    limits,
+    jose::{KeySet, Token, Verdict},
 };
 
 /// The keys of an issuer.

@@ -1,24 +1,18 @@
 //! Bearer tokens (RFC 6750) that are JWTs (RFC 7519), judged as RFC 8725 and RFC 9068 ask.
 
-mod algorithm;
 mod claims;
 mod issuer;
-mod key_set;
-mod token;
 
 use std::collections::BTreeMap;
 
 use http::HeaderMap;
 
-pub use self::{
-    algorithm::Algorithm,
-    key_set::{KeySet, KeySetError},
-};
-use self::{claims::Unfit, issuer::IssuerKeys, key_set::Verdict, token::Token};
+use self::{claims::Unfit, issuer::IssuerKeys};
 use super::{Denied, credentials};
 use crate::{
     config::{JwtAuth, JwtKeys, SecretText},
     fetch::Fetcher,
+    jose::{Algorithm, KeySet, Token, Verdict},
 };
 
 const CHALLENGE: &str = "Bearer realm=\"hookgate\"";
@@ -138,7 +132,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::dispatch::egress::Guard;
+    use crate::egress::Guard;
 
     const SECRET: &str = "a-secret-of-thirty-two-bytes-or-more";
     const CLAIMS: &str = r#"{"iss":"https://issuer.example","aud":"hooks","exp":2000000000,"sub":"shop"}"#;

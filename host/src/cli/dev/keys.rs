@@ -10,8 +10,9 @@ use bytes::Bytes;
 use ed25519_dalek::SigningKey;
 use hookgate_capabilities::{Delivery, Descriptor, Request, SecretSpec, SecretText, Secrets};
 use hookgate_known_providers::KnownProvider;
+use hookgate_model::clock::now_ms;
 
-use crate::{cli::send::Sender, dispatch::now_ms, plugin::Plugin};
+use crate::{cli::send::Sender, plugin::Plugin};
 
 /// The secrets of a source, for both sides.
 pub struct ThrowAway {

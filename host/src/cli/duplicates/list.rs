@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use hookgate_model::{clock::now_ms, human::span};
 
 use crate::{
     admin::view::{DuplicateList, Time},
@@ -10,8 +11,6 @@ use crate::{
         gateway::GatewayAddress,
         output::{self, Table, or_dash},
     },
-    dispatch::now_ms,
-    human::span,
 };
 
 /// List dropped duplicates, newest first

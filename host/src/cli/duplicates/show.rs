@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use hookgate_model::human::{bytes, printable};
 
 use crate::{
     admin::view::{Duplicate, DuplicateContent, DuplicateSummary},
@@ -10,7 +11,6 @@ use crate::{
         gateway::{GatewayAddress, escaped},
         output::{self, Table, or_dash},
     },
-    human::{bytes, printable},
 };
 
 /// Show a dropped duplicate with what it brought

@@ -2,6 +2,10 @@
 
 use anyhow::Result;
 use clap::Args;
+use hookgate_model::{
+    handoff::FIRST_ATTEMPTS,
+    human::{bytes, printable, span},
+};
 
 use crate::{
     admin::view::{AdmittedByHand, Attempt, Event, Handoff, HandoffState, HandoffSummary, Held, Recurrences, Turn},
@@ -10,8 +14,6 @@ use crate::{
         gateway::{GatewayAddress, escaped},
         output::{self, Table, or_dash},
     },
-    human::{bytes, printable, span},
-    journal::FIRST_ATTEMPTS,
 };
 
 /// Show an event's whole story

@@ -7,17 +7,15 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hookgate_model::human::bytes;
 use hookgate_plugin_build::{Built, encode_foreign, vectors_of};
 use serde::Serialize;
 
 use super::project::{self, Project, Target};
-use crate::{
-    cli::{
-        Exit,
-        output::{self, Table},
-        sandbox::Limits,
-    },
-    human::bytes,
+use crate::cli::{
+    Exit,
+    output::{self, Table},
+    sandbox::Limits,
 };
 
 /// Build a plugin's crate into a component

@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
+use hookgate_model::human::bytes;
 use hookgate_plugin_build::Built;
 use tokio::sync::oneshot;
 
@@ -23,7 +24,6 @@ use crate::{
         sandbox::{Directory, Limits},
         watch::Watch,
     },
-    human::bytes,
     plugin::vectors::carried,
 };
 

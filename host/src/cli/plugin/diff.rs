@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 use clap::Args;
+use hookgate_model::{clock::now_ms, human::span};
 use serde::Serialize;
 
 use crate::{
@@ -13,8 +14,6 @@ use crate::{
         gateway::{GatewayAddress, escaped},
         output::{self, Table},
     },
-    dispatch::now_ms,
-    human::span,
 };
 
 /// Show in what a version on trial differs from the one at work

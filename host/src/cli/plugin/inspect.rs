@@ -5,6 +5,7 @@ use std::{path::PathBuf, sync::Arc};
 use clap::Args;
 use hookgate_capabilities::{Descriptor, UrlPattern};
 use hookgate_known_providers::KnownProvider;
+use hookgate_model::human::bytes;
 use serde::Serialize;
 
 use crate::{
@@ -14,7 +15,6 @@ use crate::{
         sandbox::{self, Directory, Found},
     },
     config::{Config, Grant, Source},
-    human::bytes,
     plugin::Plugin,
     versions::fit,
 };

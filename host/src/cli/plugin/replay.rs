@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
+use hookgate_model::{clock::now_ms, human::span};
 
 use super::diff::{delivery, with_parts};
 use crate::{
@@ -16,8 +17,6 @@ use crate::{
         sandbox::is_file,
     },
     config::duration_ms,
-    dispatch::now_ms,
-    human::span,
     plugin::read_component,
 };
 

@@ -12,16 +12,14 @@ use ed25519_dalek::{
     SigningKey,
     pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
 };
+use hookgate_model::component_signature::{self, TrustedKey};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use crate::{
     cli::{Exit, Usage, output},
-    plugin::{
-        read_component,
-        signature::{self, TrustedKey},
-    },
+    plugin::read_component,
 };
 
 /// Sign a component, so that gateways with the public key in plugins.trusted-keys take it
@@ -64,8 +62,8 @@ impl Sign {
     pub async fn run(self) -> Result<Exit> {
         let component = read_component(&self.file)?;
         let key = if self.new_key { make(&self.key)? } else { read(&self.key)? };
-        let signed =
-            signature::sign(&component, &key).with_context(|| format!("{} is no component", self.file.display()))?;
+        let signed = component_signature::sign(&component, &key)
+            .with_context(|| format!("{} is no component", self.file.display()))?;
         let out = self.out.as_ref().unwrap_or(&self.file);
         write(out, &signed).with_context(|| format!("cannot write {}", out.display()))?;
         let public = TrustedKey::of(&key);

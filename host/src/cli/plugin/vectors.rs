@@ -3,14 +3,12 @@
 use std::fmt;
 
 use hookgate_conformance::{Difference, side_by_side};
+use hookgate_model::human::printable;
 use serde::Serialize;
 
-use crate::{
-    human::printable,
-    plugin::{
-        Plugin,
-        vectors::{self, Named},
-    },
+use crate::plugin::{
+    Plugin,
+    vectors::{self, Named},
 };
 
 /// What came of a vector.

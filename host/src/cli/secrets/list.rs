@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use hookgate_model::{clock::now_ms, human::span};
 
 use crate::{
     admin::view::{SecretList, SourceSecrets},
@@ -10,8 +11,6 @@ use crate::{
         gateway::GatewayAddress,
         output::{self, Table, or_dash},
     },
-    dispatch::now_ms,
-    human::span,
 };
 
 /// List the secrets that providers have handed over; never what they are

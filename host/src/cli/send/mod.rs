@@ -9,6 +9,10 @@ use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
 use hookgate_capabilities::SecretText;
+use hookgate_model::{
+    clock::now_ms,
+    human::{printable, span},
+};
 use http::{HeaderMap, StatusCode, Uri};
 use http_body_util::Full;
 use serde::Serialize;
@@ -19,10 +23,6 @@ use super::{
     http::{HttpClient, parse_url},
     output,
     sandbox::{self, Directory, Found},
-};
-use crate::{
-    dispatch::now_ms,
-    human::{printable, span},
 };
 
 /// Send a delivery as a provider would, correctly signed

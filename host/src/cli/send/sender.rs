@@ -3,11 +3,9 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use hookgate_capabilities::{Delivery, Descriptor, Outgoing, Request, SecretText, Secrets};
+use hookgate_model::human::did_you_mean;
 
-use crate::{
-    human::did_you_mean,
-    plugin::{Broken, Plugin},
-};
+use crate::plugin::{Broken, Plugin};
 
 /// A plugin with what it needs to sign.
 pub struct Sender {

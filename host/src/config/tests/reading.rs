@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use hookgate_model::ordering::{Late, OnFailure};
+
 use super::*;
-use crate::auth::Algorithm;
+use crate::jose::Algorithm;
 
 #[test]
 fn every_key_is_read() {

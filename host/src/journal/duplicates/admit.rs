@@ -3,19 +3,17 @@
 use std::sync::Arc;
 
 use hookgate_capabilities::Admission;
+use hookgate_model::ordering::SourceOrdering;
 
 use super::{AdmittedByHand, DroppedContent, DroppedEvent, forget, places};
-use crate::{
-    config::SourceOrdering,
-    journal::{
-        Journal, claim_refs, commit,
-        draft::Draft,
-        engine::Space,
-        held::Line,
-        ids, keys, record,
-        types::{EventId, JournalError, KeptDelivery},
-        writer::Kind,
-    },
+use crate::journal::{
+    Journal, claim_refs, commit,
+    draft::Draft,
+    engine::Space,
+    held::Line,
+    ids, keys, record,
+    types::{EventId, JournalError, KeptDelivery},
+    writer::Kind,
 };
 
 /// What became of an order to admit a duplicate.

@@ -1,19 +1,17 @@
 //! Forgetting what was dropped: when its time is over, or when a source has dropped more than may be kept.
 
+use hookgate_model::limits;
 use uuid::Uuid;
 
 use super::{DroppedDelivery, Recurrences, Tally, places};
-use crate::{
-    journal::{
-        claim_refs,
-        commit::second_after,
-        draft::Draft,
-        engine::Space,
-        keys::{self, Due},
-        record,
-        types::{EventId, JournalError},
-    },
-    limits,
+use crate::journal::{
+    claim_refs,
+    commit::second_after,
+    draft::Draft,
+    engine::Space,
+    keys::{self, Due},
+    record,
+    types::{EventId, JournalError},
 };
 
 /// Forgets deliveries by the sweeper's notes of them. How many there were.

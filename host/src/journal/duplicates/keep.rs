@@ -1,22 +1,20 @@
 //! Recording what is dropped, in the commit that drops it.
 
 use hookgate_capabilities::{Admission, Payload};
+use hookgate_model::limits;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{DroppedContent, DroppedDelivery, DroppedEvent, Recurrences, Tally, forget, places};
-use crate::{
-    journal::{
-        claim_refs,
-        commit::second_after,
-        draft::Draft,
-        engine::Space,
-        ids,
-        keys::{self, Due},
-        record::{self, EncodedDelivery},
-        types::{Commit, ContentHash, DropCause, Dropped, EventId, JournalError, KeptDelivery, KeyKind},
-    },
-    limits,
+use crate::journal::{
+    claim_refs,
+    commit::second_after,
+    draft::Draft,
+    engine::Space,
+    ids,
+    keys::{self, Due},
+    record::{self, EncodedDelivery},
+    types::{Commit, ContentHash, DropCause, Dropped, EventId, JournalError, KeptDelivery, KeyKind},
 };
 
 /// What a record of an event takes beside its texts, roughly.

@@ -11,12 +11,10 @@ use std::{
 };
 
 use hookgate_capabilities::KnownBy;
+use hookgate_model::ordering::OnFailure;
 
 use super::support::*;
-use crate::{
-    config::{EngineKind, OnFailure},
-    journal::*,
-};
+use crate::{config::EngineKind, journal::*};
 
 /// Tasks that commit at the same time.
 const TASKS: u64 = 6;

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use hookgate_model::limits::CLOCK_SETTLE_MS;
+
 use super::support::*;
 use crate::{
     config::EngineKind,
     journal::{clock::Clocks, *},
-    limits::CLOCK_SETTLE_MS,
 };
 
 const START: u64 = 1_700_000_000_000;

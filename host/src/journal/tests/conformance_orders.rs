@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use hookgate_model::handoff::TRANSFORM;
+
 use super::support::*;
 use crate::journal::*;
 
@@ -324,9 +326,9 @@ fn of_very_many_attempts_the_number_left_out_is_told() {
     let id = handoff("orders", id);
     let record = |at| wait(journal.record(&id, failure(at), HandoffState::Dead(NOW))).unwrap();
     let kept = || journal.handoff(&id).unwrap().unwrap();
-    (0..crate::limits::RETRY_ATTEMPTS.default).for_each(record);
-    assert_eq!((kept().attempts.len() as u64, kept().left_out), (crate::limits::RETRY_ATTEMPTS.default, 0));
-    (crate::limits::RETRY_ATTEMPTS.default..100).for_each(record);
+    (0..hookgate_model::limits::RETRY_ATTEMPTS.default).for_each(record);
+    assert_eq!((kept().attempts.len() as u64, kept().left_out), (hookgate_model::limits::RETRY_ATTEMPTS.default, 0));
+    (hookgate_model::limits::RETRY_ATTEMPTS.default..100).for_each(record);
     let times: Vec<u64> = kept().attempts.iter().map(|attempt| attempt.at).collect();
     assert_eq!((times, kept().left_out), ((0..8).chain(44..100).collect(), 36));
     wait(journal.redrive(vec![id.clone()])).unwrap();

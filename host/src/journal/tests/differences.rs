@@ -1,11 +1,12 @@
 //! What is known of versions on trial: counted, bounded, there after a crash, forgotten in time.
 
-use super::support::*;
-use crate::{
-    journal::*,
+use hookgate_model::{
     limits,
     trial::{Difference, Part},
 };
+
+use super::support::*;
+use crate::journal::*;
 
 const NOW: u64 = 1_700_000_000_000;
 const RETENTION: std::time::Duration = std::time::Duration::from_secs(3600);

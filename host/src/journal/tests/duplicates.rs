@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, time::Duration};
 
 use hookgate_capabilities::{KnownBy, Position};
+use hookgate_model::{limits, ordering::Late};
 use uuid::Uuid;
 
 use super::{
@@ -10,9 +11,8 @@ use super::{
     support::*,
 };
 use crate::{
-    config::{EngineKind, Late},
+    config::EngineKind,
     journal::{engine::Space, *},
-    limits,
 };
 
 const NOW: u64 = 1_700_000_000_000;

@@ -3,13 +3,14 @@
 use std::{collections::BTreeMap, fs, ops::ControlFlow, path::Path};
 
 use hookgate_capabilities::Position;
+use hookgate_model::ordering::{Late, OnFailure};
 
 use super::{
     ordering::{ordered, rules},
     support::*,
 };
 use crate::{
-    config::{EngineKind, Late, OnFailure},
+    config::EngineKind,
     journal::{
         engine::{Direction, Space},
         migrate::MigrateError,

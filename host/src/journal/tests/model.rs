@@ -6,13 +6,12 @@ use std::{
     time::Duration,
 };
 
+use hookgate_model::handoff::TRANSFORM;
+use hookgate_model::ordering::OnFailure;
 use proptest::{collection::vec, prelude::*};
 
 use super::support::*;
-use crate::{
-    config::{EngineKind, OnFailure},
-    journal::*,
-};
+use crate::{config::EngineKind, journal::*};
 
 const START: u64 = 1_700_000_000_000;
 const TTL: u64 = 600_000;

@@ -3,10 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hookgate_capabilities::{Ordering as Place, Position};
+use hookgate_model::handoff::ORDERING;
+use hookgate_model::ordering::{Late, OnFailure, SourceOrdering};
 
 use super::support::*;
 use crate::{
-    config::{EngineKind, Late, OnFailure, SourceOrdering},
+    config::EngineKind,
     journal::{
         engine::{Batch, Durability, Space},
         *,

@@ -3,11 +3,12 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use hookgate_capabilities::Position;
+use hookgate_model::ordering::Late;
 use proptest::{collection::vec, prelude::*};
 
 use super::{ordering::*, support::*};
 use crate::{
-    config::{EngineKind, Late},
+    config::EngineKind,
     journal::*,
     reorder::{
         Kind,

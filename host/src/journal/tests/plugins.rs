@@ -1,7 +1,9 @@
 //! What is kept of plugins' versions, the same on both engines.
 
+use hookgate_model::{limits, trial::TrialMode};
+
 use super::support::*;
-use crate::{journal::*, limits, plugin::TrialMode};
+use crate::journal::*;
 
 fn entry(n: u64, plugin: &str) -> PluginHistory {
     PluginHistory {

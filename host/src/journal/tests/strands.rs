@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
+use hookgate_model::ordering::OnFailure;
+
 use super::support::*;
 use crate::{
-    config::{EngineKind, OnFailure},
+    config::EngineKind,
     journal::{
         engine::{Direction, Space},
         *,

@@ -8,10 +8,11 @@ use std::{
     },
 };
 
+use hookgate_model::handoff::TRANSFORM;
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 use super::{receiver::Receiver, *};
-use crate::{fanout::Transformed, journal::TRANSFORM};
+use crate::fanout::Transformed;
 
 /// Does what the body says.
 #[derive(Default)]

@@ -46,7 +46,7 @@ async fn an_event_arrives_as_a_signed_cloudevent() {
             ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "old secret"].map(|s| SecretText::new(s.into())).to_vec();
         http.headers = vec![("x-api-key".parse().unwrap(), SecretText::new("k".into()))];
     });
-    let before = super::super::now_ms() / 1000;
+    let before = hookgate_model::clock::now_ms() / 1000;
     let (event, handoff) = send_one(destination).await;
     assert!(is_delivered(&handoff));
     assert_eq!((handoff.attempts.len(), handoff.attempts[0].status), (1, Some(204)));

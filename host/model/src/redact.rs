@@ -13,6 +13,9 @@ use bytes::Bytes;
 use hookgate_capabilities::{Request, SecretText};
 use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 
+/// Headers with which somebody could act as the sender.
+pub const CREDENTIALS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+
 /// What stands in place of a credential.
 const MASK: &str = "***";
 

@@ -8,9 +8,10 @@ use std::{
 };
 
 use bytes::Bytes;
+use hookgate_model::{limits, redact::Mask, trace::TraceId};
 
 use super::{Finding, Subject};
-use crate::{ingress::Client, limits, mask::Mask, telemetry::TraceId};
+use crate::ingress::Client;
 
 /// A refused delivery.
 #[derive(Clone, Debug)]
@@ -61,7 +62,7 @@ pub enum Looked {
 
 impl RefusedDelivery {
     /// What is kept of it.
-    pub(super) fn new(subject: &Subject, mask: &Mask, with_body: bool) -> Self {
+    pub fn new(subject: &Subject, mask: &Mask, with_body: bool) -> Self {
         let Subject { request, body, .. } = subject;
         let mut room = limits::REFUSED_HEAD_BYTES_MAX;
         let mut fits = |text: &str| {

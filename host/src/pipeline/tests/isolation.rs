@@ -8,13 +8,13 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hookgate_model::limits;
 use tokio::sync::Semaphore;
 
 use super::{
     receiver::{Receiver, status},
     *,
 };
-use crate::limits;
 
 #[tokio::test]
 async fn a_destination_that_hangs_or_is_away_holds_up_no_other() {

@@ -20,6 +20,10 @@ use std::{
 
 use bytes::Bytes;
 use hookgate_capabilities::{Admission, CloudEvent, EventData, Identity, Payload, Request};
+use hookgate_model::{
+    event::{EventId, KeptDelivery, KeptEvent},
+    handoff::{Handoff, HandoffId, HandoffState},
+};
 use tempfile::TempDir;
 
 use super::Dispatcher;
@@ -29,7 +33,7 @@ use crate::{
         On4xx, Plugins, Rate, Retry, Route, Server, Store, Target,
     },
     fanout::{Transform, TransformError, Transformed},
-    journal::{Admitted, Commit, EventId, Handoff, HandoffId, HandoffState, Journal, KeptDelivery, KeptEvent},
+    journal::{Admitted, Commit, Journal},
 };
 
 /// How long anything may take that is waited for.
@@ -200,7 +204,7 @@ pub async fn admit_as(journal: &Journal, source: &str, identity: Identity, body:
             method: "POST".into(),
             url: format!("http://localhost/in/{source}"),
             headers: vec![("content-type".into(), b"application/json".to_vec())],
-            received_at: super::now_ms(),
+            received_at: hookgate_model::clock::now_ms(),
             body: Bytes::copy_from_slice(body.as_bytes()),
         },
         senders: Vec::new(),

@@ -1,10 +1,10 @@
 //! The token itself: three parts of base64url with dots between them (RFC 7515, 3.1).
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use hookgate_model::limits;
 use serde::Deserialize;
 
 use super::Algorithm;
-use crate::limits;
 
 /// A token whose signature nobody has looked at yet.
 #[derive(Debug)]

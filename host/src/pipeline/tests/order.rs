@@ -10,15 +10,16 @@ use std::{
 };
 
 use hookgate_capabilities::{Ordering, Position};
+use hookgate_model::{
+    limits,
+    ordering::{OnFailure, SourceOrdering},
+};
 
 use super::{
     receiver::{Receiver, Seen, status},
     *,
 };
-use crate::{
-    config::{OnFailure, Source, SourceOrdering},
-    limits,
-};
+use crate::config::Source;
 
 /// A source that keeps its events in order.
 fn ordered(name: &str, on_failure: OnFailure) -> Arc<Source> {

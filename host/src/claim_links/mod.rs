@@ -1,5 +1,7 @@
 //! `GET /claims/{event}`: the payload of an event, whole or in part (RFC 9110, 14), to whoever has a link.
 
+mod readers;
+
 use std::{
     fs::File,
     io,
@@ -12,23 +14,23 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use hookgate_capabilities::Payload;
+use hookgate_model::{
+    claim::{Claim, Part, part},
+    event::{EventId, KeptEvent},
+    limits,
+};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use http_body_util::Full;
 use http_range_header::RangeUnsatisfiableError;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::{task::spawn_blocking, time::timeout};
 
-use super::{
-    ClaimError, Claims,
-    link::{BadLink, Part, part},
-    objects::Stretch,
-    readers::{Blocks, Reading},
-};
+use self::readers::{Blocks, Readers, Reading};
 use crate::{
+    claims::{BadLink, ClaimError, Claims, Stretch},
     cloudevents::is_media_type,
     ingress::{Client, Refused},
-    journal::{Claim, EventId, Journal, KeptEvent},
-    limits,
+    journal::Journal,
 };
 
 /// The body of an answer: in memory, or read while it is sent.
@@ -88,7 +90,19 @@ pub fn event_of(path: &str) -> Option<&str> {
     path.strip_prefix("/claims/").filter(|id| !id.is_empty() && !id.contains('/'))
 }
 
-impl Claims {
+/// Hands the payloads of events out to readers who have a link; cheap to clone.
+#[derive(Clone)]
+pub struct ClaimLinks {
+    claims: Claims,
+    readers: Arc<Readers>,
+}
+
+impl ClaimLinks {
+    /// Of these claims.
+    pub fn new(claims: Claims) -> ClaimLinks {
+        ClaimLinks { claims, readers: Arc::new(Readers::new()) }
+    }
+
     /// Answers a request for the payload of an event.
     ///
     /// # Errors
@@ -102,7 +116,7 @@ impl Claims {
         headers: &HeaderMap,
     ) -> Result<Response<AnswerBody>, Refused> {
         let id = event_of(uri.path()).ok_or(Refused::UnknownPath)?;
-        self.0.links.check(id, uri.query().unwrap_or_default()).map_err(|bad| match bad {
+        self.claims.check_link(id, uri.query().unwrap_or_default()).map_err(|bad| match bad {
             BadLink::Forged => Refused::ClaimForged,
             BadLink::Expired => Refused::ClaimExpired,
         })?;
@@ -147,14 +161,11 @@ impl Claims {
     }
 
     async fn stream(&self, client: Client, claim: &Claim, from: u64, length: u64) -> Result<AnswerBody, Refused> {
-        let place = self.0.readers.place(client).await.ok_or(Refused::ClaimsBusy)?;
-        let found = timeout(limits::CLAIM_STORE_TIME_MAX, self.0.objects.get(claim, from..from + length)).await;
+        let place = self.readers.place(client).await.ok_or(Refused::ClaimsBusy)?;
+        let found = timeout(limits::CLAIM_STORE_TIME_MAX, self.claims.read(claim, from..from + length)).await;
         let found = found.unwrap_or_else(|_| Err(ClaimError::Failed("the object store does not answer".to_owned())));
-        let found = found.map_err(|error| {
-            self.0.metrics.read_failed.increment(1);
-            Refused::ClaimFailed(error.to_string())
-        })?;
-        self.0.metrics.reads.increment(1);
+        self.claims.count_read(&found);
+        let found = found.map_err(|error| Refused::ClaimFailed(error.to_string()))?;
         let blocks: Blocks = match found {
             Stretch::File(file) => Box::pin(blocks_of(Arc::new(file), from, length)),
             Stretch::Stream(stream) => Box::pin(stream.map(|block| block.map_err(io::Error::other))),
@@ -167,7 +178,7 @@ impl Claims {
                 Err(_) => Some((Err(io::ErrorKind::TimedOut.into()), Box::pin(stream::empty()) as Blocks)),
             }
         }));
-        Ok(AnswerBody::Streamed(Streamed { reading: self.0.readers.begin(client, place, blocks), left: length }))
+        Ok(AnswerBody::Streamed(Streamed { reading: self.readers.begin(client, place, blocks), left: length }))
     }
 }
 

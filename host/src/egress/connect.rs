@@ -10,6 +10,7 @@ use std::{
     time::Duration,
 };
 
+use hookgate_model::limits;
 use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -20,7 +21,6 @@ use tokio::{
 use tower::Service;
 
 use super::{Guard, Refused};
-use crate::limits;
 
 /// How long an address may keep the next one waiting (RFC 8305, section 5).
 const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);

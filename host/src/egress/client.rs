@@ -3,6 +3,7 @@
 use std::{error::Error, io, time::Duration};
 
 use bytes::Bytes;
+use hookgate_model::limits;
 use http::HeaderValue;
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
@@ -12,7 +13,6 @@ use hyper_util::{
 };
 
 use super::Connector;
-use crate::limits;
 
 /// How long a connection may lie idle.
 const IDLE: Duration = Duration::from_secs(60);

@@ -10,12 +10,10 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::Stream;
+use hookgate_model::limits;
 use tokio::time::{Instant, timeout};
 
-use crate::{
-    ingress::{Client, Holders, Known, NoRoom, Resting, Share, Shares, Size},
-    limits,
-};
+use crate::ingress::{Client, Holders, Known, NoRoom, Resting, Share, Shares, Size};
 
 /// The bytes of an object as they are read.
 pub(super) type Blocks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;

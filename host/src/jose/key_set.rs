@@ -1,11 +1,11 @@
 //! A set of an issuer's public keys (JSON Web Key Set, RFC 7517).
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use hookgate_model::limits;
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Algorithm, algorithm::PublicKey, token::Token};
-use crate::limits;
 
 /// Keys that verify signatures. Those of other kinds and for other uses are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -2,13 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
+use hookgate_model::handoff::Attempt;
 use tokio::sync::Notify;
 
 use super::{
     receiver::{Receiver, status},
     *,
 };
-use crate::journal::Attempt;
 
 #[tokio::test]
 async fn what_was_undelivered_goes_on_after_a_restart() {

@@ -7,8 +7,9 @@ use std::{
     process::{Command, ExitStatus, Stdio},
 };
 
+use hookgate_model::{handoff::TRANSFORM, limits::TRANSFORM_DEATHS_MAX};
+
 use super::*;
-use crate::{journal::TRANSFORM, limits::TRANSFORM_DEATHS_MAX};
 
 const STORE: &str = "HOOKGATE_DEATHS_STORE";
 

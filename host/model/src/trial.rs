@@ -1,0 +1,72 @@
+//! Versions of plugins on trial, and in what they differ from those at work.
+
+use serde::{Deserialize, Serialize};
+
+/// How a version is tried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum TrialMode {
+    /// It judges so many of a hundred deliveries in place of the active one.
+    Canary(u8),
+    /// It sees every delivery beside the active one, and nothing of what it says has an effect.
+    Shadow,
+}
+
+impl TrialMode {
+    /// One word for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            TrialMode::Canary(_) => "canary",
+            TrialMode::Shadow => "shadow",
+        }
+    }
+}
+
+/// The parts of an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+pub enum Part {
+    /// Whether the delivery is admitted, answered or refused, and as what.
+    Verdict,
+    /// Who its events are, and how many.
+    Identity,
+    /// Their ordering keys and positions.
+    Ordering,
+    /// The bytes that are their own.
+    Payload,
+    /// What the provider is answered.
+    Reply,
+    /// The CloudEvents that are made of them.
+    Output,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Part; 6] =
+        [Part::Verdict, Part::Identity, Part::Ordering, Part::Payload, Part::Reply, Part::Output];
+
+    /// One word, as in metrics.
+    pub fn word(self) -> &'static str {
+        match self {
+            Part::Verdict => "verdict",
+            Part::Identity => "identity",
+            Part::Ordering => "ordering",
+            Part::Payload => "payload",
+            Part::Reply => "reply",
+            Part::Output => "output",
+        }
+    }
+}
+
+/// One thing that two versions say differently.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Difference {
+    /// Where.
+    pub part: Part,
+    /// What it is: `event 0: id`.
+    pub what: String,
+    /// As the one says it; cut where it is long.
+    pub before: String,
+    /// As the other says it.
+    pub after: String,
+}
