@@ -3,9 +3,8 @@
 //! A connection costs nothing to open and takes a descriptor. If all were given to senders, the store could not open its
 //! files and the gateway could not connect to destinations.
 
+use hookgate_config::Config;
 use hookgate_model::limits;
-
-use crate::config::Config;
 
 /// Raises the process's soft limit of open files to the hard one, and tells the one in force; none where there is no
 /// limit, or no way to ask.

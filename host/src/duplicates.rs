@@ -1,11 +1,8 @@
 //! Dropped duplicates: what is counted and logged of them. The journal keeps them, and operators can admit them after all.
 
+use hookgate_journal::{DropCause, Dropped};
 use hookgate_model::trace::TraceId;
-
-use crate::{
-    journal::{DropCause, Dropped},
-    telemetry::SourceMetrics,
-};
+use hookgate_telemetry::SourceMetrics;
 
 /// Counts and logs what a delivery brought that had come before. Replays have a counter of their own.
 pub fn tell(source: &str, metrics: &SourceMetrics, dropped: &[Dropped], trace: &TraceId) {

@@ -31,12 +31,15 @@ use std::{
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use hookgate_capabilities::CloudEvent;
+use hookgate_config as config;
+use hookgate_journal::{Journal, JournalError};
 use hookgate_model::{
     event::{EventId, KeptEvent, Waiting},
     handoff::{Strand, TRANSFORM},
     limits,
     ordering::OnFailure,
 };
+use hookgate_telemetry::metrics::{dead_letters, transformed};
 use tokio::{
     sync::{RwLock, watch},
     task::{JoinError, JoinSet},
@@ -45,12 +48,10 @@ use tokio::{
 
 use self::lane::{Ended, Lane, Next, Resting};
 use crate::{
-    cloudevents, config,
-    journal::{Journal, JournalError},
+    cloudevents,
     plugin::tame,
     route::Routes,
     tasks::{Cursor, stopped},
-    telemetry::metrics::{dead_letters, transformed},
 };
 
 /// Events read from the inbox at once.

@@ -16,6 +16,9 @@ use hookgate_capabilities::{
     Proofs, Refusal, Reply, Request, Verdict,
     known_by::{self, Occurrences},
 };
+use hookgate_config::{Fallback, Idempotency, KeyOf, Replay, ReplayAnswer, Server, Source};
+use hookgate_journal as journal;
+use hookgate_journal::{Admitted, Commit, Journal, JournalError};
 use hookgate_model::{
     claim::Claim,
     clock::now_ms,
@@ -23,6 +26,7 @@ use hookgate_model::{
     limits, redact,
     trace::TraceId,
 };
+use hookgate_telemetry::ServerMetrics;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -34,22 +38,18 @@ use crate::{
     auth::{Denied, Shown},
     claim_links::{AnswerBody, ClaimLinks, event_of as claimed_event},
     claims::{Arrival, Claims},
-    config::{Fallback, Idempotency, KeyOf, Replay, ReplayAnswer, Server, Source},
     diagnosis, duplicates,
     handed_over::{HandedOver, NotTaken},
-    ingress::refusal_causes,
     ingress::{
         BodyBounds, BodyRoom, Client, ClientCertificate, Decoder, Failures, Refused, Share, WholeBody, content_codings,
-        discard_of_stranger, read_body,
+        discard_of_stranger, read_body, refusal_causes,
     },
-    journal::{self, Admitted, Commit, Journal, JournalError},
     keys::KeysError,
     live::{Current, Live},
     plugin::{Broken, Function, Provider},
     refused_deliveries::Subject,
     replay,
     sources::Inbound,
-    telemetry::ServerMetrics,
     trial::{Beside, Judgement, Trials},
 };
 

@@ -14,16 +14,14 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use hookgate_capabilities::{
     FetchedKeys, Found, KeyDocument, KeyError, KeyNeed, KeyRequest, OwnedKeyField, SecretText, UrlPattern,
 };
+use hookgate_config::Source;
 use hookgate_model::limits;
+use hookgate_net::fetch::{Anew, Document, FetchError, Fetcher, Query};
 use http::Uri;
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
-use crate::{
-    config::Source,
-    fetch::{Anew, Document, FetchError, Fetcher, Query},
-    ingress::Client,
-};
+use crate::ingress::Client;
 
 /// What a source may have fetched, and what was made of it.
 pub struct SourceKeys {
@@ -251,9 +249,9 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
     use hookgate_capabilities::OwnedKeyFormat;
+    use hookgate_net::egress::Guard;
 
     use super::*;
-    use crate::egress::Guard;
 
     fn source() -> Arc<Source> {
         let secret = SecretText::new("hush \"quoted\"".to_owned());

@@ -2,16 +2,11 @@
 //!
 //! The modules follow the way of a delivery; each knows the interface of the next one and nothing behind it.
 
-pub mod config;
-pub mod egress;
-pub mod jose;
 pub mod process;
-pub mod tls;
 
 pub mod auth;
 pub mod diagnosis;
 pub mod duplicates;
-pub mod fetch;
 pub mod gateway;
 pub mod handed_over;
 pub mod ingress;
@@ -23,11 +18,7 @@ pub mod sources;
 pub mod trial;
 pub mod versions;
 
-pub mod journal;
-pub mod reorder;
-
 pub mod fanout;
-pub mod filter;
 pub mod release;
 pub mod route;
 pub mod tasks;
@@ -38,16 +29,12 @@ pub mod cloudevents;
 pub mod dispatch;
 pub mod pipeline;
 
-pub mod telemetry;
-
 pub mod descriptors;
 pub mod live;
+pub mod logs;
 
 pub mod serve;
 
 pub mod admin;
 pub mod cli;
 pub mod edge;
-
-#[cfg(test)]
-mod golden;

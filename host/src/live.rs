@@ -3,11 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
+use hookgate_config::Config;
+use hookgate_net::fetch::Fetcher;
 
 use crate::{
-    config::Config,
     dispatch::Breakers,
-    fetch::Fetcher,
     plugin::{Origin, Plugin},
     sources::Sources,
 };

@@ -1,13 +1,11 @@
-//! The task that has the journal release held events when it is their turn ([`crate::reorder`]).
+//! The task that has the journal release held events when it is their turn ([`hookgate_journal::reorder`]).
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use hookgate_journal::{Journal, JournalError};
 use tokio::time::sleep;
 
-use crate::{
-    journal::{Journal, JournalError},
-    live::{Current, Live},
-};
+use crate::live::{Current, Live};
 
 /// Between two releases: what becomes due meanwhile goes in one write.
 const RELEASE_PAUSE: Duration = Duration::from_millis(5);

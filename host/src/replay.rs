@@ -5,12 +5,9 @@
 //! idempotency keys, and a delivery that brings no other is not admitted again.
 
 use hookgate_capabilities::Proofs;
+use hookgate_config::{Replay, Source};
+use hookgate_journal::Signatures;
 use sha2::{Digest, Sha256};
-
-use crate::{
-    config::{Replay, Source},
-    journal::Signatures,
-};
 
 /// What to note while a delivery of this source is judged; none where signatures are not remembered.
 pub fn proofs_for(source: &Source) -> Option<Proofs> {

@@ -3,13 +3,11 @@
 use std::collections::HashSet;
 
 use hookgate_capabilities::{CloudEvent, ExtensionValue};
+use hookgate_config as config;
+use hookgate_filter::{Decimal, Matcher, Scalar, Seen};
 use hookgate_model::event::KeptEvent;
 
-use crate::{
-    cloudevents::{Fields, JsonData},
-    config,
-    filter::{Decimal, Matcher, Scalar, Seen},
-};
+use crate::cloudevents::{Fields, JsonData};
 
 /// The routes of a configuration, ready to be asked.
 #[derive(Debug, Default)]
@@ -95,12 +93,10 @@ impl From {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use hookgate_capabilities::{EventData, Payload};
+    use hookgate_filter as filter;
 
     use super::*;
-    use crate::{
-        cloudevents::tests::{event, output},
-        filter,
-    };
+    use crate::cloudevents::tests::{event, output};
 
     /// Routes of sources, destinations and perhaps a filter.
     fn routes(routes: &[(&[&str], &[&str], &str)]) -> Routes {

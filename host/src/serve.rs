@@ -11,24 +11,29 @@ use std::{
 };
 
 use hookgate_capabilities::UrlPattern;
+use hookgate_config as config;
+use hookgate_config::{Config, ConfigErrors, Warning};
+use hookgate_journal as journal;
+use hookgate_journal::{Journal, JournalError, OpenError};
 use hookgate_model::{
     handoff::{ORDERING, TRANSFORM},
     limits,
+};
+use hookgate_net::{egress::Guard, fetch::Fetcher, tls::TlsError};
+use hookgate_telemetry::{
+    DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, TlsMetrics, handed_over_secrets,
+    metrics::{held_events, plugin_breaker_open, plugin_version},
 };
 use tokio::sync::Notify;
 
 use crate::{
     admin::{self, AdminState, Parts},
     claims::{self, ClaimError, Claims},
-    config::{self, Config, ConfigErrors, Warning},
     descriptors,
     dispatch::StartError,
-    egress::Guard,
-    fetch::Fetcher,
     gateway::{Gateway, Stores},
     handed_over::{HandedOver, HandedOverError},
     ingress::{self, Bounds, Listener, Shutdown, Tls},
-    journal::{self, Journal, JournalError, OpenError},
     keys::Granted,
     live::{Current, Live},
     pipeline::{Dispatcher, Prepared},
@@ -39,11 +44,6 @@ use crate::{
     release,
     sources::{Inbound, Sources},
     tasks,
-    telemetry::{
-        DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, TlsMetrics, handed_over_secrets,
-        metrics::{held_events, plugin_breaker_open, plugin_version},
-    },
-    tls::TlsError,
     trial::Trials,
     versions::{NotRunning, Versions},
 };
@@ -86,7 +86,7 @@ pub enum ServeError {
     Tls(#[from] TlsError),
     /// Metrics.
     #[error("{0}; one gateway a process")]
-    Metrics(#[from] crate::telemetry::metrics::Twice),
+    Metrics(#[from] hookgate_telemetry::metrics::Twice),
     /// Signals.
     #[error("the operating system does not let the gateway wait for signals: {0}")]
     Signals(io::Error),

@@ -6,21 +6,20 @@ use std::{
 };
 
 use hookgate_capabilities::{Delivery, Event};
+use hookgate_config::Source;
 use hookgate_model::{event::KeptEvent, redact};
+use hookgate_net::fetch::Fetcher;
+use hookgate_telemetry::{SourceMetrics, metrics::begin_plugin_swaps};
 
 use crate::{
     auth::Authenticator,
     claims::{ClaimError, Claims, body_of},
-    config::Source,
     fanout::{Transform, TransformError, Transformed},
-    fetch::Fetcher,
     handed_over::{HandedOver, SourceSecrets},
-    ingress::SourceRates,
-    ingress::refusal_causes,
+    ingress::{SourceRates, refusal_causes},
     keys::{Granted, SourceKeys},
     plugin::{Breakers, Broken, Function, Provider, Running, Slot},
     refused_deliveries::Refusals,
-    telemetry::{SourceMetrics, metrics::begin_plugin_swaps},
 };
 
 /// A source, ready for deliveries.

@@ -8,6 +8,7 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_journal::{Journal, JournalError};
 use hookgate_model::handoff::{HandoffId, ORDERING, TRANSFORM};
 use http::HeaderMap;
 use serde::Deserialize;
@@ -22,7 +23,6 @@ use super::{
         self, DeadLetter, DeadLetterId, DeadLetterList, DeadLetterSummary, Discarded, RedriveOrder, Redriven, Time,
     },
 };
-use crate::journal::{Journal, JournalError};
 
 const LIST: &str = "dead-letters";
 

@@ -7,12 +7,12 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
+use hookgate_config::SecretText;
 use http::{HeaderMap, header, uri::Authority};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{AdminState, ApiError};
-use crate::config::SecretText;
 
 /// For probes, which cannot carry a token; they tell nothing of what the gateway holds.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];

@@ -8,6 +8,8 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_journal as journal;
+use hookgate_journal::{DropCause, DroppedContent, DuplicateFilter, DuplicateOrder, Journal, JournalError};
 use hookgate_model::{
     event::{EventId, KeptEvent, KeyKind},
     limits,
@@ -27,7 +29,6 @@ use super::{
         KnownBy, Payload, Time,
     },
 };
-use crate::journal::{self, DropCause, DroppedContent, DuplicateFilter, DuplicateOrder, Journal, JournalError};
 
 const LIST: &str = "duplicates";
 

@@ -8,6 +8,7 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_journal::EventFilter;
 use hookgate_model::{
     event::EventId,
     handoff::{ORDERING, TRANSFORM},
@@ -23,7 +24,6 @@ use super::{
     story::{self, CameAgain, Told},
     view::{Event, EventList, EventState, ReplayOrder, Replayed, Time},
 };
-use crate::journal::EventFilter;
 
 const LIST: &str = "events";
 

@@ -1,11 +1,12 @@
 //! For probes and for Prometheus.
 
 use axum::{Json, extract::State, response::IntoResponse};
+use hookgate_journal as journal;
+use hookgate_journal::Health;
 use hookgate_model::human::bytes;
 use http::{StatusCode, header};
 
 use super::{AdminState, view::Readiness};
-use crate::journal::{self, Health};
 
 /// Whether the process is alive
 ///

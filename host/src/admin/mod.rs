@@ -37,6 +37,7 @@ use std::{
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use bytes::Bytes;
+use hookgate_journal::{Journal, JournalError};
 use hookgate_model::limits;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full};
@@ -53,7 +54,6 @@ use crate::{
     claims::Claims,
     handed_over::HandedOver,
     ingress::Client,
-    journal::{Journal, JournalError},
     live::{Current, Live},
     versions::Versions,
 };

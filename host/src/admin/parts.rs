@@ -4,6 +4,8 @@ use axum::{
     Json,
     extract::{Path, State, rejection::PathRejection},
 };
+use hookgate_config as config;
+use hookgate_config::{Rate, Target};
 use hookgate_model::{human::span, redact};
 
 use super::{
@@ -14,7 +16,6 @@ use super::{
     },
 };
 use crate::{
-    config::{self, Rate, Target},
     live::Live,
     plugin::{self, Origin},
 };

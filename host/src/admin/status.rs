@@ -1,15 +1,13 @@
 //! How the gateway does.
 
 use axum::{Json, extract::State};
+use hookgate_config::EngineKind;
+use hookgate_journal::{DestinationStats, Stats};
 use hookgate_model::clock::now_ms;
 
 use super::{
     AdminState, ApiError, Problem, health,
     view::{DestinationQueue, QueueStatus, Status, StoreStatus, Time},
-};
-use crate::{
-    config::EngineKind,
-    journal::{DestinationStats, Stats},
 };
 
 /// How the gateway does: version, store, queues

@@ -3,9 +3,13 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue, Position};
+use hookgate_journal as journal;
+use hookgate_journal::{Journal, JournalError};
 use hookgate_model::claim::Reference;
 use hookgate_model::{
+    claim, event,
     event::{EventId, KeptEvent, Stage},
+    handoff,
     handoff::HandoffId,
     redact::Mask,
 };
@@ -19,20 +23,19 @@ use super::{
         Time, Turn,
     },
 };
-use crate::journal::{self, Journal, JournalError};
 
 /// A handoff with all that is told of it.
 pub struct Told {
     id: HandoffId,
-    handoff: journal::Handoff,
-    turn: Option<journal::Turn>,
+    handoff: handoff::Handoff,
+    turn: Option<handoff::Turn>,
 }
 
 impl Told {
     /// Looks the rest up.
-    pub fn new(journal: &Journal, id: HandoffId, handoff: journal::Handoff) -> Result<Told, JournalError> {
+    pub fn new(journal: &Journal, id: HandoffId, handoff: handoff::Handoff) -> Result<Told, JournalError> {
         let turn = journal.turn(&id, &handoff)?;
-        let handoff = journal::Handoff { state: journal.told(handoff.state), ..handoff };
+        let handoff = handoff::Handoff { state: journal.told(handoff.state), ..handoff };
         Ok(Told { id, handoff, turn })
     }
 
@@ -43,7 +46,7 @@ impl Told {
 
     /// Whether it is a dead letter.
     pub fn is_dead(&self) -> bool {
-        matches!(self.handoff.state, journal::HandoffState::Dead(_))
+        matches!(self.handoff.state, handoff::HandoffState::Dead(_))
     }
 }
 
@@ -85,13 +88,13 @@ pub fn journal_state(state: EventState) -> journal::EventState {
     }
 }
 
-fn handoff_summary(id: &HandoffId, state: journal::HandoffState) -> HandoffSummary {
+fn handoff_summary(id: &HandoffId, state: handoff::HandoffState) -> HandoffSummary {
     let (state, at) = match state {
-        journal::HandoffState::Pending(due) => (HandoffState::Pending, due),
-        journal::HandoffState::Delivered(at) => (HandoffState::Delivered, at),
-        journal::HandoffState::Dead(at) => (HandoffState::Dead, at),
-        journal::HandoffState::Discarded(at) => (HandoffState::Discarded, at),
-        journal::HandoffState::Waiting(since) => (HandoffState::Waiting, since),
+        handoff::HandoffState::Pending(due) => (HandoffState::Pending, due),
+        handoff::HandoffState::Delivered(at) => (HandoffState::Delivered, at),
+        handoff::HandoffState::Dead(at) => (HandoffState::Dead, at),
+        handoff::HandoffState::Discarded(at) => (HandoffState::Discarded, at),
+        handoff::HandoffState::Waiting(since) => (HandoffState::Waiting, since),
     };
     HandoffSummary { destination: id.destination.clone(), output: id.output, state, at: Time(at) }
 }
@@ -114,7 +117,7 @@ pub fn handoff(told: &Told) -> Handoff {
 }
 
 /// One try.
-pub fn attempt(attempt: &journal::Attempt) -> Attempt {
+pub fn attempt(attempt: &handoff::Attempt) -> Attempt {
     Attempt { at: Time(attempt.at), took_ms: attempt.took, status: attempt.status, error: attempt.error.clone() }
 }
 
@@ -184,11 +187,7 @@ fn identity(identity: &hookgate_capabilities::Identity) -> Identity {
 }
 
 /// `mask` hides the credentials.
-pub(super) fn request(
-    request: &hookgate_capabilities::Request,
-    claim: Option<&journal::Claim>,
-    mask: &Mask,
-) -> Request {
+pub(super) fn request(request: &hookgate_capabilities::Request, claim: Option<&claim::Claim>, mask: &Mask) -> Request {
     let header = |(name, value): &(String, Vec<u8>)| Header { name: name.clone(), value: mask.header(name, value) };
     Request {
         method: request.method.clone(),
@@ -198,13 +197,13 @@ pub(super) fn request(
     }
 }
 
-fn proof(proof: &journal::Sender) -> Proof {
+fn proof(proof: &event::Sender) -> Proof {
     Proof { method: proof.method.clone(), subject: proof.subject.clone() }
 }
 
 /// How often an event came again, and of what it is a duplicate itself.
 pub struct CameAgain {
-    replays: Option<journal::Replays>,
+    replays: Option<event::Replays>,
     recurrences: Option<journal::Recurrences>,
     admitted_by_hand: Option<journal::AdmittedByHand>,
 }

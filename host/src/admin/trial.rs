@@ -10,6 +10,7 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_journal::{JournalError, KeptDifference, KeptTrial, TrialCounts};
 use hookgate_model::{event::EventId, limits};
 use serde::Deserialize;
 use utoipa::IntoParams;
@@ -22,7 +23,6 @@ use super::{
     },
 };
 use crate::{
-    journal::{JournalError, KeptDifference, KeptTrial, TrialCounts},
     live::Live,
     plugin::Provider,
     sources::Inbound,

@@ -8,6 +8,7 @@ use axum::{
         rejection::{BytesRejection, PathRejection, QueryRejection},
     },
 };
+use hookgate_journal as journal;
 use hookgate_model::{limits, trial::TrialMode};
 use http::HeaderMap;
 
@@ -19,7 +20,6 @@ use super::{
     },
 };
 use crate::{
-    journal,
     live::Live,
     plugin::{Provider, Running},
     versions::{Activate, How, Install, Target, Then, Versions, who},

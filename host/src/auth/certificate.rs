@@ -1,5 +1,6 @@
 //! Whose a client's certificate is. That the client CA vouches for it was checked in the handshake.
 
+use hookgate_config::CertificateName;
 use sha2::{Digest, Sha256};
 use x509_cert::{
     Certificate,
@@ -8,7 +9,7 @@ use x509_cert::{
 };
 
 use super::Denied;
-use crate::{config::CertificateName, ingress::ClientCertificate};
+use crate::ingress::ClientCertificate;
 
 /// What the certificate is known by: the name that lets it in or, where any does, the first one of it.
 pub fn prove(allow: &[CertificateName], shown: Option<&ClientCertificate>) -> Result<String, Denied> {

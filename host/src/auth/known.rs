@@ -6,13 +6,13 @@
 use std::collections::BTreeMap;
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
+use hookgate_config::{ApiKeyAuth, SecretText};
 use http::{HeaderMap, HeaderName};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::Zeroizing;
 
 use super::{Denied, credentials, only};
-use crate::config::{ApiKeyAuth, SecretText};
 
 const BASIC: &str = "Basic realm=\"hookgate\", charset=\"UTF-8\"";
 /// Not registered with IANA; a 401 has to name something (RFC 9110, 15.5.2).

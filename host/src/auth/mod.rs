@@ -8,7 +8,9 @@ mod certificate;
 mod jwt;
 mod known;
 
+use hookgate_config::{Auth, AuthMethod, CertificateName};
 use hookgate_model::{event::Sender, limits};
+use hookgate_net::fetch::Fetcher;
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 use ipnet::IpNet;
 
@@ -16,11 +18,7 @@ use self::{
     jwt::Tokens,
     known::{ApiKeys, Users},
 };
-use crate::{
-    config::{Auth, AuthMethod, CertificateName},
-    fetch::Fetcher,
-    ingress::{Client, ClientCertificate},
-};
+use crate::ingress::{Client, ClientCertificate};
 
 /// What the sender of a request shows.
 #[derive(Clone, Copy)]
@@ -202,11 +200,10 @@ impl Denied {
 mod tests {
     use std::collections::BTreeMap;
 
+    use hookgate_config::{ApiKeyAuth, SecretText};
+    use hookgate_net::egress::Guard;
+
     use super::*;
-    use crate::{
-        config::{ApiKeyAuth, SecretText},
-        egress::Guard,
-    };
 
     fn named(name: &str, secrets: &[&str]) -> BTreeMap<String, Vec<SecretText>> {
         let secrets = secrets.iter().map(|secret| SecretText::new((*secret).to_owned())).collect();

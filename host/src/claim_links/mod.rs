@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use hookgate_capabilities::Payload;
+use hookgate_journal::Journal;
 use hookgate_model::{
     claim::{Claim, Part, part},
     event::{EventId, KeptEvent},
@@ -30,7 +31,6 @@ use crate::{
     claims::{BadLink, ClaimError, Claims, Stretch},
     cloudevents::is_media_type,
     ingress::{Client, Refused},
-    journal::Journal,
 };
 
 /// The body of an answer: in memory, or read while it is sent.

@@ -19,6 +19,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use hookgate_journal as journal;
 use hookgate_model::{claim::Claim, limits};
 use object_store::{
     PutPayload,
@@ -32,7 +33,6 @@ use super::{
     Blob, ClaimError, Claims,
     objects::{Bucket, Objects, blocking, remove_file, sync_directory},
 };
-use crate::journal;
 
 /// What stands behind an object's id in the name of its spool file.
 const SPOOL: &str = ".body";

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use hookgate_journal::Journal;
 use hookgate_model::limits;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::{Claims, arrival::left_behind, objects::blocking};
-use crate::journal::Journal;
 
 /// Between two looks at what is to be removed.
 const PAUSE: Duration = Duration::from_secs(1);

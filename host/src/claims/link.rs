@@ -8,12 +8,13 @@ use std::{fs, io, io::Write, path::Path, time::Duration};
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use hmac::{Hmac, KeyInit, Mac};
+use hookgate_config as config;
+use hookgate_config::DataRef;
 use hookgate_model::{clock::now_ms, event::EventId};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::{ClaimError, objects::sync_directory};
-use crate::config::{self, DataRef};
 
 /// Bytes of a key that the gateway makes.
 const KEY_BYTES: usize = 32;

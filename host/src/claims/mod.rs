@@ -29,17 +29,18 @@ use std::{
 };
 
 use hookgate_capabilities::Body;
+use hookgate_config as config;
 use hookgate_model::{
     claim::{self, Claim, Reference},
     event::{KeptDelivery, KeptEvent},
     private,
 };
+use hookgate_telemetry::ClaimMetrics;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
 pub use self::{arrival::Arrival, bytes::Blob, error::ClaimError, link::BadLink, objects::Stretch};
 use self::{link::Links, objects::Objects};
-use crate::{config, telemetry::ClaimMetrics};
 
 /// The claims of a gateway, cheap to clone.
 #[derive(Clone)]

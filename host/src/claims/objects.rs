@@ -11,6 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
+use hookgate_config as config;
 use hookgate_model::{claim::Claim, private};
 use http::Method;
 use object_store::{
@@ -20,7 +21,6 @@ use object_store::{
 use uuid::Uuid;
 
 use super::{ClaimError, bytes::Blob, s3};
-use crate::config;
 
 /// The object store.
 pub(super) enum Objects {

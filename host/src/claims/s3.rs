@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
+use hookgate_config::Bucket;
 use hookgate_model::limits;
+use hookgate_net::egress::tls_config;
 use http_body_util::BodyExt;
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -18,8 +20,6 @@ use object_store::{
         HttpResponseBody, HttpService,
     },
 };
-
-use crate::{config::Bucket, egress::tls_config};
 
 /// How long a connection may lie idle.
 const IDLE: Duration = Duration::from_secs(30);

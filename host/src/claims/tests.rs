@@ -7,14 +7,12 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use hookgate_config::{DataRef, EngineKind};
+use hookgate_journal::Journal;
+use hookgate_model::limits;
 use tempfile::TempDir;
 
 use super::*;
-use crate::{
-    config::{DataRef, EngineKind},
-    journal::Journal,
-    limits,
-};
 
 fn store(directory: &TempDir) -> config::Store {
     config::Store {

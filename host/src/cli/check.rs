@@ -1,10 +1,10 @@
 //! `hookgate check`
 
 use clap::Args;
+use hookgate_config::{ConfigErrors, Problem, Warning};
 use serde::Serialize;
 
 use super::{Exit, configuration::ConfigFile, output};
-use crate::config::{ConfigErrors, Problem, Warning};
 
 /// Check a configuration and tell every mistake in it
 ///

@@ -11,12 +11,12 @@ use std::{
 
 use clap::Args;
 use hookgate_capabilities::Descriptor;
+use hookgate_config::{Config, ConfigErrors, KnownPlugins, Plugins, Source, Store, Warning};
 use hookgate_model::component_signature::{self, TrustedKey};
 use tempfile::TempDir;
 
 use super::sandbox;
 use crate::{
-    config::{Config, ConfigErrors, KnownPlugins, Plugins, Source, Store, Warning},
     plugin::{Catalog, Plugin, Sandbox, SandboxLimits, child::FirstCalls, is_bundled},
     versions::{
         files::{Active, Files},

@@ -4,11 +4,12 @@ use std::{io::Read, path::Path};
 
 use anyhow::{Context, Result};
 use clap::{Args, Subcommand};
+use hookgate_filter as filter;
+use hookgate_filter::{Json, Matcher, Mistake, why_not};
 use hookgate_model::{human::printable, limits::FILTER_FILE_BYTES_MAX};
 use serde_json::json;
 
 use super::{Exit, Usage, output};
-use crate::filter::{self, Json, Matcher, Mistake, why_not};
 
 /// Try the filters of routes
 #[derive(Debug, Subcommand)]

@@ -5,6 +5,7 @@ use std::{net::IpAddr, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use clap::Args;
+use hookgate_config::SecretText;
 use http::{HeaderValue, Method, Request, StatusCode, Uri, header};
 use http_body_util::Full;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -14,7 +15,7 @@ use super::{
     Usage, configuration,
     http::{HttpClient, parse_url},
 };
-use crate::{admin::Problem, config::SecretText};
+use crate::admin::Problem;
 
 /// Everything but RFC 3986's unreserved characters.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');

@@ -325,7 +325,7 @@ mod tests {
         };
         let rows: String = listed().iter().map(row).collect();
         let table = format!("| Name | Provider | Confidence | Plugin |\n|---|---|---|---|\n{rows}");
-        crate::golden::check_docs_part("providers.md", "providers", &table);
+        hookgate_golden::check_docs_part("providers.md", "providers", &table);
     }
 
     /// The table of settings in docs/writing-a-plugin.md.
@@ -338,6 +338,6 @@ mod tests {
         };
         let rows: String = SETTINGS.iter().map(row).collect();
         let table = format!("| setting | default | what it does |\n|---|---|---|\n{rows}");
-        crate::golden::check_docs_part("writing-a-plugin.md", "hmac-settings", &table);
+        hookgate_golden::check_docs_part("writing-a-plugin.md", "hmac-settings", &table);
     }
 }

@@ -9,16 +9,14 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hookgate_config::{duration_ms, size_bytes};
 use hookgate_known_providers::{COMPONENT, KnownProvider, find, presets};
 use hookgate_model::{
     human::did_you_mean,
     limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS, Range},
 };
 
-use crate::{
-    config::{duration_ms, size_bytes},
-    plugin::{ArtifactError, Catalog, Origin, Plugin, Sandbox, SandboxError, child::FirstCalls, read_component},
-};
+use crate::plugin::{ArtifactError, Catalog, Origin, Plugin, Sandbox, SandboxError, child::FirstCalls, read_component};
 
 /// A command has a call or two in flight.
 const CALLS_AT_ONCE: u32 = 4;

@@ -6,9 +6,9 @@ use clap::Args;
 
 use super::{Exit, configuration::ConfigFile};
 use crate::{
+    logs::Logs,
     process,
     serve::{self, Options, Ready},
-    telemetry::Logs,
 };
 
 /// Run the gateway

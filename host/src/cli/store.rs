@@ -4,6 +4,9 @@ use std::{collections::BTreeMap, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
+use hookgate_config::{EngineKind, Store as StoreConfig};
+use hookgate_journal as journal;
+use hookgate_journal::{Journal, PluginChanges};
 use hookgate_model::human::bytes;
 
 use super::{
@@ -11,12 +14,7 @@ use super::{
     configuration::{self, ConfigFile},
     output::{self, Table},
 };
-use crate::{
-    config::{EngineKind, Store as StoreConfig},
-    handed_over,
-    journal::{self, Journal, PluginChanges},
-    versions::files::Files,
-};
+use crate::{handed_over, versions::files::Files};
 
 /// Check a store, move it to the other engine, or go on after a loss; the gateway must not run
 #[derive(Debug, Subcommand)]

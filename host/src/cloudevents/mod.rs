@@ -22,6 +22,7 @@ pub use fields::{Fields, JsonData};
 pub use hookgate_capabilities::cloudevents::{check, check_all};
 pub(crate) use hookgate_capabilities::cloudevents::{is_media_type, rfc3339};
 use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue, Payload};
+use hookgate_config::Format;
 use hookgate_model::claim::Reference;
 use hookgate_model::event::{EventId, KeptEvent};
 use http::{
@@ -30,8 +31,6 @@ use http::{
 };
 pub use order::{say_order, say_unread, without_marks};
 pub use structured::json_line;
-
-use crate::config::Format;
 
 /// What is sent to an HTTP endpoint, but for what belongs to one attempt.
 #[derive(Clone, Debug)]

@@ -3,6 +3,8 @@
 use std::{iter, slice, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use hookgate_config::Retry;
+use hookgate_journal::JournalError;
 use hookgate_model::{
     handoff::{Attempt, Handoff, HandoffId, HandoffState, Place},
     limits,
@@ -13,7 +15,6 @@ use super::{
     Lane, Parcel, backoff,
     outcome::{Advice, Health, Outcome},
 };
-use crate::{config::Retry, journal::JournalError};
 
 /// Between two tries at recording what happened: the store is being opened again, or its disk is full.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);

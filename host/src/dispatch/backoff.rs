@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use hookgate_config::Retry;
 use hookgate_model::limits;
 use rand::{Rng, RngExt};
-
-use crate::config::Retry;
 
 /// The pause after the attempt number `tries` (the first is 1) has failed; none when attempts are spent.
 ///

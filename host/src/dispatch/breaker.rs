@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
+use hookgate_config::Retry;
 use hookgate_model::limits;
 use rand::Rng;
 use tokio::time::Instant;
 
 use super::backoff::{ceiling, jitter};
-use crate::config::Retry;
 
 /// A destination's breaker.
 #[derive(Debug, Default)]

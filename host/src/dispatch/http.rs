@@ -3,7 +3,10 @@
 use std::{io, time::Duration};
 
 use bytes::Bytes;
+use hookgate_config as config;
+use hookgate_config::{Format, On4xx};
 use hookgate_model::{clock::now_ms, limits};
+use hookgate_net::egress::{self, Connector, Guard, HttpClient, USER_AGENT, whole_story};
 use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -14,11 +17,7 @@ use super::{
     outcome::{Advice, Failure, Health, Outcome},
     signature::{self, KeyError, SigningKey},
 };
-use crate::{
-    cloudevents::{self, RenderError},
-    config::{self, Format, On4xx},
-    egress::{self, Connector, Guard, HttpClient, USER_AGENT, whole_story},
-};
+use crate::cloudevents::{self, RenderError};
 
 /// An HTTP endpoint with its own pool of connections (HTTP/1.1 or HTTP/2, as the endpoint wants it).
 #[derive(Debug)]

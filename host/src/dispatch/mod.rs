@@ -27,12 +27,16 @@ use std::{
 };
 
 use hookgate_capabilities::CloudEvent;
+use hookgate_config::Destination;
+use hookgate_journal::Journal;
 use hookgate_model::claim::Reference;
 use hookgate_model::{event::KeptEvent, handoff::HandoffId, limits};
+use hookgate_net::egress::Guard;
+use hookgate_telemetry::DestinationMetrics;
 use tokio::sync::watch;
 
 use self::{http::EndpointError, sink::Sink, worker::Worker};
-use crate::{claims::Claims, config::Destination, egress::Guard, journal::Journal, telemetry::DestinationMetrics};
+use crate::claims::Claims;
 
 /// Which destinations count as away, by name; kept up to date while they are worked.
 #[derive(Clone, Debug, Default)]

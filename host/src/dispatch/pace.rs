@@ -8,9 +8,8 @@ use governor::{
     middleware::NoOpMiddleware,
     state::{InMemoryState, NotKeyed},
 };
+use hookgate_config::Rate;
 use tokio::time::Instant;
-
-use crate::config::Rate;
 
 /// The rate of a destination; none: as fast as it goes.
 #[derive(Debug)]

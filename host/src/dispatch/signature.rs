@@ -7,12 +7,11 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use hookgate_config::SecretText;
 use hookgate_model::handoff::HandoffId;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::Sha256;
 use zeroize::Zeroizing;
-
-use crate::config::SecretText;
 
 /// `webhook-id`: the same on every attempt.
 pub const ID: HeaderName = HeaderName::from_static("webhook-id");

@@ -2,17 +2,15 @@
 
 use std::time::Duration;
 
+use hookgate_config::{Destination, Target};
 use hookgate_model::limits;
+use hookgate_net::egress::Guard;
 
 use super::{
     Parcel,
     http::{EndpointError, HttpEndpoint},
     lines::Lines,
     outcome::Outcome,
-};
-use crate::{
-    config::{Destination, Target},
-    egress::Guard,
 };
 
 /// A destination, ready to be handed events.

@@ -21,16 +21,14 @@ use std::{
 
 use arc_swap::ArcSwap;
 use hookgate_capabilities::{Enrollment, Reply};
+use hookgate_config::{SecretText, Source};
+use hookgate_journal::{Journal, JournalError, Sealed, SealedId};
 use hookgate_model::{clock::now_ms, limits};
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
 use self::seal::{KeyFileError, SealKey};
 pub use self::{seal::carry_key, source::SourceSecrets};
-use crate::{
-    config::{SecretText, Source},
-    journal::{Journal, JournalError, Sealed, SealedId},
-};
 
 /// The secrets that were handed over; cheap to clone. It outlives every configuration.
 #[derive(Clone)]

@@ -15,13 +15,10 @@ use chacha20poly1305::{
     aead::{Aead, KeyInit, Payload},
 };
 use hmac::{Hmac, Mac};
+use hookgate_config::SecretText;
+use hookgate_journal::{Sealed, SealedId};
 use sha2::Sha256;
 use zeroize::Zeroizing;
-
-use crate::{
-    config::SecretText,
-    journal::{Sealed, SealedId},
-};
 
 /// The file that holds a key which nobody has configured, in the store's directory.
 const FILE: &str = "seal-key";

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use arc_swap::{ArcSwap, Guard};
 use hookgate_capabilities::Secrets;
+use hookgate_config::Source;
 use hookgate_model::redact::Texts;
 
 use super::{HandedOver, Known};
-use crate::config::Source;
 
 /// What a source's plugin may check against.
 pub struct SourceSecrets {

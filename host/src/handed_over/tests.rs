@@ -1,10 +1,10 @@
 use std::collections::BTreeSet;
 
 use hookgate_capabilities::{Delivery, Digest, Encoding, Request};
+use hookgate_config::{EngineKind, Source, Store};
 use tempfile::TempDir;
 
 use super::*;
-use crate::config::{EngineKind, Source, Store};
 
 fn store(directory: &TempDir) -> Store {
     Store {
@@ -152,7 +152,7 @@ fn reopened(directory: &TempDir, key: Option<&str>) -> Result<HandedOver, Handed
     let journal = loop {
         match Journal::open(&store) {
             Ok(journal) => break journal,
-            Err(crate::journal::OpenError::InUse { .. }) => std::thread::yield_now(),
+            Err(hookgate_journal::OpenError::InUse { .. }) => std::thread::yield_now(),
             Err(error) => panic!("{error}"),
         }
     };

@@ -12,6 +12,7 @@ use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::
 
 use bytes::Bytes;
 use hookgate_model::{limits, trace::TraceId};
+use hookgate_telemetry::ServerMetrics;
 use http::HeaderValue;
 use http_body_util::Full;
 use hyper::{
@@ -41,7 +42,6 @@ use super::{
     shares::{Share, Shares, Size},
     tls::{ClientCertificate, Tls, client_certificate},
 };
-use crate::telemetry::ServerMetrics;
 
 /// How each connection of a listener is treated.
 #[derive(Clone)]

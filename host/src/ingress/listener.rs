@@ -5,6 +5,7 @@
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use hookgate_model::limits;
+use hookgate_telemetry::ServerMetrics;
 use hyper::{Request, Response, body::Incoming};
 use ipnet::IpNet;
 use tokio::{
@@ -22,7 +23,6 @@ use super::{
     shares::{NoRoom, Share, Shares, Size},
     tls::Tls,
 };
-use crate::telemetry::ServerMetrics;
 
 /// A bound socket, ready to serve.
 pub struct Listener {

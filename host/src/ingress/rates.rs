@@ -11,10 +11,10 @@ use governor::{
     DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter,
     clock::{Clock, DefaultClock},
 };
+use hookgate_config::{Rate, SourceLimits};
 use hookgate_model::limits;
 
 use super::client::Client;
-use crate::config::{Rate, SourceLimits};
 
 /// The rates of one source.
 pub struct SourceRates {

@@ -10,7 +10,10 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
+use hookgate_config as config;
 use hookgate_model::limits;
+use hookgate_net::tls::{TlsError, TlsTexts, certificates, server_config};
+use hookgate_telemetry::TlsMetrics;
 use rustls::{ServerConfig, pki_types::CertificateDer};
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -20,12 +23,6 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use x509_cert::{Certificate, der::Decode};
-
-use crate::{
-    config,
-    telemetry::TlsMetrics,
-    tls::{TlsError, TlsTexts, certificates, server_config},
-};
 
 /// The certificate that a client has shown, and that the client CA vouches for.
 #[derive(Clone, Debug)]
@@ -144,10 +141,10 @@ fn digest(texts: &Result<TlsTexts, TlsError>) -> [u8; 32] {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use hookgate_config::{ClientAuth, SecretText};
     use rcgen::{CertifiedKey, generate_simple_self_signed};
 
     use super::*;
-    use crate::config::{ClientAuth, SecretText};
 
     fn pair() -> (String, String) {
         let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["localhost".to_owned()]).unwrap();

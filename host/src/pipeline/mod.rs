@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
+use hookgate_config::Config;
+use hookgate_journal::Journal;
+use hookgate_net::egress::Guard;
 use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     claims::Claims,
-    config::Config,
     dispatch::{Breakers, Lane, StartError},
-    egress::Guard,
     fanout::{Fanout, Ordered, Transform},
-    journal::Journal,
     route::Routes,
     tasks::keep_running,
 };

@@ -17,9 +17,9 @@ use std::{
 };
 
 use hookgate_model::limits;
+use hookgate_telemetry::metrics::plugin_breaker_opened;
 
 use super::Broken;
-use crate::telemetry::metrics::plugin_breaker_opened;
 
 /// What of a plugin is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -67,8 +67,8 @@ use self::{
     time::Meter,
     turns::{LongTurn, Share, Turn, Turns},
 };
-use crate::telemetry::PluginMetrics;
 use hookgate_model::{component_signature, limits};
+use hookgate_telemetry::PluginMetrics;
 
 /// Where plugins run: one engine, its limits, and as many slots as calls may run at once.
 pub struct Sandbox {

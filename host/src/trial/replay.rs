@@ -7,6 +7,7 @@ use std::{
 };
 
 use hookgate_capabilities::Request;
+use hookgate_journal::{Journal, JournalError, Recorded};
 use hookgate_model::{
     event::EventId,
     limits,
@@ -21,7 +22,6 @@ use super::{
 };
 use crate::{
     claims::{Claims, body_of},
-    journal::{Journal, JournalError, Recorded},
     plugin::{Plugin, Provider},
     sources::Inbound,
 };

@@ -6,12 +6,14 @@ use std::{
 };
 
 use hookgate_capabilities::{Body, Request};
+use hookgate_journal::{Journal, KeptDifference, TrialCounts, TrialNote};
 use hookgate_model::{
     clock::now_ms,
     event::{EventId, Sender},
     limits,
     trial::{Part, TrialMode},
 };
+use hookgate_telemetry::metrics::{trial_compared, trial_differences, trial_skipped};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
@@ -20,10 +22,8 @@ use super::{
     compare::{Differences, Judgement, compare},
 };
 use crate::{
-    journal::{Journal, KeptDifference, TrialCounts, TrialNote},
     plugin::{Provider, Running},
     sources::Inbound,
-    telemetry::metrics::{trial_compared, trial_differences, trial_skipped},
 };
 
 /// Where live deliveries are judged by versions on trial; cheap to clone.

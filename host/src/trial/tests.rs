@@ -5,21 +5,20 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use hookgate_capabilities::{Body, Delivery, Request, SecretText, Secrets, Verdict};
+use hookgate_config::{EngineKind, Source, Store};
+use hookgate_journal::{Admitted, Commit, Journal, KeptTrial, Signatures};
 use hookgate_model::trial::Part;
 use hookgate_model::{
     event::{EventId, KeptDelivery},
     limits,
     trial::TrialMode,
 };
+use hookgate_net::{egress::Guard, fetch::Fetcher};
 use tempfile::TempDir;
 
 use super::{case::Case, *};
 use crate::{
-    config::{EngineKind, Source, Store},
-    egress::Guard,
-    fetch::Fetcher,
     handed_over::HandedOver,
-    journal::{Admitted, Commit, Journal, KeptTrial, Signatures},
     keys::Granted,
     plugin::{Broken, Catalog, Plugin, Provider, Running, Sandbox, SandboxLimits, Trial, child::FirstCalls},
     sources::{Inbound, Sources},

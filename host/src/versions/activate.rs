@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use hookgate_config::Source;
+use hookgate_journal::{Activation, PluginChanges, PluginEvent, PluginHistory};
 use hookgate_model::trial::TrialMode;
 
 use super::{VersionError, Versions, entry, install::fits, sources_of};
 use crate::{
-    config::Source,
-    journal::{Activation, PluginChanges, PluginEvent, PluginHistory},
     live::{Current, Live},
     plugin::{Plugin, Provider, Running, Trial},
 };

@@ -4,12 +4,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookgate_capabilities::{Delivery, Refusal, Request, Secrets};
+use hookgate_config as config;
+use hookgate_config::{Grant, Source};
 use hookgate_model::clock::now_ms;
 
-use crate::{
-    config::{self, Grant, Source},
-    plugin::Plugin,
-};
+use crate::plugin::Plugin;
 
 /// A plugin's own vectors that a source is tried with.
 const PROBES: usize = 8;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+use hookgate_config::Source;
 use hookgate_conformance::Difference;
+use hookgate_journal::{KeptVersion, PluginChanges, PluginEvent, PluginHistory};
 use hookgate_model::{clock::now_ms, limits};
 use sha2::{Digest, Sha256};
 
@@ -10,8 +12,6 @@ use super::{
     Activate, How, Kept, Recorded, Target, VersionError, Versions, entry, fit, recorded, shortened, sources_of,
 };
 use crate::{
-    config::Source,
-    journal::{KeptVersion, PluginChanges, PluginEvent, PluginHistory},
     live::{Current, Live},
     plugin::{Plugin, vectors},
 };

@@ -22,12 +22,16 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use hookgate_config as config;
+use hookgate_config::Source;
+use hookgate_journal::{Activation, Journal, JournalError, KeptVersion, PluginChanges, PluginEvent, PluginHistory};
 use hookgate_model::{
     clock::now_ms,
     component_signature::{self, TrustedKey},
     human::did_you_mean,
     limits,
 };
+use hookgate_telemetry::metrics::plugin_swaps;
 use tokio::sync::OwnedMutexGuard;
 
 pub use self::{
@@ -41,12 +45,9 @@ use self::{
 };
 use crate::{
     claims::Claims,
-    config::{self, Source},
-    journal::{Activation, Journal, JournalError, KeptVersion, PluginChanges, PluginEvent, PluginHistory},
     live::Live,
     plugin::{Catalog, CatalogError, Plugin, Provider, Running, Sandbox, Trial, is_bundled},
     sources::Inbound,
-    telemetry::metrics::plugin_swaps,
 };
 
 /// What is known of the versions of plugins; cheap to clone. It outlives every configuration.
@@ -374,28 +375,6 @@ impl Kept {
                 || previous.as_ref().and_then(Option::as_deref) == Some(hash)
                 || trial.as_ref().is_some_and(|(candidate, _)| candidate == hash)
         })
-    }
-}
-
-impl KeptVersion {
-    /// Plugin and hash.
-    fn name(&self) -> (String, String) {
-        (self.plugin.clone(), self.hash.clone())
-    }
-}
-
-impl PluginEvent {
-    /// One word for it.
-    pub fn name(self) -> &'static str {
-        match self {
-            PluginEvent::Installed => "installed",
-            PluginEvent::Refused => "refused",
-            PluginEvent::Activated => "activated",
-            PluginEvent::RolledBack => "rolled-back",
-            PluginEvent::TrialBegun => "trial-begun",
-            PluginEvent::TrialEnded => "trial-ended",
-            PluginEvent::Removed => "removed",
-        }
     }
 }
 

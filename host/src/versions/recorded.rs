@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hookgate_capabilities::{Body, Request};
+use hookgate_journal as journal;
+use hookgate_journal::{Journal, JournalError};
 use hookgate_model::{limits, trial::Difference};
 
 use crate::{
     claims::{Claims, body_of},
-    journal::{self, Journal, JournalError},
     plugin::{Broken, Plugin, Provider},
     sources::Inbound,
     trial::{Answer, Case, Unjudged, compare},

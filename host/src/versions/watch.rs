@@ -5,12 +5,12 @@
 
 use std::{path::Path, sync::Arc, time::SystemTime};
 
+use hookgate_journal::{Activation, KeptVersion, PluginChanges, PluginEvent, PluginHistory};
 use hookgate_model::{clock::now_ms, limits};
 use sha2::{Digest, Sha256};
 
 use super::{How, Install, Then, Versions, entry, who};
 use crate::{
-    journal::{Activation, KeptVersion, PluginChanges, PluginEvent, PluginHistory},
     live::{Current, Live},
     plugin::{Plugin, read_component},
 };

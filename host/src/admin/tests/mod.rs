@@ -12,11 +12,14 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use axum::{Router, body::Body};
 use bytes::Bytes;
 use hookgate_capabilities::{Admission, CloudEvent, Descriptor, EventData, Identity, KnownBy, Payload, SecretSpec};
+use hookgate_config::{Config, KnownPlugins, Plugins, ProcessEnvironment, Store};
+use hookgate_journal::{Admitted, Commit, Journal};
 use hookgate_model::{
     event::{EventId, KeptDelivery},
     handoff::{Attempt, HandoffId, HandoffState, Strand},
     ordering::OnFailure,
 };
+use hookgate_net::{egress::Guard, fetch::Fetcher};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -25,12 +28,8 @@ use tower::ServiceExt;
 
 use super::{AdminState, Parts, router};
 use crate::{
-    config::{Config, KnownPlugins, Plugins, ProcessEnvironment, Store},
     dispatch::Breakers,
-    egress::Guard,
-    fetch::Fetcher,
     handed_over::HandedOver,
-    journal::{Admitted, Commit, Journal},
     live::{Current, Live},
     plugin::{Origin, Plugin},
 };

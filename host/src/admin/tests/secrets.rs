@@ -27,7 +27,7 @@ to = \"out\"
 
 async fn hand_over(api: &Api, value: &str) -> bool {
     let live = api.current.get();
-    let source: &Arc<crate::config::Source> = &live.config.sources[0];
+    let source: &Arc<hookgate_config::Source> = &live.config.sources[0];
     let reply = Reply { status: 200, headers: Vec::new(), body: Vec::new() };
     let handed_over = Enrollment { secret: "given".to_owned(), value: value.to_owned(), reply };
     api.handed_over.take(source, handed_over).await.is_ok()

@@ -1,9 +1,9 @@
 //! What a token must say (RFC 7519, 4.1; RFC 9068; RFC 8725, 3).
 
+use hookgate_net::jose::Claims;
 use serde_json::Value;
 
 use super::Wanted;
-use crate::jose::Claims;
 
 /// What is wrong with a token whose signature is right.
 #[derive(Clone, Debug, PartialEq, Eq)]

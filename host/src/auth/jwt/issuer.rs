@@ -7,14 +7,13 @@ use std::sync::{
 };
 
 use hookgate_model::limits;
-use http::Uri;
-use serde::Deserialize;
-use tokio::time::Instant;
-
-use crate::{
+use hookgate_net::{
     fetch::{Document, Fetcher, Query},
     jose::{KeySet, Token, Verdict},
 };
+use http::Uri;
+use serde::Deserialize;
+use tokio::time::Instant;
 
 /// The keys of an issuer.
 pub struct IssuerKeys(Arc<Inner>);

@@ -5,15 +5,15 @@ mod issuer;
 
 use std::collections::BTreeMap;
 
+use hookgate_config::{JwtAuth, JwtKeys, SecretText};
+use hookgate_net::{
+    fetch::Fetcher,
+    jose::{Algorithm, KeySet, Token, Verdict},
+};
 use http::HeaderMap;
 
 use self::{claims::Unfit, issuer::IssuerKeys};
 use super::{Denied, credentials};
-use crate::{
-    config::{JwtAuth, JwtKeys, SecretText},
-    fetch::Fetcher,
-    jose::{Algorithm, KeySet, Token, Verdict},
-};
 
 const CHALLENGE: &str = "Bearer realm=\"hookgate\"";
 
@@ -124,6 +124,7 @@ mod tests {
     use std::time::Duration;
 
     use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+    use hookgate_net::egress::Guard;
     use http::HeaderValue;
     use ring::{
         hmac,
@@ -132,7 +133,6 @@ mod tests {
     };
 
     use super::*;
-    use crate::egress::Guard;
 
     const SECRET: &str = "a-secret-of-thirty-two-bytes-or-more";
     const CLAIMS: &str = r#"{"iss":"https://issuer.example","aud":"hooks","exp":2000000000,"sub":"shop"}"#;

@@ -12,6 +12,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
+use hookgate_config::{Config, ConfigErrors, KnownPlugins, Plugins, ProcessEnvironment, Store, Warning};
 use hookgate_known_providers::{COMPONENT, KnownProvider};
 use http::Uri;
 use tokio::sync::Notify;
@@ -25,9 +26,8 @@ use super::{
     watch::Watch,
 };
 use crate::{
-    config::{Config, ConfigErrors, KnownPlugins, Plugins, ProcessEnvironment, Store, Warning},
+    logs::Logs,
     serve::{self, Options, Ready},
-    telemetry::Logs,
 };
 
 /// Run a gateway to try things, without any configuration

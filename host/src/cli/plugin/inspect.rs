@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use clap::Args;
 use hookgate_capabilities::{Descriptor, UrlPattern};
+use hookgate_config::{Config, Grant, Source};
 use hookgate_known_providers::KnownProvider;
 use hookgate_model::human::bytes;
 use serde::Serialize;
@@ -14,7 +15,6 @@ use crate::{
         output::{self, Table},
         sandbox::{self, Directory, Found},
     },
-    config::{Config, Grant, Source},
     plugin::Plugin,
     versions::fit,
 };

@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Result;
 use bytes::Bytes;
 use clap::Args;
+use hookgate_config::duration_ms;
 use hookgate_model::{clock::now_ms, human::span};
 
 use super::diff::{delivery, with_parts};
@@ -16,7 +17,6 @@ use crate::{
         output::{self, Table},
         sandbox::is_file,
     },
-    config::duration_ms,
     plugin::read_component,
 };
 

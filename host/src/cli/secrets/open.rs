@@ -2,11 +2,11 @@
 
 use anyhow::Result;
 use clap::Args;
+use hookgate_config::duration_ms;
 
 use crate::{
     admin::view::{OpenOrder, Opened},
     cli::{Exit, gateway::GatewayAddress, output},
-    config::duration_ms,
 };
 
 /// Let a source take further secrets for a while

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
+use hookgate_config::SecretText;
 use sha2::Sha256;
 
 use super::{
     receiver::{Receiver, answer, endless, stalling, status},
     *,
 };
-use crate::config::SecretText;
 
 /// Sends one event to a destination and waits for the end of it.
 async fn send_one(destination: Destination) -> (EventId, Handoff) {

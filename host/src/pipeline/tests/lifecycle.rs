@@ -82,7 +82,7 @@ async fn a_stop_is_bounded_and_what_it_cuts_off_stays_queued() {
 async fn a_destination_that_cannot_be_used_is_named() {
     let mut destination = http("orders", "http://127.0.0.1/");
     match &mut destination.target {
-        Target::Http(http) => http.secrets = vec![crate::config::SecretText::new("whsec_?".into())],
+        Target::Http(http) => http.secrets = vec![hookgate_config::SecretText::new("whsec_?".into())],
         other => panic!("{other:?}"),
     }
     let bench = Bench::new(vec![destination]);

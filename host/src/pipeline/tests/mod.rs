@@ -20,6 +20,11 @@ use std::{
 
 use bytes::Bytes;
 use hookgate_capabilities::{Admission, CloudEvent, EventData, Identity, Payload, Request};
+use hookgate_config::{
+    Admin, Claims, Config, DataRef, Destination, Diagnosis, Egress, EngineKind, Format, HttpTarget, Log, LogFormat,
+    On4xx, Plugins, Rate, Retry, Route, Server, Store, Target,
+};
+use hookgate_journal::{Admitted, Commit, Journal};
 use hookgate_model::{
     event::{EventId, KeptDelivery, KeptEvent},
     handoff::{Handoff, HandoffId, HandoffState},
@@ -27,14 +32,7 @@ use hookgate_model::{
 use tempfile::TempDir;
 
 use super::Dispatcher;
-use crate::{
-    config::{
-        Admin, Claims, Config, DataRef, Destination, Diagnosis, Egress, EngineKind, Format, HttpTarget, Log, LogFormat,
-        On4xx, Plugins, Rate, Retry, Route, Server, Store, Target,
-    },
-    fanout::{Transform, TransformError, Transformed},
-    journal::{Admitted, Commit, Journal},
-};
+use crate::fanout::{Transform, TransformError, Transformed};
 
 /// How long anything may take that is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);

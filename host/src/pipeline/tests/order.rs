@@ -10,6 +10,7 @@ use std::{
 };
 
 use hookgate_capabilities::{Ordering, Position};
+use hookgate_config::Source;
 use hookgate_model::{
     limits,
     ordering::{OnFailure, SourceOrdering},
@@ -19,7 +20,6 @@ use super::{
     receiver::{Receiver, Seen, status},
     *,
 };
-use crate::config::Source;
 
 /// A source that keeps its events in order.
 fn ordered(name: &str, on_failure: OnFailure) -> Arc<Source> {

@@ -1,0 +1,93 @@
+//! The seal: a small text file that says which format a store has and which engine it is on.
+//!
+//! It is replaced by renaming, so that it is always whole: a store exists from the moment its seal does, and moves from
+//! one engine to the other in the moment its seal changes.
+//!
+//! ```text
+//! hookgate store
+//! format = 3
+//! engine = fjall
+//! ```
+
+use std::{
+    fs::File,
+    io::{self, Write},
+    path::Path,
+};
+
+use hookgate_config::EngineKind;
+
+use super::open::engine_name;
+
+/// The file's name.
+pub(super) const FILE: &str = "store";
+
+/// The format that is written and read. Older ones were never released.
+pub(super) const FORMAT: u32 = 3;
+
+const TITLE: &str = "hookgate store";
+
+/// What it says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Seal {
+    pub(super) engine: EngineKind,
+}
+
+/// Why it tells nothing.
+#[derive(Debug)]
+pub(super) enum SealError {
+    Io(io::Error),
+    OtherFormat(String),
+    Damaged(String),
+}
+
+/// Reads the seal of a store; `None` where there is no store.
+pub(super) fn read(store: &Path) -> Result<Option<Seal>, SealError> {
+    match std::fs::read_to_string(store.join(FILE)) {
+        Ok(text) => parse(&text).map(Some),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(unreadable("it is no text")),
+        Err(e) => Err(SealError::Io(e)),
+    }
+}
+
+/// Writes the seal, durably.
+pub(super) fn write(store: &Path, engine: EngineKind) -> io::Result<()> {
+    let new = store.join("store.new");
+    let mut file = File::create(&new)?;
+    write!(file, "{TITLE}\nformat = {FORMAT}\nengine = {}\n", engine_name(engine))?;
+    file.sync_all()?;
+    std::fs::rename(&new, store.join(FILE))?;
+    sync_dir(store)?;
+    // The store's own name, where the directory was just made.
+    store.canonicalize()?.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
+}
+
+fn parse(text: &str) -> Result<Seal, SealError> {
+    let mut lines = text.lines();
+    if lines.next() != Some(TITLE) {
+        return Err(unreadable("it does not begin as one"));
+    }
+    let mut value = |name: &str| {
+        let value = lines.next().and_then(|line| line.strip_prefix(name)?.strip_prefix(" = "));
+        value.ok_or_else(|| unreadable("a line is missing"))
+    };
+    let format = value("format")?;
+    if format != FORMAT.to_string() {
+        return Err(SealError::OtherFormat(format.to_owned()));
+    }
+    match value("engine")? {
+        "fjall" => Ok(Seal { engine: EngineKind::Fjall }),
+        "sled" => Ok(Seal { engine: EngineKind::Sled }),
+        _ => Err(unreadable("it names an unknown engine")),
+    }
+}
+
+fn unreadable(why: &str) -> SealError {
+    SealError::Damaged(format!("its file `{FILE}` is not a seal: {why}"))
+}
