@@ -9,7 +9,7 @@
 //! journal in the order of the inbox. A source whose plugin is slow or broken holds up others only when thousands
 //! of its events ([`limits::FANOUT_EVENTS_MAX`]) wait before theirs.
 //!
-//! While a plugin is out ([`crate::plugin`]'s breaker), its source's events rest, in their order and without being worked
+//! While a plugin is out ([`hookgate_sandbox`]'s breaker), its source's events rest, in their order and without being worked
 //! on: nothing is lost by waiting. What an event has broken of the plugin counts on: after its last try it is a dead letter,
 //! so that a run of events on which a plugin breaks does not keep those behind it for ever.
 //!
@@ -39,6 +39,7 @@ use hookgate_model::{
     limits,
     ordering::OnFailure,
 };
+use hookgate_sandbox::tame;
 use hookgate_telemetry::metrics::{dead_letters, transformed};
 use tokio::{
     sync::{RwLock, watch},
@@ -49,7 +50,6 @@ use tokio::{
 use self::lane::{Ended, Lane, Next, Resting};
 use crate::{
     cloudevents,
-    plugin::tame,
     route::Routes,
     tasks::{Cursor, stopped},
 };

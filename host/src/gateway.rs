@@ -26,6 +26,7 @@ use hookgate_model::{
     limits, redact,
     trace::TraceId,
 };
+use hookgate_sandbox::{Broken, Function, Provider};
 use hookgate_telemetry::ServerMetrics;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
 use http_body_util::Full;
@@ -46,7 +47,6 @@ use crate::{
     },
     keys::KeysError,
     live::{Current, Live},
-    plugin::{Broken, Function, Provider},
     refused_deliveries::Subject,
     replay,
     sources::Inbound,

@@ -1,6 +1,6 @@
 //! The keys of a source that the host fetches for its plugin, and the subscriptions that it confirms.
 //!
-//! A plugin never waits: what is not at hand ends its call with [`Broken::KeysNeeded`](crate::plugin::Broken), the gateway
+//! A plugin never waits: what is not at hand ends its call with [`Broken::KeysNeeded`](hookgate_sandbox::Broken), the gateway
 //! has it fetched here, and the plugin judges the delivery again from the beginning.
 
 use std::{

@@ -11,7 +11,6 @@ pub mod gateway;
 pub mod handed_over;
 pub mod ingress;
 pub mod keys;
-pub mod plugin;
 pub mod refused_deliveries;
 pub mod replay;
 pub mod sources;

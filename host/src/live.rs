@@ -5,12 +5,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use arc_swap::ArcSwap;
 use hookgate_config::Config;
 use hookgate_net::fetch::Fetcher;
+use hookgate_sandbox::{Origin, Plugin};
 
-use crate::{
-    dispatch::Breakers,
-    plugin::{Origin, Plugin},
-    sources::Sources,
-};
+use crate::{dispatch::Breakers, sources::Sources};
 
 /// A configuration in force.
 pub struct Live {

@@ -20,6 +20,10 @@ use hookgate_model::{
     limits,
 };
 use hookgate_net::{egress::Guard, fetch::Fetcher, tls::TlsError};
+use hookgate_sandbox::{
+    ArtifactError, Catalog, CatalogError, Function, Origin, Plugin, Provider, Running, Sandbox, SandboxError,
+    SandboxLimits, child::FirstCalls,
+};
 use hookgate_telemetry::{
     DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, TlsMetrics, handed_over_secrets,
     metrics::{held_events, plugin_breaker_open, plugin_version},
@@ -37,10 +41,6 @@ use crate::{
     keys::Granted,
     live::{Current, Live},
     pipeline::{Dispatcher, Prepared},
-    plugin::{
-        ArtifactError, Catalog, CatalogError, Function, Origin, Plugin, Provider, Running, Sandbox, SandboxError,
-        SandboxLimits, child::FirstCalls,
-    },
     release,
     sources::{Inbound, Sources},
     tasks,

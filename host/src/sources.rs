@@ -9,6 +9,7 @@ use hookgate_capabilities::{Delivery, Event};
 use hookgate_config::Source;
 use hookgate_model::{event::KeptEvent, redact};
 use hookgate_net::fetch::Fetcher;
+use hookgate_sandbox::{Breakers, Broken, Function, Provider, Running, Slot};
 use hookgate_telemetry::{SourceMetrics, metrics::begin_plugin_swaps};
 
 use crate::{
@@ -18,7 +19,6 @@ use crate::{
     handed_over::{HandedOver, SourceSecrets},
     ingress::{SourceRates, refusal_causes},
     keys::{Granted, SourceKeys},
-    plugin::{Breakers, Broken, Function, Provider, Running, Slot},
     refused_deliveries::Refusals,
 };
 

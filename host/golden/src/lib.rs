@@ -5,7 +5,7 @@ use std::path::Path;
 
 /// Compares what stands in `docs/FILE` between `<!-- PART: ... -->` and `<!-- end of PART -->` with `expected`.
 pub fn check_docs_part(file: &str, part: &str, expected: &str) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(file);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs").join(file);
     let text = std::fs::read_to_string(&path).unwrap();
     let start = text.find(&format!("<!-- {part}:")).unwrap();
     let start = start + text[start..].find("-->").unwrap() + "-->".len();

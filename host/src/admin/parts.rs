@@ -7,6 +7,8 @@ use axum::{
 use hookgate_config as config;
 use hookgate_config::{Rate, Target};
 use hookgate_model::{human::span, redact};
+use hookgate_sandbox as plugin;
+use hookgate_sandbox::Origin;
 
 use super::{
     AdminState, ApiError, Problem, status,
@@ -15,10 +17,7 @@ use super::{
         Destination, DestinationList, Plugin, PluginList, PluginSummary, SecretSpec, SettingSpec, Source, SourceList,
     },
 };
-use crate::{
-    live::Live,
-    plugin::{self, Origin},
-};
+use crate::live::Live;
 
 /// The sources, as configured
 ///

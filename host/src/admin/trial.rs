@@ -12,6 +12,7 @@ use axum::{
 };
 use hookgate_journal::{JournalError, KeptDifference, KeptTrial, TrialCounts};
 use hookgate_model::{event::EventId, limits};
+use hookgate_sandbox::Provider;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -24,7 +25,6 @@ use super::{
 };
 use crate::{
     live::Live,
-    plugin::Provider,
     sources::Inbound,
     trial::{self, Bounds, Found},
 };

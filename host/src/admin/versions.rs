@@ -10,6 +10,7 @@ use axum::{
 };
 use hookgate_journal as journal;
 use hookgate_model::{limits, trial::TrialMode};
+use hookgate_sandbox::{Provider, Running};
 use http::HeaderMap;
 
 use super::{
@@ -21,7 +22,6 @@ use super::{
 };
 use crate::{
     live::Live,
-    plugin::{Provider, Running},
     versions::{Activate, How, Install, Target, Then, Versions, who},
 };
 

@@ -10,18 +10,17 @@ use std::{
 };
 
 use clap::Args;
+use hookgate_bundled::is_bundled;
 use hookgate_capabilities::Descriptor;
 use hookgate_config::{Config, ConfigErrors, KnownPlugins, Plugins, Source, Store, Warning};
 use hookgate_model::component_signature::{self, TrustedKey};
+use hookgate_sandbox::{Catalog, Plugin, Sandbox, SandboxLimits, child::FirstCalls};
 use tempfile::TempDir;
 
 use super::sandbox;
-use crate::{
-    plugin::{Catalog, Plugin, Sandbox, SandboxLimits, child::FirstCalls, is_bundled},
-    versions::{
-        files::{Active, Files},
-        fit,
-    },
+use crate::versions::{
+    files::{Active, Files},
+    fit,
 };
 
 /// Which configuration.

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
 use hookgate_known_providers::COMPONENT;
 use hookgate_model::human::bytes;
+use hookgate_sandbox::{Origin, Plugin, read_component};
 use serde::Serialize;
 
 use crate::{
@@ -18,7 +19,6 @@ use crate::{
         sandbox::{self, Directory},
     },
     edge::{self, Application, Platform},
-    plugin::{Origin, Plugin, bundled_component, read_component},
 };
 
 /// Put plugins on Spin and other platforms, before a gateway
@@ -130,7 +130,9 @@ impl Plugins {
 fn component(name: &str, origin: &Origin) -> Result<Vec<u8>> {
     match origin {
         Origin::File(path) => Ok(read_component(path)?),
-        Origin::Bundled => bundled_component(name).map(<[u8]>::to_vec).context("a bundled plugin without a component"),
+        Origin::Bundled => {
+            hookgate_bundled::component(name).map(<[u8]>::to_vec).context("a bundled plugin without a component")
+        }
     }
 }
 

@@ -75,7 +75,7 @@ enum Command {
     Edge(edge::Edge),
     #[command(subcommand)]
     Store(store::Store),
-    #[command(hide = true, name = crate::plugin::child::COMMAND)]
+    #[command(hide = true, name = hookgate_sandbox::child::COMMAND)]
     TryPlugin(try_plugin::TryPlugin),
 }
 

@@ -1,6 +1,7 @@
 //! `hookgate providers`
 
 use clap::{Args, Subcommand};
+use hookgate_bundled::GENERIC;
 use hookgate_known_providers::{COMPONENT, KnownProvider, all, find, presets};
 use hookgate_model::human::did_you_mean;
 use serde::Serialize;
@@ -9,7 +10,6 @@ use super::{
     Exit,
     output::{self, Table},
 };
-use crate::plugin::{GENERIC, bundled_names};
 
 /// Look at the providers that are known by name
 #[derive(Debug, Subcommand)]
@@ -91,13 +91,13 @@ fn title(name: &'static str) -> &'static str {
 
 /// Every provider by name: those with a component of their own, and the rows of known providers.
 pub fn listed() -> Vec<Listed> {
-    let own = bundled_names().filter(|name| !GENERIC.contains(name)).map(|name| Listed {
+    let own = hookgate_bundled::names().filter(|name| !GENERIC.contains(name)).map(|name| Listed {
         name,
         title: title(name),
         confidence: None,
         plugin: name,
     });
-    let has_component = |name: &str| bundled_names().any(|bundled| bundled == name);
+    let has_component = |name: &str| hookgate_bundled::names().any(|bundled| bundled == name);
     let rows = all().iter().filter(|row| !has_component(row.name)).map(|row| Listed {
         name: row.name,
         title: row.title,
@@ -149,7 +149,7 @@ struct Shown {
 
 impl Show {
     fn run(self) -> anyhow::Result<Exit> {
-        let has_component = bundled_names().any(|bundled| bundled == self.name);
+        let has_component = hookgate_bundled::names().any(|bundled| bundled == self.name);
         if has_component && !GENERIC.contains(&self.name.as_str()) {
             return self.show_component();
         }

@@ -15,8 +15,9 @@ use hookgate_model::{
     human::did_you_mean,
     limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS, Range},
 };
-
-use crate::plugin::{ArtifactError, Catalog, Origin, Plugin, Sandbox, SandboxError, child::FirstCalls, read_component};
+use hookgate_sandbox::{
+    ArtifactError, Catalog, Origin, Plugin, Sandbox, SandboxError, child::FirstCalls, read_component,
+};
 
 /// A command has a call or two in flight.
 const CALLS_AT_ONCE: u32 = 4;

@@ -1,9 +1,9 @@
 //! `hookgate try-plugin`: what the gateway starts by itself.
 
 use clap::Args;
+use hookgate_sandbox::child;
 
 use super::Exit;
-use crate::plugin::child;
 
 /// Try a component before the gateway uses it
 ///

@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hookgate_capabilities::{Body, Delivery, Refusal, Request, SecretText, Secrets};
 use hookgate_model::{human, limits, redact::Texts};
+use hookgate_sandbox::sent_at;
 use jiff::Timestamp;
 
 use super::variants::{bodies, urls};
 use crate::{
     live::Live,
-    plugin::sent_at,
     refused_deliveries::{Cause, Finding, Subject},
     sources::Inbound,
 };

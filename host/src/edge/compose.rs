@@ -1,5 +1,6 @@
 //! Putting components together.
 
+use hookgate_bundled::{CAPABILITIES, CAPABILITIES_WITH_PUBLIC_KEYS, EDGE};
 use wac_graph::{
     CompositionGraph, EncodeOptions, NodeId, PackageId,
     types::{ItemKind, Package},
@@ -10,8 +11,6 @@ use super::{
     Platform,
     offered::{HANDLER, IMPORTS, is_offered},
 };
-
-include!(concat!(env!("OUT_DIR"), "/edge.rs"));
 
 /// What a plugin's world exports, and the edge imports.
 const OF_THE_PLUGIN: [&str; 3] = ["describe", "verify", "transform"];

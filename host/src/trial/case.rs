@@ -9,12 +9,12 @@ use hookgate_model::{
     event::{EventId, Sender},
     limits, redact,
 };
+use hookgate_sandbox::{Broken, Provider};
 use uuid::Uuid;
 
 use super::compare::{Answer, EventSaid, Judgement, Outputs};
 use crate::{
     cloudevents,
-    plugin::{Broken, Provider},
     sources::{Inbound, VersionKeys},
 };
 

@@ -14,9 +14,10 @@ use hookgate_model::{
     limits, redact, rfc3339,
     trial::{Difference, Part},
 };
+use hookgate_sandbox::Broken;
 use sha2::{Digest, Sha256};
 
-use crate::{cloudevents::without_marks, plugin::Broken};
+use crate::cloudevents::without_marks;
 
 /// All that two versions say differently of one delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

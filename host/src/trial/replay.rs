@@ -13,6 +13,7 @@ use hookgate_model::{
     limits,
     trial::{Difference, Part},
 };
+use hookgate_sandbox::{Plugin, Provider};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -22,7 +23,6 @@ use super::{
 };
 use crate::{
     claims::{Claims, body_of},
-    plugin::{Plugin, Provider},
     sources::Inbound,
 };
 

@@ -13,6 +13,7 @@ use hookgate_model::{
     limits,
     trial::{Part, TrialMode},
 };
+use hookgate_sandbox::{Provider, Running};
 use hookgate_telemetry::metrics::{trial_compared, trial_differences, trial_skipped};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
@@ -21,10 +22,7 @@ use super::{
     case::{Case, Unsaid, bytes_of},
     compare::{Differences, Judgement, compare},
 };
-use crate::{
-    plugin::{Provider, Running},
-    sources::Inbound,
-};
+use crate::sources::Inbound;
 
 /// Where live deliveries are judged by versions on trial; cheap to clone.
 #[derive(Clone)]

@@ -14,13 +14,13 @@ use hookgate_model::{
     trial::TrialMode,
 };
 use hookgate_net::{egress::Guard, fetch::Fetcher};
+use hookgate_sandbox::{Broken, Catalog, Plugin, Provider, Running, Sandbox, SandboxLimits, Trial, child::FirstCalls};
 use tempfile::TempDir;
 
 use super::{case::Case, *};
 use crate::{
     handed_over::HandedOver,
     keys::Granted,
-    plugin::{Broken, Catalog, Plugin, Provider, Running, Sandbox, SandboxLimits, Trial, child::FirstCalls},
     sources::{Inbound, Sources},
     versions::{Recorded, recorded::judge_again},
 };

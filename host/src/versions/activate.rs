@@ -5,12 +5,10 @@ use std::sync::Arc;
 use hookgate_config::Source;
 use hookgate_journal::{Activation, PluginChanges, PluginEvent, PluginHistory};
 use hookgate_model::trial::TrialMode;
+use hookgate_sandbox::{Plugin, Provider, Running, Trial};
 
 use super::{VersionError, Versions, entry, install::fits, sources_of};
-use crate::{
-    live::{Current, Live},
-    plugin::{Plugin, Provider, Running, Trial},
-};
+use crate::live::{Current, Live};
 
 /// What is to work.
 #[derive(Clone, Debug)]

@@ -7,8 +7,7 @@ use hookgate_capabilities::{Delivery, Refusal, Request, Secrets};
 use hookgate_config as config;
 use hookgate_config::{Grant, Source};
 use hookgate_model::clock::now_ms;
-
-use crate::plugin::Plugin;
+use hookgate_sandbox::Plugin;
 
 /// A plugin's own vectors that a source is tried with.
 const PROBES: usize = 8;

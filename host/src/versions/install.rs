@@ -6,15 +6,13 @@ use hookgate_config::Source;
 use hookgate_conformance::Difference;
 use hookgate_journal::{KeptVersion, PluginChanges, PluginEvent, PluginHistory};
 use hookgate_model::{clock::now_ms, limits};
+use hookgate_sandbox::{Plugin, vectors};
 use sha2::{Digest, Sha256};
 
 use super::{
     Activate, How, Kept, Recorded, Target, VersionError, Versions, entry, fit, recorded, shortened, sources_of,
 };
-use crate::{
-    live::{Current, Live},
-    plugin::{Plugin, vectors},
-};
+use crate::live::{Current, Live};
 
 /// What is to be done with a component.
 #[derive(Clone, Debug)]

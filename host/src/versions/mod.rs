@@ -22,6 +22,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use hookgate_bundled::is_bundled;
 use hookgate_config as config;
 use hookgate_config::Source;
 use hookgate_journal::{Activation, Journal, JournalError, KeptVersion, PluginChanges, PluginEvent, PluginHistory};
@@ -31,6 +32,7 @@ use hookgate_model::{
     human::did_you_mean,
     limits,
 };
+use hookgate_sandbox::{Catalog, CatalogError, Plugin, Provider, Running, Sandbox, Trial};
 use hookgate_telemetry::metrics::plugin_swaps;
 use tokio::sync::OwnedMutexGuard;
 
@@ -43,12 +45,7 @@ use self::{
     files::{Active, Files},
     watch::Watched,
 };
-use crate::{
-    claims::Claims,
-    live::Live,
-    plugin::{Catalog, CatalogError, Plugin, Provider, Running, Sandbox, Trial, is_bundled},
-    sources::Inbound,
-};
+use crate::{claims::Claims, live::Live, sources::Inbound};
 
 /// What is known of the versions of plugins; cheap to clone. It outlives every configuration.
 #[derive(Clone)]

@@ -9,10 +9,10 @@ use hookgate_capabilities::{Body, Request};
 use hookgate_journal as journal;
 use hookgate_journal::{Journal, JournalError};
 use hookgate_model::{limits, trial::Difference};
+use hookgate_sandbox::{Broken, Plugin, Provider};
 
 use crate::{
     claims::{Claims, body_of},
-    plugin::{Broken, Plugin, Provider},
     sources::Inbound,
     trial::{Answer, Case, Unjudged, compare},
 };

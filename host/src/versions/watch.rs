@@ -7,13 +7,11 @@ use std::{path::Path, sync::Arc, time::SystemTime};
 
 use hookgate_journal::{Activation, KeptVersion, PluginChanges, PluginEvent, PluginHistory};
 use hookgate_model::{clock::now_ms, limits};
+use hookgate_sandbox::{Plugin, read_component};
 use sha2::{Digest, Sha256};
 
 use super::{How, Install, Then, Versions, entry, who};
-use crate::{
-    live::{Current, Live},
-    plugin::{Plugin, read_component},
-};
+use crate::live::{Current, Live};
 
 /// What a file looked like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

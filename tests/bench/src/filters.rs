@@ -4,13 +4,11 @@ use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
-use hookgate::{
-    config::Route,
-    filter::parse_text,
-    journal::{EventId, KeptDelivery, KeptEvent},
-    route::Routes,
-};
+use hookgate::route::Routes;
 use hookgate_capabilities::{Admission, CloudEvent, EventData, Identity, Payload, Request};
+use hookgate_config::Route;
+use hookgate_filter::parse_text;
+use hookgate_model::event::{EventId, KeptDelivery, KeptEvent};
 use serde_json::{Value, json};
 
 use crate::sandbox::percentiles;

@@ -7,7 +7,7 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use hookgate::config::EngineKind;
+use hookgate_config::EngineKind;
 
 use crate::{
     disk::Disk,

@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, path::Path, sync::Arc, time::Instant};
 
 use anyhow::{Result, anyhow, bail};
 use bytes::Bytes;
-use hookgate::plugin::{Catalog, FirstCalls, Provider, Sandbox, SandboxLimits};
 use hookgate_capabilities::{Delivery, Request, SecretText, Secrets, Verdict};
+use hookgate_sandbox::{Catalog, FirstCalls, Provider, Sandbox, SandboxLimits};
 
 use crate::{
     deliveries::{SECRET, now_unix, signed},

@@ -10,10 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use hookgate::{
-    config::{Config, ConfigErrors},
-    serve,
-};
+use hookgate::serve;
+use hookgate_config::{Config, ConfigErrors};
 use hookgate_plugin_stripe::Stripe;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
@@ -139,12 +137,12 @@ claim-check = {{}}
 
 /// The native twin: hookgate's own server and journal, the provider's logic compiled in.
 pub async fn twin(config: &Path) -> Result<()> {
-    let known = |_: &_, _: &_| -> Box<dyn hookgate::config::KnownPlugins> {
+    let known = |_: &_, _: &_| -> Box<dyn hookgate_config::KnownPlugins> {
         let described = <Stripe as hookgate_plugin_sdk::Provider>::describe();
         Box::new(std::collections::BTreeMap::from([("stripe".to_owned(), Ok(described))]))
     };
     let (config, _) = Config::load(config, &known).map_err(|errors: ConfigErrors| anyhow::anyhow!("{errors}"))?;
-    let _logs = hookgate::telemetry::Logs::start(&config.log)?;
+    let _logs = hookgate::logs::Logs::start(&config.log)?;
     crate::twin::twin()?;
     let native = |_: &_| crate::twin::twin().ok();
     let options = serve::Options { substitute: &native, ..serve::Options::default() };

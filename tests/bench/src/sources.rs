@@ -7,7 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use hookgate::plugin::{Catalog, FirstCalls, Sandbox, SandboxLimits, bundled_component};
+use hookgate_bundled::component;
+use hookgate_sandbox::{Catalog, FirstCalls, Sandbox, SandboxLimits};
 
 use crate::{
     deliveries::SECRET,
@@ -119,7 +120,7 @@ fn plugin(n: usize) -> String {
 /// shared between them.
 fn write_plugins(directory: &Path) -> Result<PathBuf> {
     fs::create_dir_all(directory)?;
-    let stripe = bundled_component("stripe").context("stripe is bundled")?;
+    let stripe = component("stripe").context("stripe is bundled")?;
     for n in 0..PLUGINS {
         let name = plugin(n);
         let mut component = stripe.to_vec();

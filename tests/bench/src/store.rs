@@ -7,11 +7,10 @@ use std::{
 
 use anyhow::{Result, bail};
 use bytes::Bytes;
-use hookgate::{
-    config::{EngineKind, Store},
-    journal::{Admitted, Commit, EventKey, Journal, KeptDelivery, KeyKind, Signatures},
-};
 use hookgate_capabilities::{Admission, Identity, KnownBy, Payload, Request};
+use hookgate_config::{EngineKind, Store};
+use hookgate_journal::{Admitted, Commit, Journal, Signatures};
+use hookgate_model::event::{EventKey, KeptDelivery, KeyKind};
 use tokio::task::JoinSet;
 
 use crate::{disk::Disk, sandbox::percentiles};

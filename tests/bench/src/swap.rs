@@ -10,7 +10,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use hookgate::plugin::bundled_component;
+use hookgate_bundled::component;
 use http_body_util::{BodyExt, Full};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
@@ -33,7 +33,7 @@ const BYTES: usize = 2_048;
 pub async fn run(directory: &Path, hookgate: &Path, rounds: usize, swaps: usize, rate: f64) -> Result<()> {
     let server = Server::start(Kind::Hookgate, directory, hookgate)?;
     let admin = Admin { client: Client::builder(TokioExecutor::new()).build_http(), at: server.admin };
-    let stripe = bundled_component("stripe").context("stripe is bundled")?;
+    let stripe = component("stripe").context("stripe is bundled")?;
     let builds = [section(stripe, 1), section(stripe, 2)];
     let hashes = builds.each_ref().map(|build| hex::encode(Sha256::digest(build)));
     let (mut quiet, mut swapping, mut installing, mut done) = (Vec::new(), Vec::new(), Vec::new(), 0);

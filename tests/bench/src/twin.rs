@@ -2,7 +2,7 @@
 //! since it would add it to the gateway that is tested.
 
 use anyhow::Result;
-use hookgate::plugin::Provider;
+use hookgate_sandbox::Provider;
 
 /// The twin.
 ///
@@ -10,7 +10,7 @@ use hookgate::plugin::Provider;
 /// It was left out.
 #[cfg(feature = "native-twin")]
 pub fn twin() -> Result<Provider> {
-    Ok(Provider::Native(hookgate::plugin::NativeTwin::of::<hookgate_plugin_stripe::Stripe>("stripe")))
+    Ok(Provider::Native(hookgate_sandbox::NativeTwin::of::<hookgate_plugin_stripe::Stripe>("stripe")))
 }
 
 /// The twin.

@@ -39,7 +39,7 @@ impl Load<'_> {
     pub(super) fn command(&self) -> Command {
         let mut command = Command::new(std::env::current_exe().unwrap());
         command
-            .args(["journal::tests::child::works_when_told_to", "--exact", "--nocapture", "--test-threads=1"])
+            .args(["tests::child::works_when_told_to", "--exact", "--nocapture", "--test-threads=1"])
             .env("HOOKGATE_CHILD_STORE", self.store)
             .env("HOOKGATE_CHILD_ENGINE", open::engine_name(self.engine))
             .env("HOOKGATE_CHILD_FIRST_KEY", self.first_key.to_string())

@@ -1,7 +1,7 @@
+use hookgate_sandbox::{Catalog, Sandbox, SandboxLimits, child::FirstCalls};
 use serde_json::json;
 
 use super::*;
-use crate::plugin::{Catalog, Sandbox, SandboxLimits, child::FirstCalls};
 
 #[tokio::test]
 async fn a_gateway_without_troubles_is_ready() {

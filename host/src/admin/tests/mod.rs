@@ -20,6 +20,7 @@ use hookgate_model::{
     ordering::OnFailure,
 };
 use hookgate_net::{egress::Guard, fetch::Fetcher};
+use hookgate_sandbox::{Origin, Plugin};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
@@ -31,7 +32,6 @@ use crate::{
     dispatch::Breakers,
     handed_over::HandedOver,
     live::{Current, Live},
-    plugin::{Origin, Plugin},
 };
 
 const SOURCE: &str = "

@@ -11,8 +11,9 @@ use ed25519_dalek::SigningKey;
 use hookgate_capabilities::{Delivery, Descriptor, Request, SecretSpec, SecretText, Secrets};
 use hookgate_known_providers::KnownProvider;
 use hookgate_model::clock::now_ms;
+use hookgate_sandbox::Plugin;
 
-use crate::{cli::send::Sender, plugin::Plugin};
+use crate::cli::send::Sender;
 
 /// The secrets of a source, for both sides.
 pub struct ThrowAway {
@@ -130,8 +131,10 @@ async fn try_out(plugin: &Plugin, pairs: &[(String, Pair)], provider: Option<&Kn
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use hookgate_sandbox::Catalog;
+
     use super::*;
-    use crate::{cli::sandbox, plugin::Catalog};
+    use crate::cli::sandbox;
 
     fn spec(name: &str, required: bool, description: &str) -> SecretSpec {
         SecretSpec {

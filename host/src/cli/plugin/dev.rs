@@ -10,21 +10,19 @@ use anyhow::{Context, Result};
 use clap::Args;
 use hookgate_model::human::bytes;
 use hookgate_plugin_build::Built;
+use hookgate_sandbox::vectors::carried;
 use tokio::sync::oneshot;
 
 use super::{
     project::{self, Project, Target},
     vectors,
 };
-use crate::{
-    cli::{
-        Exit,
-        dev::{self, Gateway},
-        output,
-        sandbox::{Directory, Limits},
-        watch::Watch,
-    },
-    plugin::vectors::carried,
+use crate::cli::{
+    Exit,
+    dev::{self, Gateway},
+    output,
+    sandbox::{Directory, Limits},
+    watch::Watch,
 };
 
 /// Work on a plugin: a gateway that has the newest version of it in use

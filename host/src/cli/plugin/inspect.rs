@@ -7,6 +7,7 @@ use hookgate_capabilities::{Descriptor, UrlPattern};
 use hookgate_config::{Config, Grant, Source};
 use hookgate_known_providers::KnownProvider;
 use hookgate_model::human::bytes;
+use hookgate_sandbox::Plugin;
 use serde::Serialize;
 
 use crate::{
@@ -15,7 +16,6 @@ use crate::{
         output::{self, Table},
         sandbox::{self, Directory, Found},
     },
-    plugin::Plugin,
     versions::fit,
 };
 

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
+use hookgate_sandbox::read_component;
 
 use super::percent;
 use crate::{
     admin::view::InstalledVersion,
     cli::{Exit, gateway::GatewayAddress, output},
-    plugin::read_component,
 };
 
 /// Have a running gateway take in a version of a plugin, and put it to work

@@ -1,15 +1,13 @@
 //! `hookgate plugin list`
 
 use clap::Args;
+use hookgate_sandbox::Plugin;
 use serde::Serialize;
 
-use crate::{
-    cli::{
-        Exit,
-        output::{self, Table},
-        sandbox::Directory,
-    },
-    plugin::Plugin,
+use crate::cli::{
+    Exit,
+    output::{self, Table},
+    sandbox::Directory,
 };
 
 /// List the plugins that a source can name

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use clap::Args;
 use hookgate_config::duration_ms;
 use hookgate_model::{clock::now_ms, human::span};
+use hookgate_sandbox::read_component;
 
 use super::diff::{delivery, with_parts};
 use crate::{
@@ -17,7 +18,6 @@ use crate::{
         output::{self, Table},
         sandbox::is_file,
     },
-    plugin::read_component,
 };
 
 /// Have a version judge stored deliveries, and show what it would have done

@@ -13,14 +13,12 @@ use ed25519_dalek::{
     pkcs8::{DecodePrivateKey, EncodePrivateKey, spki::der::pem::LineEnding},
 };
 use hookgate_model::component_signature::{self, TrustedKey};
+use hookgate_sandbox::read_component;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::{
-    cli::{Exit, Usage, output},
-    plugin::read_component,
-};
+use crate::cli::{Exit, Usage, output};
 
 /// Sign a component, so that gateways with the public key in plugins.trusted-keys take it
 ///

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-include!(concat!(env!("OUT_DIR"), "/author.rs"));
+use hookgate_bundled::{LOCK, SDK, TEMPLATE};
 
 /// What the template calls its provider.
 const PLACEHOLDER: &str = "parcelbird";

@@ -7,21 +7,19 @@ use std::{
 
 use anyhow::{Context, Result};
 use clap::Args;
+use hookgate_sandbox::{
+    Catalog, Plugin,
+    vectors::{self, Named},
+};
 
 use super::{
     project::{Project, Target, is_crate},
     vectors::{Ran, Report, run_all, timing},
 };
-use crate::{
-    cli::{
-        Exit, output,
-        sandbox::{self, Directory},
-        send::pair,
-    },
-    plugin::{
-        Catalog, Plugin,
-        vectors::{self, Named},
-    },
+use crate::cli::{
+    Exit, output,
+    sandbox::{self, Directory},
+    send::pair,
 };
 
 /// Run a plugin's conformance vectors in the sandbox

@@ -4,12 +4,11 @@ use std::fmt;
 
 use hookgate_conformance::{Difference, side_by_side};
 use hookgate_model::human::printable;
-use serde::Serialize;
-
-use crate::plugin::{
+use hookgate_sandbox::{
     Plugin,
     vectors::{self, Named},
 };
+use serde::Serialize;
 
 /// What came of a vector.
 #[derive(Serialize)]

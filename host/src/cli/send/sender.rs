@@ -4,8 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use hookgate_capabilities::{Delivery, Descriptor, Outgoing, Request, SecretText, Secrets};
 use hookgate_model::human::did_you_mean;
-
-use crate::plugin::{Broken, Plugin};
+use hookgate_sandbox::{Broken, Plugin};
 
 /// A plugin with what it needs to sign.
 pub struct Sender {

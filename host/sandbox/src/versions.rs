@@ -17,7 +17,7 @@ use super::{
     SandboxLimits,
     bindings::ProviderPre,
     call::{self, Call, DeliveryHandle},
-    catalog, convert, engine,
+    convert, engine,
 };
 
 /// What `wasmtime` generates of the next contract.
@@ -25,12 +25,12 @@ mod next {
     #![allow(missing_docs)]
 
     wasmtime::component::bindgen!({
-        path: "../wit/test",
+        path: "../../wit/test",
         world: "hookgate:provider/provider",
         imports: { default: trappable },
         exports: { default: async },
         require_store_data_send: true,
-        with: { "hookgate:provider/capabilities.delivery": crate::plugin::call::DeliveryHandle },
+        with: { "hookgate:provider/capabilities.delivery": crate::call::DeliveryHandle },
     });
 }
 
@@ -159,7 +159,7 @@ const NEXT: &str = r#"(module
 fn next_component() -> Vec<u8> {
     let mut module = wat::parse_str(NEXT).unwrap();
     let mut resolve = wit_parser::Resolve::default();
-    let (package, _) = resolve.push_path("../wit/test").unwrap();
+    let (package, _) = resolve.push_path("../../wit/test").unwrap();
     let world = resolve.select_world(&[package], Some("provider")).unwrap();
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
     hookgate_plugin_build::encode(&module, "[]").unwrap()
@@ -193,7 +193,7 @@ async fn components_of_two_contracts_answer_side_by_side() {
     lent::add_to_linker::<_, HasSelf<Call>>(&mut linker, |call| call).unwrap();
 
     let link = |bytes: &[u8]| Version::link(&Component::new(&engine, bytes).unwrap(), &engine, &linker).unwrap();
-    let (first, second) = (link(catalog::bundled("stripe").unwrap()), link(&next_component()));
+    let (first, second) = (link(hookgate_bundled::component("stripe").unwrap()), link(&next_component()));
     assert!(matches!((&first, &second), (Version::V1(_), Version::V2(_))));
 
     let mut store = store(&engine);

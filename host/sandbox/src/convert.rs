@@ -3,8 +3,8 @@
 use super::bindings;
 
 hookgate_capabilities::conversions!(
-    crate::plugin::bindings::hookgate::provider::types,
-    crate::plugin::bindings::hookgate::provider::capabilities
+    crate::bindings::hookgate::provider::types,
+    crate::bindings::hookgate::provider::capabilities
 );
 
 pub fn outgoing(outgoing: bindings::Outgoing) -> own::Outgoing {

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use hookgate_capabilities::cloudevents;
 use hookgate_capabilities::{CloudEvent, Delivery, Event, FetchedKeys, Refusal, Request, Secrets, Verdict};
 use hookgate_conformance::{Difference, Vector, compare, compare_cloud_events};
 use hookgate_model::limits;
@@ -13,7 +14,6 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{Broken, Plugin, sent_at};
-use crate::cloudevents;
 
 /// What a vector file says of each vector apart from the vector itself.
 #[derive(Deserialize)]

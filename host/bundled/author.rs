@@ -38,15 +38,16 @@ pub fn embedded(root: &Path) -> Outcome<String> {
     // The versions that all of this was tested with.
     let lock = root.join("Cargo.lock").display().to_string();
     Ok(format!(
-        "static TEMPLATE: &[(&str, &str)] = &[\n{}];\nstatic SDK: &[(&str, &str)] = &[\n{}];\n\
-         static LOCK: &str = include_str!({lock:?});\n",
+        "/// The template: paths and texts.\npub static TEMPLATE: &[(&str, &str)] = &[\n{}];\n\
+         /// The SDK and what it stands on: paths and texts.\npub static SDK: &[(&str, &str)] = &[\n{}];\n\
+         /// The versions that all of this was tested with.\npub static LOCK: &str = include_str!({lock:?});\n",
         template.0, sdk.0
     ))
 }
 
 /// What all of it depends on, for `rerun-if-changed`; beside `guest-plugins` and `wit`.
 pub fn inputs(root: &Path) -> Vec<PathBuf> {
-    ["Cargo.toml", "Cargo.lock", "LICENSE", "host/capabilities", "host/build"].map(|name| root.join(name)).into()
+    ["Cargo.toml", "Cargo.lock", "LICENSE", "host/capabilities", "host/bundled"].map(|name| root.join(name)).into()
 }
 
 #[derive(Default)]

@@ -17,8 +17,6 @@ use hookgate_model::{
 
 use super::{LoadError, Plugin, Sandbox};
 
-include!(concat!(env!("OUT_DIR"), "/bundled.rs"));
-
 /// Where a plugin's component comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Origin {
@@ -69,7 +67,7 @@ impl Catalog {
     /// The embedded plugins and, over them, each `NAME.wasm` of the directory.
     pub fn new(directory: Option<&Path>) -> Result<Self, CatalogError> {
         let mut origins: BTreeMap<String, Origin> =
-            BUNDLED.iter().map(|(name, _)| ((*name).to_owned(), Origin::Bundled)).collect();
+            hookgate_bundled::names().map(|name| (name.to_owned(), Origin::Bundled)).collect();
         if let Some(directory) = directory {
             for file in wasm_files(directory).map_err(|error| CatalogError::Directory(directory.to_owned(), error))? {
                 if let Some(name) = file.file_stem().and_then(|name| name.to_str()) {
@@ -117,7 +115,7 @@ impl Catalog {
                 }
                 bytes
             }
-            Some(Origin::Bundled) => bundled(name).unwrap_or_default().to_vec(),
+            Some(Origin::Bundled) => hookgate_bundled::component(name).unwrap_or_default().to_vec(),
             None => {
                 return Err(CatalogError::Unknown(self.unknown(name)));
             }
@@ -159,24 +157,6 @@ pub fn read(path: &Path) -> Result<Vec<u8>, CatalogError> {
         true => Err(failed(io::Error::other("it has more than 64 MiB"))),
         false => Ok(bytes),
     }
-}
-
-/// Components that stand for a scheme and not for a provider.
-pub const GENERIC: [&str; 5] = ["cloudevents", "edge", "hmac", "raw", "standard-webhooks"];
-
-/// The names of the embedded components, sorted.
-pub fn bundled_names() -> impl Iterator<Item = &'static str> {
-    BUNDLED.iter().map(|(name, _)| *name)
-}
-
-/// The embedded component of that name.
-pub fn bundled(name: &str) -> Option<&'static [u8]> {
-    BUNDLED.iter().find(|(bundled, _)| *bundled == name).map(|(_, bytes)| *bytes)
-}
-
-/// Whether these bytes are one of the embedded components.
-pub fn is_bundled(bytes: &[u8]) -> bool {
-    BUNDLED.iter().any(|(_, bundled)| *bundled == bytes)
 }
 
 fn wasm_files(directory: &Path) -> io::Result<Vec<PathBuf>> {

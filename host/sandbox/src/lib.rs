@@ -14,7 +14,7 @@ mod engine;
 #[cfg(feature = "native-twin")]
 mod native;
 mod provider;
-pub(crate) mod sent_at;
+pub mod sent_at;
 mod size;
 mod slot;
 #[cfg(test)]
@@ -51,10 +51,7 @@ pub use self::native::NativeTwin;
 pub use self::{
     artifact::ArtifactError,
     breaker::{Breakers, Function},
-    catalog::{
-        Catalog, CatalogError, GENERIC, Origin, bundled as bundled_component, bundled_names, is_bundled,
-        read as read_component,
-    },
+    catalog::{Catalog, CatalogError, Origin, read as read_component},
     child::FirstCalls,
     engine::SandboxLimits,
     provider::Provider,
@@ -238,7 +235,7 @@ impl Sandbox {
         }
         size::check(bytes).map_err(LoadError::Size)?;
         let hash = hex::encode(Sha256::digest(bytes));
-        if !is_bundled(bytes) {
+        if !hookgate_bundled::is_bundled(bytes) {
             self.try_elsewhere(bytes, &hash)?;
         }
         let compiled = self.artifacts.component(&self.engine, bytes, &hash);
@@ -270,7 +267,7 @@ impl Sandbox {
             exports,
             size_bytes: bytes.len(),
             vectors: vectors_of(bytes),
-            bundled: is_bundled(bytes),
+            bundled: hookgate_bundled::is_bundled(bytes),
             signed_by: component_signature::claimed_keys(bytes),
             provider,
             exported: Exported::by(&component).map_err(world)?,

@@ -1,7 +1,6 @@
 //! Builds the first-party plugins and the parts of the edge, and writes the lists by which they are embedded in the binary,
 //! and that of what `hookgate plugin new` writes.
 
-#[path = "build/author.rs"]
 mod author;
 
 use std::{
@@ -42,7 +41,7 @@ const BUNDLED: &[&str] = &[
 ];
 
 fn main() -> Result<(), Box<dyn Error>> {
-    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("..").canonicalize()?;
+    let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", root.join("wit").display());
@@ -56,7 +55,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let target = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("plugins");
     let built = hookgate_plugin_build::build_all(&crates, &target, Messages::Kept)?;
 
-    let mut list = String::from("static BUNDLED: &[(&str, &[u8])] = &[\n");
+    let mut list =
+        String::from("/// The plugins by name: their components.\npub static PLUGINS: &[(&str, &[u8])] = &[\n");
     for (name, component) in BUNDLED.iter().zip(built) {
         let file = out.join(format!("{name}.wasm"));
         fs::write(&file, &component.component)?;
@@ -77,16 +77,22 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// What `hookgate edge build` composes with a plugin.
 fn edge(root: &Path, target: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let parts = [
-        ("EDGE", "edge", Target::Wasip2, None),
-        ("CAPABILITIES", "edge/capabilities", Target::Pure, None),
-        ("CAPABILITIES_WITH_PUBLIC_KEYS", "edge/capabilities", Target::Pure, Some("public-keys")),
+        ("EDGE", "The edge: takes requests, and asks the plugin.", "edge", Target::Wasip2, None),
+        ("CAPABILITIES", "What plugins are lent at the edge.", "edge/capabilities", Target::Pure, None),
+        (
+            "CAPABILITIES_WITH_PUBLIC_KEYS",
+            "The same, with signatures by public keys.",
+            "edge/capabilities",
+            Target::Pure,
+            Some("public-keys"),
+        ),
     ];
     let mut list = String::new();
-    for (name, crate_dir, platform, feature) in parts {
+    for (name, text, crate_dir, platform, feature) in parts {
         let component = hookgate_plugin_build::build_part(&root.join(crate_dir), target, platform, feature)?;
         let file = out.join(format!("{name}.wasm"));
         fs::write(&file, component)?;
-        writeln!(list, "static {name}: &[u8] = include_bytes!({:?});", file.display().to_string())?;
+        writeln!(list, "/// {text}\npub static {name}: &[u8] = include_bytes!({:?});", file.display().to_string())?;
     }
     fs::write(out.join("edge.rs"), list)?;
     Ok(())

@@ -16,7 +16,7 @@ fn sandbox(directory: &Path) -> Arc<Sandbox> {
 async fn a_damaged_component_loads_or_is_told() {
     let directory = tempfile::tempdir().unwrap();
     let sandbox = sandbox(directory.path());
-    let whole = bundled_component("raw").unwrap();
+    let whole = hookgate_bundled::component("raw").unwrap();
     let mut rng = StdRng::seed_from_u64(7);
     let mut refused = 0;
     for n in 0..60 {

@@ -3,7 +3,7 @@
 #![allow(missing_docs)]
 
 wasmtime::component::bindgen!({
-    path: "../wit",
+    path: "../../wit",
     world: "hookgate:provider/provider",
     imports: { default: trappable },
     exports: { default: async },
