@@ -4,6 +4,8 @@ mod bench;
 mod chore;
 mod demo;
 mod edge;
+#[cfg(test)]
+mod layers;
 mod plugins;
 mod test;
 

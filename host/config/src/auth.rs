@@ -14,8 +14,8 @@ use toml::de::DeValue;
 use super::{
     ClientAuth, Egress, SecretText, Server,
     destination::check_egress,
+    json::{json, named},
     secret,
-    source::{json, named},
     table::{Table, did_you_mean},
     value,
 };

@@ -3,7 +3,9 @@
 mod auth;
 mod destination;
 mod filter;
+mod json;
 mod keys;
+mod plugins;
 mod problem;
 mod read;
 mod reference;
@@ -33,8 +35,9 @@ use hookgate_model::component_signature::TrustedKey;
 use hookgate_model::ordering::SourceOrdering;
 pub use hookgate_net::tls::ClientAuth;
 use ipnet::IpNet;
+pub use plugins::KnownPlugins;
 pub use problem::{ConfigErrors, Problem, Warning};
-pub use read::{FindPlugins, KnownPlugins};
+pub use read::FindPlugins;
 pub use reference::reference;
 pub use secret::{Environment, ProcessEnvironment, SecretFile};
 pub use tls::read_tls_files;
@@ -113,6 +116,16 @@ pub enum EngineKind {
     Fjall,
     /// The second engine.
     Sled,
+}
+
+impl EngineKind {
+    /// Its name, as in the configuration.
+    pub fn name(self) -> &'static str {
+        match self {
+            EngineKind::Fjall => "fjall",
+            EngineKind::Sled => "sled",
+        }
+    }
 }
 
 /// The embedded store.

@@ -1,13 +1,7 @@
 //! From text to [`Config`]: the whole text is read, every mistake collected, and only a text without any gives one.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    io::Read,
-    path::Path,
-    sync::Arc,
-};
+use std::{io::Read, path::Path, sync::Arc};
 
-use hookgate_capabilities::Descriptor;
 use hookgate_model::component_signature::TrustedKey;
 use hookgate_model::limits::{
     ADMIN_TOKEN_BYTES_MIN, CLAIM_KEY_BYTES_MIN, CONFIG_BYTES_MAX, CONFIG_KEY_DOTS_MAX, SEAL_KEY_CHARS_MIN,
@@ -16,10 +10,11 @@ use toml::de::DeTable;
 use toml_parser::lexer::TokenKind;
 
 use super::{
-    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Diagnosis, Egress, EngineKind, Environment, Grant, Log,
-    LogFormat, Plugins, ProcessEnvironment, SecretText, Server, Source, Store, Warning,
+    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Diagnosis, Egress, EngineKind, Environment, Log, LogFormat,
+    Plugins, ProcessEnvironment, SecretText, Server, Store, Warning,
     destination::read_destination,
     keys::ROOT,
+    plugins::{KnownPlugins, read_grants},
     problem::Problems,
     relations::{self, Declared},
     route::read_route,
@@ -29,47 +24,6 @@ use super::{
     tls::read_tls,
     value,
 };
-
-/// The plugins that there are, so that sources can be checked against what theirs takes.
-pub trait KnownPlugins {
-    /// Their names, sorted.
-    fn names(&self) -> Vec<String>;
-
-    /// What a plugin says of itself; none when there is none of that name, an error when it does not load. Asked for
-    /// those only that a source names.
-    fn descriptor(&self, name: &str) -> Option<Result<Descriptor, String>>;
-
-    /// As [`KnownPlugins::descriptor`], of the version that is activated for that source, where one is.
-    fn descriptor_for(&self, _source: &str, plugin: &str) -> Option<Result<Descriptor, String>> {
-        self.descriptor(plugin)
-    }
-
-    /// Whether the source's plugin is part of the gateway.
-    fn is_bundled(&self, _: &Source) -> bool {
-        false
-    }
-
-    /// Why the source may not have the version of its plugin work for it; none when it may.
-    fn distrust(&self, _: &Plugins, _: &Source) -> Option<String> {
-        None
-    }
-
-    /// What the source's plugin has against its secrets and settings, so that it would turn every delivery away; none
-    /// when it has nothing, or is not asked.
-    fn objection(&self, _: &Source) -> Option<String> {
-        None
-    }
-}
-
-impl KnownPlugins for BTreeMap<String, Result<Descriptor, String>> {
-    fn names(&self) -> Vec<String> {
-        self.keys().cloned().collect()
-    }
-
-    fn descriptor(&self, name: &str) -> Option<Result<Descriptor, String>> {
-        self.get(name).cloned()
-    }
-}
 
 /// Finds the plugins that a configuration with these sections has: bundled ones, and those in its directory.
 pub type FindPlugins<'f> = &'f dyn Fn(&Plugins, &Store) -> Box<dyn KnownPlugins>;
@@ -333,15 +287,6 @@ fn read_plugins(table: &Table<'_>) -> Plugins {
         table.problems().error(table.place("directory"), what, "make it, or leave the key out");
     }
     plugins
-}
-
-/// `grants` of a table.
-pub(super) fn read_grants(table: &Table<'_>) -> BTreeSet<Grant> {
-    let grant = |text: &str| match text {
-        "wasi" => Ok(Grant::Wasi),
-        _ => Err("is nothing that is granted; \"wasi\" is".to_owned()),
-    };
-    table.texts("grants", grant).into_iter().collect()
 }
 
 fn read_diagnosis(table: &Table<'_>) -> Diagnosis {

@@ -8,13 +8,14 @@ use hookgate_model::{
     limits::BODY_IN_MEMORY_BYTES_MAX,
     ordering::{Late, OnFailure, SourceOrdering},
 };
-use toml::de::{DeTable, DeValue};
+use toml::de::DeValue;
 
 use super::{
-    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, KnownPlugins, Plugins, Rate, Replay, ReplayAnswer, SecretText,
-    Server, Source, SourceLimits,
+    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, Plugins, Rate, Replay, ReplayAnswer, SecretText, Server, Source,
+    SourceLimits,
     auth::read_auth,
-    read::read_grants,
+    json::{json, named},
+    plugins::{KnownPlugins, read_grants},
     relations::Declared,
     secret,
     table::{Table, Value, did_you_mean, quoted},
@@ -259,19 +260,6 @@ fn check_provider(table: &Table<'_>, at: usize, provider: &str, preset: Option<&
     }
 }
 
-/// The entries of a table whose names are not the configuration's to know.
-pub(super) fn named<'t>(table: &Table<'t>, name: &'static str) -> (&'static super::keys::Key, &'t DeTable<'t>) {
-    let (key, found) = table.value(name);
-    match found.map(|value| (value, value.get_ref())) {
-        Some((_, DeValue::Table(entries))) => (key, entries),
-        Some((value, _)) => {
-            table.wrong_type(key, value);
-            (key, table.context.empty)
-        }
-        None => (key, table.context.empty),
-    }
-}
-
 /// Tells of a name that the plugin does not take; `takes` are names and descriptions.
 fn check_name(
     table: &Table<'_>,
@@ -300,28 +288,6 @@ fn setting_text(value: &Value<'_>) -> Result<String, String> {
         DeValue::Float(number) => Ok(number.as_str().to_owned()),
         _ => json(value).map(|json| json.to_string()),
     }
-}
-
-pub(super) fn json(value: &Value<'_>) -> Result<serde_json::Value, String> {
-    Ok(match value.get_ref() {
-        DeValue::String(text) => text.as_ref().into(),
-        DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())
-            .map_err(|_| "holds a number that is too large".to_owned())?
-            .into(),
-        DeValue::Float(number) => {
-            let number: f64 = number.as_str().parse().map_err(|_| "holds a wrong number".to_owned())?;
-            serde_json::Number::from_f64(number).ok_or("holds a number that JSON does not know")?.into()
-        }
-        DeValue::Boolean(yes) => (*yes).into(),
-        DeValue::Datetime(_) => return Err("holds a date, which has no form here; write it as a text".to_owned()),
-        DeValue::Array(items) => serde_json::Value::Array(items.iter().map(json).collect::<Result<_, _>>()?),
-        DeValue::Table(entries) => {
-            let entry = |(name, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &Value<'_>)| {
-                Ok::<_, String>((name.get_ref().to_string(), json(value)?))
-            };
-            serde_json::Value::Object(entries.iter().map(entry).collect::<Result<_, _>>()?)
-        }
-    })
 }
 
 /// A SHA-256 in hex, in lower case.

@@ -12,7 +12,7 @@ use std::{
 use hookgate_model::limits::{CLOCK_JUMP_MS, CLOCK_SETTLE_MS};
 use hookgate_telemetry::metrics::clock_jumps;
 
-use super::shared::lock;
+use super::lock::lock;
 
 /// Tells the time, in milliseconds.
 pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;

@@ -10,13 +10,13 @@ use super::{
     draft::Draft,
     duplicates::{self, Brought, Description, Repeat},
     engine::Space,
-    handoffs,
     held::{self, Line},
-    ids, keys,
+    ids,
+    keys::{self, second_after},
     record::{self, EncodedDelivery, Known},
     types::{
         Admitted, Commit, Committed, ContentHash, DropCause, Dropped, EventId, EventKey, IdempotencyKey, JournalError,
-        Marks, Replays,
+        Replays,
     },
 };
 
@@ -94,7 +94,7 @@ impl Prepared {
                 remembered.put(draft, &key.hash, Known { expires, event, content: self.content(index) })?;
             }
             let ordering = self.ordering.as_ref().zip(self.lines.get(usize::from(index)).copied().flatten());
-            put_in_its_place(draft, &self.source, ordering, event, self.received_at)?;
+            held::put_in_its_place(draft, &self.source, ordering, event, self.received_at)?;
             events.push(Admitted::New(event));
             new.push(index);
         }
@@ -107,7 +107,7 @@ impl Prepared {
                 claim_refs::refer(draft, delivery, object)?;
                 keeps_object = true;
             }
-            put_delivery(draft, delivery, self.delivery.finish(&new));
+            draft.put_delivery(delivery, self.delivery.finish(&new));
         }
         Ok(Committed { events, dropped, keeps_object })
     }
@@ -202,28 +202,6 @@ impl Prepared {
     }
 }
 
-/// Makes a delivery part of the journal.
-pub(super) fn put_delivery(draft: &mut Draft<'_>, delivery: Uuid, encoded: Vec<u8>) {
-    draft.writes.put(Space::Deliveries, keys::delivery(delivery), encoded);
-    draft.delta.deliveries += 1;
-    draft.delta.commits += 1;
-    draft.delta.last = Some(delivery);
-}
-
-/// Puts an event into the inbox, or among those that wait for their turn: `ordering` has its source's rules and its line.
-pub(super) fn put_in_its_place(
-    draft: &mut Draft<'_>,
-    source: &Arc<str>,
-    ordering: Option<(&SourceOrdering, Line)>,
-    event: EventId,
-    received_at: u64,
-) -> Result<(), JournalError> {
-    match ordering {
-        Some((rules, line)) => held::arrive(draft, &held::Arrival { source, rules, line, event, received_at }),
-        None => handoffs::add_to_inbox(draft, event, Marks::default()),
-    }
-}
-
 /// Counts a replay with the event that was there first, as long as that is kept.
 fn note_replay(draft: &mut Draft<'_>, first: EventId) -> Result<(), JournalError> {
     if draft.get(Space::Deliveries, &keys::delivery(first.delivery))?.is_none() {
@@ -277,9 +255,4 @@ pub(super) fn known(draft: &Draft<'_>, key: &IdempotencyKey) -> Result<Option<Kn
 
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
-/// The first whole second at or after a time in milliseconds; the last one there is for times beyond the year 2106.
-pub(super) fn second_after(ms: u64) -> u32 {
-    u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX)
 }

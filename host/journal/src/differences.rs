@@ -14,10 +14,9 @@ use sha2::{Digest, Sha256};
 use super::{
     Journal,
     draft::Draft,
-    engine::{Direction, Engine, KeyRange, Space},
+    engine::{self, Direction, Engine, KeyRange, Space},
     keys,
-    orders::Page,
-    read,
+    page::Page,
     record::{self, Record},
     types::{EventId, JournalError},
     writer::Kind,
@@ -237,7 +236,7 @@ fn forget(draft: &mut Draft<'_>, trial: &[u8]) -> Result<(), JournalError> {
 }
 
 fn all_of(engine: &dyn Engine, range: &KeyRange) -> Result<Vec<(Vec<u8>, KeptTrial)>, JournalError> {
-    let found = read::collect(engine, Space::Differences, range, usize::MAX, |key| Some(key.to_vec()))?;
+    let found = engine::collect(engine, Space::Differences, range, usize::MAX, |key| Some(key.to_vec()))?;
     let trials = found.into_iter().filter_map(|key| match engine.get(Space::Differences, &key) {
         Ok(bytes) => {
             let trial = record::read(&bytes?, &hex::encode(&key));

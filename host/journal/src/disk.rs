@@ -1,6 +1,7 @@
 //! Room on the disk.
 
 use std::{
+    fs::File,
     io,
     path::{Path, PathBuf},
 };
@@ -38,4 +39,9 @@ impl Disk {
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let stat = rustix::fs::statvfs(path)?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// Makes the names in a directory durable.
+pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

@@ -72,6 +72,14 @@ pub(super) struct Ground<'a> {
 }
 
 impl<'a> Draft<'a> {
+    /// Makes a delivery part of the journal.
+    pub(super) fn put_delivery(&mut self, delivery: Uuid, encoded: Vec<u8>) {
+        self.writes.put(Space::Deliveries, keys::delivery(delivery), encoded);
+        self.delta.deliveries += 1;
+        self.delta.commits += 1;
+        self.delta.last = Some(delivery);
+    }
+
     pub(super) fn new(ground: Ground<'a>, group: &'a Group) -> Self {
         let Ground { engine, books, heads, now, hold_now } = ground;
         Draft {

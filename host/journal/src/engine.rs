@@ -221,3 +221,37 @@ impl From<EngineError> for JournalError {
         }
     }
 }
+
+/// The first `limit` keys of a range.
+pub(super) fn collect<K>(
+    engine: &dyn Engine,
+    space: Space,
+    range: &KeyRange,
+    limit: usize,
+    mut read: impl FnMut(&[u8]) -> Option<K>,
+) -> Result<Vec<K>, JournalError> {
+    entries(engine, space, range, limit, |key, _| read(key))
+}
+
+/// The first `limit` entries of a range.
+pub(super) fn entries<K>(
+    engine: &dyn Engine,
+    space: Space,
+    range: &KeyRange,
+    limit: usize,
+    mut read: impl FnMut(&[u8], &[u8]) -> Option<K>,
+) -> Result<Vec<K>, JournalError> {
+    let mut found = Vec::new();
+    if limit == 0 {
+        return Ok(found);
+    }
+    engine.scan(space, range, Direction::Forward, &mut |key, value| {
+        match read(key, value) {
+            Some(key) => found.push(key),
+            // A key that cannot be read names nothing that could be worked on; the others go on.
+            None => tracing::error!(space = space.name(), key = hex::encode(key), "unreadable key in the store"),
+        }
+        if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    Ok(found)
+}

@@ -10,8 +10,8 @@ use fjall::{
 };
 
 use super::{
+    disk::sync_dir,
     engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space, Visit},
-    seal::sync_dir,
 };
 
 /// Threads for flushes and compactions: more than cores, since a flush that waits behind a compaction holds up writes.

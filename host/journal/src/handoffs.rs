@@ -7,9 +7,9 @@ use hookgate_model::{
 };
 
 use super::{
-    commit::second_after,
     draft::Draft,
     engine::Space,
+    keys::second_after,
     keys::{self, Due},
     record::{self, Whereabouts},
     state::Change,

@@ -8,7 +8,7 @@ use std::{collections::HashMap, sync::Mutex};
 use super::{
     engine::{Batch, KeyRange, Space},
     keys,
-    shared::lock,
+    lock::lock,
 };
 
 /// The known fronts, by space and by what all keys of the range begin with.

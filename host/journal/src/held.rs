@@ -15,10 +15,10 @@ use hookgate_model::ordering::{Late, SourceOrdering};
 use sha2::{Digest, Sha256};
 
 use super::{
-    commit::second_after,
     draft::Draft,
     engine::{Engine, Space},
     handoffs,
+    keys::second_after,
     keys::{self, Due, HeldAt, OrderingHash},
     read,
     record::{self, HeldEvent, OrderingKey, Whereabouts},
@@ -386,5 +386,19 @@ impl Shelf for DraftShelf<'_, '_> {
             Late::DeadLetter => handoffs::refuse_late(self.draft, event, HandoffState::Dead(now), reason),
             Late::Drop => handoffs::refuse_late(self.draft, event, HandoffState::Discarded(now), reason),
         }
+    }
+}
+
+/// Puts an event into the inbox, or among those that wait for their turn: `ordering` has its source's rules and its line.
+pub(super) fn put_in_its_place(
+    draft: &mut Draft<'_>,
+    source: &Arc<str>,
+    ordering: Option<(&SourceOrdering, Line)>,
+    event: EventId,
+    received_at: u64,
+) -> Result<(), JournalError> {
+    match ordering {
+        Some((rules, line)) => arrive(draft, &Arrival { source, rules, line, event, received_at }),
+        None => handoffs::add_to_inbox(draft, event, Marks::default()),
     }
 }

@@ -14,7 +14,7 @@ use std::{
 
 use hookgate_model::private;
 
-use super::open::OpenError;
+use super::open_error::OpenError;
 
 const LOCK: &str = "lock";
 

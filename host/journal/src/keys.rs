@@ -361,3 +361,7 @@ fn push_event(key: &mut Vec<u8>, id: EventId) {
     key.extend(id.delivery.as_bytes());
     key.extend(id.index.to_be_bytes());
 }
+/// The first whole second at or after a time in milliseconds; the last one there is for times beyond the year 2106.
+pub(super) fn second_after(ms: u64) -> u32 {
+    u32::try_from(ms.div_ceil(1000)).unwrap_or(u32::MAX)
+}

@@ -18,9 +18,12 @@ mod held;
 mod home;
 mod ids;
 mod keys;
+mod lock;
 mod migrate;
 mod open;
+mod open_error;
 mod orders;
+mod page;
 mod plugins;
 mod read;
 mod record;
@@ -71,8 +74,10 @@ pub use self::{
         AdmittedByHand, DroppedContent, DroppedEvent, Duplicate, DuplicateFilter, DuplicateOrder, Recurrences,
     },
     migrate::{MigrateError, Migrated, migrate},
-    open::{OpenError, is_there},
-    orders::{DestinationStats, EventFilter, EventState, EventSummary, Page, Stats, TimedHandoff},
+    open::is_there,
+    open_error::OpenError,
+    orders::{DestinationStats, EventFilter, EventState, EventSummary, Stats, TimedHandoff},
+    page::Page,
     plugins::{Activation, KeptPlugins, KeptVersion, PluginChanges, PluginEvent, PluginHistory},
     recorded::Recorded,
     repair::{AcceptedLoss, accept_loss},
@@ -366,7 +371,7 @@ impl Journal {
     /// Objects to which no delivery refers any more.
     pub fn released_claims(&self, limit: usize) -> Result<Vec<Uuid>, JournalError> {
         let range = keys::prefix(vec![ClaimEntry::Released as u8]);
-        read::collect(&*self.0.shared.engine()?, Space::Claims, &range, limit, keys::read_claim)
+        engine::collect(&*self.0.shared.engine()?, Space::Claims, &range, limit, keys::read_claim)
     }
 
     /// Forgets objects that are removed.

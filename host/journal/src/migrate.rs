@@ -15,7 +15,8 @@ use sha2::{Digest, Sha256};
 use super::{
     engine::{Batch, Direction, Durability, Engine, EngineError, Space},
     keys,
-    open::{self, OpenError, Opener, engine_name, remove_dir},
+    open::{self, Opener, remove_dir},
+    open_error::OpenError,
     seal,
     state::{Books, Delta, STATE},
     types::JournalError,
@@ -71,7 +72,7 @@ pub fn migrate(store: &Store, to: EngineKind, path: Option<&Path>) -> Result<Mig
     let target = match path {
         Some(path) => opener_elsewhere(&Store { engine: to, path: path.to_owned(), ..*store })?,
         None if from == to => {
-            return Err(MigrateError::Already { path: store.path.clone(), engine: engine_name(to) });
+            return Err(MigrateError::Already { path: store.path.clone(), engine: to.name() });
         }
         None => opener.with_engine(to),
     };
@@ -86,7 +87,7 @@ pub fn migrate(store: &Store, to: EngineKind, path: Option<&Path>) -> Result<Mig
     if path.is_none() {
         remove_dir(&opener.directory()).map_err(failed)?;
     }
-    Ok(Migrated { from: engine_name(from), to: engine_name(to), path: target.path.clone(), entries })
+    Ok(Migrated { from: from.name(), to: to.name(), path: target.path.clone(), entries })
 }
 
 /// The engine that a store is on, whatever the configuration says.

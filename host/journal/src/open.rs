@@ -13,6 +13,7 @@ use super::{
     engine::{Batch, Durability, Engine, EngineError, Space},
     fjall::Fjall,
     home::Home,
+    open_error::OpenError,
     rewrite::rewrite_log,
     seal::{self, Seal, SealError},
     sidecar::{Acknowledged, Sidecar},
@@ -20,95 +21,12 @@ use super::{
     state::{Books, Delta, State},
 };
 
-/// Why the store could not be opened.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The directory cannot be made, read or written.
-    #[error("the store at {} cannot be used: {reason}; `[store] path` must name a directory that this user may write to", path.display())]
-    Unusable {
-        /// The store's path.
-        path: PathBuf,
-        /// What the system says.
-        reason: String,
-    },
-    /// Its files cannot be opened, read or written.
-    #[error("the store at {} cannot be opened: {reason}; see that this user may read and write everything in it, that nothing else has it open, and that the disk is sound (the system's log)", path.display())]
-    Failed {
-        /// The store's path.
-        path: PathBuf,
-        /// What the engine says.
-        reason: String,
-    },
-    /// Somebody else has it open.
-    #[error("the store at {} is in use by {holder}; stop that gateway first, or give this one another `[store] path`", path.display())]
-    InUse {
-        /// The store's path.
-        path: PathBuf,
-        /// The other process, as far as it is known.
-        holder: String,
-    },
-    /// It was made with the other engine.
-    #[error("the store at {} was made by {made_by}, and the configuration says `engine = \"{wanted}\"`; write `engine = \"{made_by}\"`, or move it with `hookgate store migrate --to {wanted}`", path.display())]
-    OtherEngine {
-        /// The store's path.
-        path: PathBuf,
-        /// The engine that it is on.
-        made_by: &'static str,
-        /// The engine that was asked for.
-        wanted: &'static str,
-    },
-    /// It has a format that this version does not know.
-    #[error("the store at {} has format {found}, and this version of hookgate reads format {known}; open it with the version that wrote it, or give this one another `[store] path`", path.display())]
-    OtherFormat {
-        /// The store's path.
-        path: PathBuf,
-        /// The format that it says it has.
-        found: String,
-        /// The only format known here.
-        known: u32,
-    },
-    /// It is no store, or not a whole one.
-    #[error("the store at {} is damaged: {reason}; restore it from a copy, or move it away and start with an empty one (events that were not delivered yet are lost then)", path.display())]
-    Damaged {
-        /// The store's path.
-        path: PathBuf,
-        /// What is wrong.
-        reason: String,
-    },
-    /// It opens, but acknowledged commits are not in it.
-    #[error("the store at {} has lost what was acknowledged: {what}; restore it from a copy, or go on without them with `hookgate store accept-loss`", path.display())]
-    Lost {
-        /// The store's path.
-        path: PathBuf,
-        /// What is missing.
-        what: String,
-        /// Commits that were acknowledged and are missing, as far as that can be told.
-        commits: u64,
-    },
-    /// The disk is full.
-    #[error("the store at {} cannot be opened: the disk is full ({reason}); free some room", path.display())]
-    Full {
-        /// The store's path.
-        path: PathBuf,
-        /// What the engine says.
-        reason: String,
-    },
-}
-
 /// The sidecar's file.
 const ACKNOWLEDGED: &str = "acknowledged";
 
 /// Whether there is a store at a path, be it damaged.
 pub fn is_there(path: &Path) -> bool {
     [seal::FILE, ACKNOWLEDGED].iter().any(|file| path.join(file).exists())
-}
-
-/// The name of an engine, as in the configuration.
-pub(super) fn engine_name(kind: EngineKind) -> &'static str {
-    match kind {
-        EngineKind::Fjall => "fjall",
-        EngineKind::Sled => "sled",
-    }
 }
 
 /// Opens the engine of a store, the first time and after failures.
@@ -173,13 +91,13 @@ impl Opener {
 
     /// Where an engine keeps its files.
     pub(super) fn directory(&self) -> PathBuf {
-        self.home.held_path().join(engine_name(self.kind))
+        self.home.held_path().join(self.kind.name())
     }
 
     /// Opens the engine and makes sure that nothing acknowledged is missing.
     pub(super) fn reopen(&self, sidecar: &Sidecar) -> Result<(Arc<dyn Engine>, Books), OpenError> {
         if !self.directory().is_dir() {
-            return Err(self.damaged(format!("its directory `{}` is missing", engine_name(self.kind))));
+            return Err(self.damaged(format!("its directory `{}` is missing", self.kind.name())));
         }
         let engine = self.engine()?;
         let books = self.books(&*engine)?.ok_or_else(|| self.damaged("it has no books".to_owned()))?;
@@ -203,7 +121,7 @@ impl Opener {
     }
 
     fn check_seal(&self, seal: &Seal) -> Result<(), OpenError> {
-        let (made_by, wanted) = (engine_name(seal.engine), engine_name(self.kind));
+        let (made_by, wanted) = (seal.engine.name(), self.kind.name());
         if made_by != wanted {
             return Err(OpenError::OtherEngine { path: self.path.clone(), made_by, wanted });
         }
@@ -271,7 +189,7 @@ pub(super) fn open_engine(kind: EngineKind, dir: &Path, cache: u64) -> Result<Ar
     catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no reason given");
-        Err(EngineError::Damaged(format!("{} gave up on it: {text}", engine_name(kind))))
+        Err(EngineError::Damaged(format!("{} gave up on it: {text}", kind.name())))
     })
 }
 

@@ -6,29 +6,19 @@ use hookgate_model::handoff::ORDERING;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    engine::{Direction, Engine, KeyRange, Space},
+    engine::{self, Direction, Engine, KeyRange, Space},
     handoffs::check_name,
-    ids, keys, read,
+    ids, keys,
+    page::{PAGE_EFFORT, Page},
+    read,
     record::{self, Whereabouts},
     shared::{Health, Shared},
     state::Counts,
     types::{EventId, Handoff, HandoffId, HandoffState, JournalError},
 };
 
-/// Deliveries that one page looks at when most do not match, so that a page always comes soon.
-pub(super) const PAGE_EFFORT: usize = 10_000;
-
 /// Handoffs that wait, those that were admitted first, among which the one is looked for that has been waiting longest.
 const OLDEST_AMONG: usize = 256;
-
-/// A part of a list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Page<T, C> {
-    /// What was found; may be empty although more follows.
-    pub items: Vec<T>,
-    /// Where the next page starts; none at the end of the list.
-    pub next: Option<C>,
-}
 
 /// A handoff, and a time in ms since the epoch: of a dead letter, when it died.
 pub type TimedHandoff = (u64, HandoffId);
@@ -314,7 +304,7 @@ pub(super) fn dead_letters(
     if let Some((time, id)) = after {
         range.from = keys::behind(keys::timed(*time, id));
     }
-    let items = read::collect(engine, Space::Dead, &range, limit, keys::read_timed)?;
+    let items = engine::collect(engine, Space::Dead, &range, limit, keys::read_timed)?;
     let next = if items.len() == limit { items.last().cloned() } else { None };
     Ok(Page { items, next })
 }

@@ -1,9 +1,9 @@
 //! What the stages ask: the inbox, a queue, an event, a handoff.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::sync::Arc;
 
 use super::{
-    engine::{Direction, Engine, KeyRange, Space},
+    engine::{Engine, KeyRange, Space, collect, entries},
     keys, record,
     shared::Shared,
     types::{EventId, Handoff, HandoffId, JournalError, KeptEvent, Marks, Waiting},
@@ -89,38 +89,4 @@ pub(super) fn event(engine: &dyn Engine, id: EventId) -> Result<Option<KeptEvent
 pub(super) fn handoff(engine: &dyn Engine, id: &HandoffId) -> Result<Option<Handoff>, JournalError> {
     let bytes = engine.get(Space::Handoffs, &keys::handoff(id))?;
     bytes.map(|bytes| record::read(&bytes, &format_args!("{} to {}", id.event, id.destination))).transpose()
-}
-
-/// The first `limit` keys of a range.
-pub(super) fn collect<K>(
-    engine: &dyn Engine,
-    space: Space,
-    range: &KeyRange,
-    limit: usize,
-    mut read: impl FnMut(&[u8]) -> Option<K>,
-) -> Result<Vec<K>, JournalError> {
-    entries(engine, space, range, limit, |key, _| read(key))
-}
-
-/// The first `limit` entries of a range.
-fn entries<K>(
-    engine: &dyn Engine,
-    space: Space,
-    range: &KeyRange,
-    limit: usize,
-    mut read: impl FnMut(&[u8], &[u8]) -> Option<K>,
-) -> Result<Vec<K>, JournalError> {
-    let mut found = Vec::new();
-    if limit == 0 {
-        return Ok(found);
-    }
-    engine.scan(space, range, Direction::Forward, &mut |key, value| {
-        match read(key, value) {
-            Some(key) => found.push(key),
-            // A key that cannot be read names nothing that could be worked on; the others go on.
-            None => tracing::error!(space = space.name(), key = hex::encode(key), "unreadable key in the store"),
-        }
-        if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-    })?;
-    Ok(found)
 }

@@ -10,7 +10,7 @@ use super::{
     Journal,
     engine::{Direction, Engine, Space},
     ids, keys,
-    orders::Page,
+    page::Page,
     record,
     types::{EventId, JournalError, KeptDelivery},
 };

@@ -13,7 +13,7 @@ use std::{
 
 use hookgate_config::EngineKind;
 
-use super::seal::sync_dir;
+use super::disk::sync_dir;
 
 /// Bytes that are copied at once.
 const PIECE: usize = 64 << 10;

@@ -17,7 +17,7 @@ use std::{
 
 use hookgate_config::EngineKind;
 
-use super::open::engine_name;
+use super::disk::sync_dir;
 
 /// The file's name.
 pub(super) const FILE: &str = "store";
@@ -55,17 +55,12 @@ pub(super) fn read(store: &Path) -> Result<Option<Seal>, SealError> {
 pub(super) fn write(store: &Path, engine: EngineKind) -> io::Result<()> {
     let new = store.join("store.new");
     let mut file = File::create(&new)?;
-    write!(file, "{TITLE}\nformat = {FORMAT}\nengine = {}\n", engine_name(engine))?;
+    write!(file, "{TITLE}\nformat = {FORMAT}\nengine = {}\n", engine.name())?;
     file.sync_all()?;
     std::fs::rename(&new, store.join(FILE))?;
     sync_dir(store)?;
     // The store's own name, where the directory was just made.
     store.canonicalize()?.parent().map_or(Ok(()), sync_dir)
-}
-
-/// Makes the names in a directory durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
-    if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }
 
 fn parse(text: &str) -> Result<Seal, SealError> {

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -18,6 +18,7 @@ use super::{
     engine::Engine,
     heads::Heads,
     ids,
+    lock::lock,
     state::Books,
     types::{HandoffState, JournalError},
 };
@@ -163,9 +164,4 @@ impl Shared {
             None => queues.entry(destination.to_owned()).or_default().clone(),
         }
     }
-}
-
-/// A lock whose holders never leave things half done.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -19,8 +19,8 @@ use std::{
 };
 
 use super::{
+    disk::sync_dir,
     engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space, Visit},
-    seal::sync_dir,
 };
 
 /// Bytes of a value that stay in one piece, and bytes of a chunk of a longer one.

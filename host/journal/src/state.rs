@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    engine::{Batch, Engine, Space},
-    keys, read,
+    engine::{self, Batch, Engine, Space},
+    keys,
     record::{self, Record},
     types::JournalError,
 };
@@ -172,7 +172,7 @@ impl State {
 }
 
 fn counter_keys(engine: &dyn Engine, of: u8) -> Result<Vec<Vec<u8>>, JournalError> {
-    read::collect(engine, Space::Meta, &keys::prefix(vec![of]), usize::MAX, |key| Some(key.to_vec()))
+    engine::collect(engine, Space::Meta, &keys::prefix(vec![of]), usize::MAX, |key| Some(key.to_vec()))
 }
 
 fn held_key(source: &str) -> Vec<u8> {

@@ -29,7 +29,7 @@ use std::{
 use hookgate_model::limits::SUSPECTS_MAX;
 use sha2::{Digest, Sha256};
 
-use super::{keys, shared::lock, types::EventId};
+use super::{keys, lock::lock, types::EventId};
 
 const FILE: &str = "transforming";
 const SLOT: usize = 32;

@@ -19,14 +19,14 @@ use uuid::Uuid;
 
 use super::{
     Handle, Journal, claim_refs,
-    commit::{known, second_after},
+    commit::known,
     differences,
     draft::Draft,
     duplicates,
-    engine::{Direction, Engine, KeyRange, Space},
+    engine::{self, Direction, Engine, KeyRange, Space},
     held, ids,
-    keys::{self, ClaimEntry, Due},
-    read, record,
+    keys::{self, ClaimEntry, Due, second_after},
+    record,
     shared::Shared,
     types::{Handoff, IdempotencyKey, JournalError},
     writer::Kind,
@@ -118,7 +118,7 @@ impl Sweeper {
         loop {
             let engine = journal.0.shared.engine()?;
             let read = |key: &[u8]| Some((key.to_vec(), keys::read_expiry(key)?.into_bytes()));
-            let notes = read::collect(&*engine, Space::Expiry, &range, ORDERING_KEYS_PAGE, read)?;
+            let notes = engine::collect(&*engine, Space::Expiry, &range, ORDERING_KEYS_PAGE, read)?;
             drop(engine);
             let Some((last, _)) = notes.last() else { break };
             range.from = keys::behind(last.clone());
@@ -135,7 +135,7 @@ impl Sweeper {
         loop {
             let engine = journal.0.shared.engine()?;
             let read = |key: &[u8]| Some((key.to_vec(), keys::read_expiry(key)?));
-            let notes = read::collect(&*engine, Space::Expiry, &range, PAGE, read)?;
+            let notes = engine::collect(&*engine, Space::Expiry, &range, PAGE, read)?;
             drop(engine);
             let Some((last, _)) = notes.last() else { break };
             range.from = keys::behind(last.clone());
@@ -154,7 +154,7 @@ impl Sweeper {
         loop {
             let from = keys::behind(keys::delivery(shared.books().state.retained));
             let range = KeyRange { from, to: end.clone() };
-            let page = read::collect(&*shared.engine()?, Space::Deliveries, &range, PAGE, keys::read_delivery)?;
+            let page = engine::collect(&*shared.engine()?, Space::Deliveries, &range, PAGE, keys::read_delivery)?;
             let Some(last) = page.last().copied() else { return Ok(swept) };
             let plan = Plan::of(shared, &page)?;
             #[cfg(test)]
@@ -175,7 +175,7 @@ impl Sweeper {
         let mut swept = 0;
         let mut range = self.due(Due::Delivery, now);
         loop {
-            let notes = read::collect(&*shared.engine()?, Space::Expiry, &range, PAGE, |key| Some(key.to_vec()))?;
+            let notes = engine::collect(&*shared.engine()?, Space::Expiry, &range, PAGE, |key| Some(key.to_vec()))?;
             let Some(last) = notes.last() else { break };
             range.from = keys::behind(last.clone());
             let mut deliveries: Vec<Uuid> = notes.iter().filter_map(|key| keys::read_expiry(key)).collect();
@@ -290,7 +290,7 @@ type Place = (Space, Vec<u8>);
 /// All keys of a delivery, or `None` while something of it waits or is dead (or when it is gone already).
 fn parts_of_finished(engine: &dyn Engine, delivery: Uuid) -> Result<Option<Vec<Place>>, JournalError> {
     let range = keys::prefix(keys::delivery(delivery));
-    let all = |space, range| read::collect(engine, space, range, usize::MAX, |key| Some((space, key.to_vec())));
+    let all = |space, range| engine::collect(engine, space, range, usize::MAX, |key| Some((space, key.to_vec())));
     let waiting = keys::whereabouts_of(delivery);
     if engine.get(Space::Deliveries, &keys::delivery(delivery))?.is_none() || !all(Space::Inbox, &waiting)?.is_empty() {
         return Ok(None);

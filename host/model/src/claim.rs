@@ -4,8 +4,6 @@ use hookgate_capabilities::{ByteRange, Payload};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::event::KeptEvent;
-
 /// A body that is kept in the object store.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Claim {
@@ -59,15 +57,6 @@ pub struct Reference {
     pub length: u64,
     /// Its SHA-256.
     pub sha256: [u8; 32],
-}
-
-impl Reference {
-    /// What filters see of a payload that is kept elsewhere: as its destinations do, but for the URL. That is made anew for
-    /// each attempt, and is only the path here.
-    pub fn for_filters(event: &KeptEvent) -> Option<Reference> {
-        let part = part(event.delivery.claim.as_ref()?, &event.admission.payload)?;
-        Some(Reference { url: format!("/claims/{}", event.id), length: part.length, sha256: part.sha256 })
-    }
 }
 
 #[cfg(test)]

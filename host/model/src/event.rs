@@ -7,7 +7,7 @@ use hookgate_capabilities::{Admission, CloudEvent, ContentCodings, KnownBy, Requ
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::claim::Claim;
+use crate::claim::{self, Claim, Reference};
 
 /// An event's id: the delivery's (UUID version 7, so that ids sort by arrival) and its place in the delivery.
 ///
@@ -222,5 +222,14 @@ impl FromStr for EventId {
         };
         let delivery = Uuid::parse_str(uuid).map_err(|_| NotAnEventId)?;
         Ok(EventId { delivery, index })
+    }
+}
+
+impl Reference {
+    /// What filters see of a payload that is kept elsewhere: as its destinations do, but for the URL. That is made anew for
+    /// each attempt, and is only the path here.
+    pub fn for_filters(event: &KeptEvent) -> Option<Reference> {
+        let part = claim::part(event.delivery.claim.as_ref()?, &event.admission.payload)?;
+        Some(Reference { url: format!("/claims/{}", event.id), length: part.length, sha256: part.sha256 })
     }
 }

@@ -6,7 +6,6 @@ use std::{
     future::Future,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
 
 use clap::Args;
@@ -230,14 +229,4 @@ fn check_sandbox(plugins: &Plugins, store: &Store, purpose: Purpose) -> anyhow::
     let temporary = tempfile::tempdir()?;
     // A directory in it: the sandbox makes that one private.
     Ok(CheckSandbox { sandbox: new(&temporary.path().join("plugins"))?, _temporary: Some(temporary) })
-}
-
-/// The limits of a plugin call where nothing else is configured.
-pub fn default_limits(concurrency: u32) -> SandboxLimits {
-    use hookgate_model::limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS};
-    SandboxLimits {
-        concurrency,
-        memory_bytes: PLUGIN_MEMORY_BYTES.default as usize,
-        time: Duration::from_millis(PLUGIN_TIMEOUT_MS.default),
-    }
 }

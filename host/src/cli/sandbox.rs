@@ -16,7 +16,7 @@ use hookgate_model::{
     limits::{PLUGIN_MEMORY_BYTES, PLUGIN_TIMEOUT_MS, Range},
 };
 use hookgate_sandbox::{
-    ArtifactError, Catalog, Origin, Plugin, Sandbox, SandboxError, child::FirstCalls, read_component,
+    ArtifactError, Catalog, Origin, Plugin, Sandbox, SandboxError, SandboxLimits, child::FirstCalls, read_component,
 };
 
 /// A command has a call or two in flight.
@@ -68,7 +68,7 @@ pub struct Found {
 impl Limits {
     /// A sandbox with these limits; what it compiles is kept in the user's cache directory.
     pub fn sandbox(&self) -> Result<Arc<Sandbox>> {
-        let mut limits = super::configuration::default_limits(CALLS_AT_ONCE);
+        let mut limits = default_limits(CALLS_AT_ONCE);
         if let Some(bytes) = self.memory_bytes {
             limits.memory_bytes = usize::try_from(bytes)?;
         }
@@ -111,10 +111,19 @@ impl Directory {
     }
 }
 
+/// The limits of a plugin call where nothing else is configured.
+pub fn default_limits(concurrency: u32) -> SandboxLimits {
+    SandboxLimits {
+        concurrency,
+        memory_bytes: PLUGIN_MEMORY_BYTES.default as usize,
+        time: Duration::from_millis(PLUGIN_TIMEOUT_MS.default),
+    }
+}
+
 /// A sandbox with the default limits, and a directory of its own for what it compiles.
 #[cfg(test)]
 pub fn new_in(cache: &Path) -> Result<Arc<Sandbox>> {
-    Ok(Sandbox::new(super::configuration::default_limits(CALLS_AT_ONCE), cache, FirstCalls::InThisProcess)?)
+    Ok(Sandbox::new(default_limits(CALLS_AT_ONCE), cache, FirstCalls::InThisProcess)?)
 }
 
 /// The known provider of that name, unless a plugin has it.

@@ -35,11 +35,11 @@ use super::{
     begin::{Beginning, begin, turn_away},
     client::Client,
     head,
-    listener::Shutdown,
     patient::Patient,
     progress::{Failure, Finding, Progress},
     rates::Failures,
     shares::{Share, Shares, Size},
+    shutdown::Shutdown,
     tls::{ClientCertificate, Tls, client_certificate},
 };
 

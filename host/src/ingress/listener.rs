@@ -10,7 +10,7 @@ use hyper::{Request, Response, body::Incoming};
 use ipnet::IpNet;
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{mpsc, watch},
+    sync::mpsc,
     time::{Instant, timeout},
 };
 
@@ -21,6 +21,7 @@ use super::{
     rates::Failures,
     resting::Holders,
     shares::{NoRoom, Share, Shares, Size},
+    shutdown::Shutdown,
     tls::Tls,
 };
 
@@ -42,28 +43,6 @@ pub struct Bounds {
     pub exempt: Vec<IpNet>,
     /// For a head, for taking an answer, and for an HTTP/2 connection with nothing under way.
     pub header_timeout: Duration,
-}
-
-/// Told to all listeners: stop accepting, finish what is in flight, be done by the drain time-out.
-#[derive(Clone)]
-pub struct Shutdown {
-    stopped: watch::Receiver<bool>,
-    /// How long connections may take to finish.
-    pub drain_timeout: Duration,
-}
-
-impl Shutdown {
-    /// The signal, and what sends it.
-    pub fn new(drain_timeout: Duration) -> (watch::Sender<bool>, Self) {
-        let (stop, stopped) = watch::channel(false);
-        (stop, Shutdown { stopped, drain_timeout })
-    }
-
-    /// Resolves when it is time to stop.
-    pub async fn wait(&mut self) {
-        // An error means that the sender is gone: nobody will say it any more.
-        let _ = self.stopped.wait_for(|stopped| *stopped).await;
-    }
 }
 
 impl Listener {

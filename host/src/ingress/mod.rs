@@ -14,16 +14,18 @@ mod rates;
 mod refusal;
 mod resting;
 mod shares;
+mod shutdown;
 mod tls;
 
 pub use self::{
     body::{BodyBounds, BodyRoom, WholeBody, discard_of_stranger, read_body},
     client::{Client, this_machine},
     decode::{Decoder, content_codings},
-    listener::{Bounds, Listener, Shutdown},
+    listener::{Bounds, Listener},
     rates::{Failures, SourceRates},
     refusal::{Refused, refusal_causes},
     resting::{Holders, Known, Resting},
     shares::{NoRoom, Share, Shares, Size},
+    shutdown::Shutdown,
     tls::{ClientCertificate, Tls},
 };

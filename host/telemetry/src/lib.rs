@@ -1,5 +1,6 @@
-//! What the gateway tells of itself: logs, metrics, and the trace id that ties them to a delivery.
+//! The metrics of the gateway: a list of measures, and handles that each stage looks up once.
 
+mod handles;
 mod measures;
 pub mod metrics;
 mod process;

@@ -5,11 +5,12 @@
 use std::{fmt, time::Duration};
 
 use hookgate_model::event::KeyKind;
-use metrics::{Counter, Gauge, Histogram, Key, Label, Level, Metadata, Recorder, SetRecorderError};
+use metrics::{Counter, Gauge, Histogram, Recorder, SetRecorderError};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 
 pub use super::measures::reference;
 use super::{
+    handles::{counter, gauge, histogram},
     measures::{self as measure, Kind, Measure},
     process,
 };
@@ -80,38 +81,12 @@ fn recorder() -> PrometheusRecorder {
     recorder
 }
 
-const METADATA: Metadata<'static> = Metadata::new("hookgate", Level::INFO, None);
-
-/// A measure with values for its labels, in their order.
-fn key(measure: &Measure, values: &[&str]) -> Key {
-    debug_assert_eq!(measure.labels.len(), values.len(), "labels of {}", measure.name);
-    debug_assert!(
-        measure.words.is_empty() || values.last().is_some_and(|last| measure.words.contains(last)),
-        "{values:?} is not among the words of {}",
-        measure.name
-    );
-    let labels = measure.labels.iter().zip(values).map(|(name, value)| Label::new(*name, (*value).to_owned()));
-    Key::from_parts(measure.name, labels.collect::<Vec<_>>())
-}
-
-pub(super) fn counter(measure: &Measure, values: &[&str]) -> Counter {
-    metrics::with_recorder(|recorder| recorder.register_counter(&key(measure, values), &METADATA))
-}
-
 /// Sets a series to 0 for each word of the measure's last label. A counter that appears with its first increment begins
 /// at 1, and Prometheus' `increase()` never sees that increment.
 fn begin_at_zero(measure: &Measure, owner: &str) {
     for word in measure.words {
         counter(measure, &[owner, word]).increment(0);
     }
-}
-
-pub(super) fn gauge(measure: &Measure, values: &[&str]) -> Gauge {
-    metrics::with_recorder(|recorder| recorder.register_gauge(&key(measure, values), &METADATA))
-}
-
-fn histogram(measure: &Measure, values: &[&str]) -> Histogram {
-    metrics::with_recorder(|recorder| recorder.register_histogram(&key(measure, values), &METADATA))
 }
 
 /// The listener for providers.

@@ -4,8 +4,8 @@
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
 
 use super::{
+    handles::{counter, gauge},
     measures as measure,
-    metrics::{counter, gauge},
 };
 
 /// Brings the figures up to date. Those that the operating system does not tell stay as they are.

@@ -7,10 +7,10 @@ use hookgate_model::ordering::SourceOrdering;
 
 use super::{AdmittedByHand, DroppedContent, DroppedEvent, forget, places};
 use crate::{
-    Journal, claim_refs, commit,
+    Journal, claim_refs,
     draft::Draft,
     engine::Space,
-    held::Line,
+    held::{self, Line},
     ids, keys, record,
     types::{EventId, JournalError, KeptDelivery},
     writer::Kind,
@@ -68,10 +68,10 @@ fn admit(
         claim_refs::refer(draft, new.delivery, claim.object)?;
     }
     let encoded = record::write_delivery(&delivery, index, &admission)?;
-    commit::put_delivery(draft, new.delivery, encoded);
+    draft.put_delivery(new.delivery, encoded);
     let source: Arc<str> = delivery.source.as_str().into();
     let line = ordering.and_then(|_| Line::of(&source, &admission));
-    commit::put_in_its_place(draft, &source, ordering.zip(line), new, delivery.request.received_at)?;
+    held::put_in_its_place(draft, &source, ordering.zip(line), new, delivery.request.received_at)?;
     Ok(DuplicateOrder::Admitted(new))
 }
 

@@ -6,9 +6,9 @@ use uuid::Uuid;
 use super::{DroppedDelivery, Recurrences, Tally, places};
 use crate::{
     claim_refs,
-    commit::second_after,
     draft::Draft,
     engine::Space,
+    keys::second_after,
     keys::{self, Due},
     record,
     types::{EventId, JournalError},

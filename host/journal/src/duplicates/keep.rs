@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::{DroppedContent, DroppedDelivery, DroppedEvent, Recurrences, Tally, forget, places};
 use crate::{
     claim_refs,
-    commit::second_after,
     draft::Draft,
     engine::Space,
     ids,
+    keys::second_after,
     keys::{self, Due},
     record::{self, EncodedDelivery},
     types::{Commit, ContentHash, DropCause, Dropped, EventId, JournalError, KeptDelivery, KeyKind},

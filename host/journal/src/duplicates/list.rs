@@ -9,7 +9,7 @@ use crate::{
     Journal,
     engine::{Direction, KeyRange, Space},
     ids, keys,
-    orders::{PAGE_EFFORT, Page},
+    page::{PAGE_EFFORT, Page},
     record::{self, Record},
     types::{EventId, JournalError, KeptDelivery, KeptEvent},
 };

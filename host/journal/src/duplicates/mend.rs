@@ -4,8 +4,8 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 
 use super::{DroppedDelivery, Recurrences, Tally, places};
 use crate::{
-    commit::second_after,
     engine::{Batch, Direction, Engine, Space},
+    keys::second_after,
     keys::{self, Due},
     record,
     types::{EventId, JournalError},

@@ -41,7 +41,7 @@ impl Load<'_> {
         command
             .args(["tests::child::works_when_told_to", "--exact", "--nocapture", "--test-threads=1"])
             .env("HOOKGATE_CHILD_STORE", self.store)
-            .env("HOOKGATE_CHILD_ENGINE", open::engine_name(self.engine))
+            .env("HOOKGATE_CHILD_ENGINE", self.engine.name())
             .env("HOOKGATE_CHILD_FIRST_KEY", self.first_key.to_string())
             .env("HOOKGATE_CHILD_COMMITS", self.commits.to_string())
             .stdin(Stdio::null())

@@ -70,13 +70,13 @@ fn a_store_moves_whole_and_works_on() {
         let ids = fill(dir.path(), from);
         let before = dump(dir.path(), from);
         // What an interrupted move leaves behind.
-        fs::create_dir(dir.path().join(open::engine_name(to))).unwrap();
-        fs::write(dir.path().join(open::engine_name(to)).join("half"), "x").unwrap();
+        fs::create_dir(dir.path().join(to.name())).unwrap();
+        fs::write(dir.path().join(to.name()).join("half"), "x").unwrap();
 
         let moved = migrate(&store(dir.path(), from), to, None).unwrap();
-        assert_eq!((moved.from, moved.to), (open::engine_name(from), open::engine_name(to)));
+        assert_eq!((moved.from, moved.to), (from.name(), to.name()));
         assert_eq!(dump(dir.path(), to), before);
-        assert!(!dir.path().join(open::engine_name(from)).exists());
+        assert!(!dir.path().join(from.name()).exists());
         let journal = Journal::open(&store(dir.path(), to)).unwrap();
         assert_eq!(journal.waiting(), ids[100..]);
         assert_eq!(journal.stats().unwrap().held["shop"], 1);

@@ -185,7 +185,7 @@ fn a_store_behind_what_was_acknowledged_is_not_opened_until_the_loss_is_accepted
     on_both_engines(|engine| {
         let dir = tempfile::tempdir().unwrap();
         filled(dir.path(), engine, 5);
-        let engine_dir = dir.path().join(open::engine_name(engine));
+        let engine_dir = dir.path().join(engine.name());
         let old = tempfile::tempdir().unwrap();
         copy_dir(&engine_dir, old.path());
         filled(dir.path(), engine, 12);
@@ -239,9 +239,9 @@ fn a_space_that_was_lost_alone_is_noticed_and_mended() {
     let engine = opener.engine().unwrap();
     let mut batch = Batch::default();
     batch.delete(Space::Deliveries, keys::delivery(ids[3].delivery));
-    let queued = read::collect(&*engine, Space::Queue, &keys::all(), 9, |key| Some(key.to_vec())).unwrap();
+    let queued = engine::collect(&*engine, Space::Queue, &keys::all(), 9, |key| Some(key.to_vec())).unwrap();
     queued.into_iter().for_each(|key| batch.delete(Space::Queue, key));
-    let waiting = read::collect(&*engine, Space::Inbox, &keys::tickets(None), 9, |key| Some(key.to_vec())).unwrap();
+    let waiting = engine::collect(&*engine, Space::Inbox, &keys::tickets(None), 9, |key| Some(key.to_vec())).unwrap();
     batch.delete(Space::Inbox, waiting[0].clone());
     engine.apply(batch, 2, Durability::Power).unwrap();
     drop((engine, opener));

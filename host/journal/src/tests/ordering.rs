@@ -330,7 +330,7 @@ fn a_key_for_each_event_is_forgotten_after_its_time() {
             sweeper.pass(&bench.journal, Duration::from_secs(1_000_000)).unwrap();
             let engine = bench.journal.0.shared.engine().unwrap();
             let most = usize::try_from(keys).unwrap() + 1;
-            read::collect(&*engine, Space::OrderingKeys, &keys::all(), most, |key| Some(key.to_vec())).unwrap().len()
+            engine::collect(&*engine, Space::OrderingKeys, &keys::all(), most, |key| Some(key.to_vec())).unwrap().len()
         };
         bench.pass(80_000_000);
         assert_eq!(sweep(&bench) as u64, keys);
@@ -342,7 +342,7 @@ fn a_key_for_each_event_is_forgotten_after_its_time() {
         assert_eq!(sweep(&bench), 0);
         let engine = bench.journal.0.shared.engine().unwrap();
         for space in [Space::Held, Space::HeldDue, Space::OrderingKeys, Space::Expiry] {
-            let left = read::collect(&*engine, space, &keys::all(), 9, |key| Some(key.to_vec())).unwrap();
+            let left = engine::collect(&*engine, space, &keys::all(), 9, |key| Some(key.to_vec())).unwrap();
             assert!(left.is_empty(), "{} keeps {left:?}", space.name());
         }
     });
@@ -355,7 +355,7 @@ fn a_damaged_record_holds_up_no_other_key() {
         let [other] = bench.times("y", [10]);
         let engine = bench.journal.0.shared.engine().unwrap();
         let mut batch = Batch::default();
-        for key in read::collect(&*engine, Space::OrderingKeys, &keys::all(), 9, |key| Some(key.to_vec())).unwrap() {
+        for key in engine::collect(&*engine, Space::OrderingKeys, &keys::all(), 9, |key| Some(key.to_vec())).unwrap() {
             batch.put(Space::OrderingKeys, key, vec![9, 9]);
         }
         engine.apply(batch, 100, Durability::Process).unwrap();
