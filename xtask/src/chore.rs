@@ -103,7 +103,7 @@ pub fn build_gateway(purpose: For) -> Result<PathBuf> {
             build.args(["--package", "hookgate", "--package", "hookgate-tests", "--package", "hookgate-edge-host"])
         }
         // With a test among the targets all is built with the features that tests ask for, as it is for them afterwards.
-        For::Tests => build.args(NATIVE).args(["--test", "replay"]),
+        For::Tests => build.args(NATIVE).args(["--test", "it"]),
         For::Bench => build.args(["--package", "hookgate", "--release"]),
     };
     run(&mut build)?;

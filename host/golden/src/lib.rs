@@ -17,6 +17,6 @@ pub fn check_docs_part(file: &str, part: &str, expected: &str) {
     }
     assert!(
         text[start..end] == expected,
-        "the part {part} of docs/{file} is stale; renew it with: HOOKGATE_BLESS=1 cargo test -p hookgate --lib\n{expected}"
+        "the part {part} of docs/{file} is stale; renew it with: HOOKGATE_BLESS=1 cargo xtask test\n{expected}"
     );
 }

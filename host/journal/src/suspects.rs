@@ -3,7 +3,7 @@
 //! A plugin's call is sandboxed, and still a defect in the sandbox or in the host could end the whole process in it. The
 //! event would be in the inbox at the next start and end that process as well. So an event is marked before each call. What
 //! is marked when a store is opened was being transformed when the process died: it is a suspect. Suspects are transformed
-//! alone ([`crate::fanout`]), so that the next death accuses the guilty event only, and those that get through are cleared.
+//! alone (by the gateway's fan-out), so that the next death accuses the guilty event only, and those that get through are cleared.
 //!
 //! The marks are a file beside the engine that is written without a sync: a kill or an abort of the process leaves it
 //! readable, and what a power cut takes with it were no deaths that a plugin caused.

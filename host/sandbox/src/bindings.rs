@@ -1,4 +1,4 @@
-//! What `wasmtime` generates from `wit/provider.wit`; nothing outside `plugin` uses it.
+//! What `wasmtime` generates from `wit/provider.wit`; nothing outside this crate uses it.
 
 #![allow(missing_docs)]
 

@@ -1,4 +1,4 @@
-//! `cargo run` here writes `tests/tests/hostile/generated.bin` anew: core modules and components of wasm-smith, each with
+//! `cargo run` here writes `tests/tests/it/hostile/generated.bin` anew: core modules and components of wasm-smith, each with
 //! its length (four bytes, little endian) before it. The same seeds make the same bytes.
 //!
 //! The modules export what a plugin must and import what one may, so that they become components of the right world, with
@@ -54,7 +54,7 @@ fn main() {
     for seed in 0..COMPONENTS {
         push(&mut made, component(seed));
     }
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/hostile/generated.bin");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/it/hostile/generated.bin");
     println!("{} bytes to {}", made.len(), path.display());
     fs::write(path, made).expect("the file can be written");
 }

@@ -1,7 +1,7 @@
 //! Ordering: events of one ordering key leave in the order of their positions, whatever the order in which they come.
 //!
 //! The decision on an event is part of its commit ([`buffer`] decides, `journal::held` keeps): it goes into the inbox, or
-//! is held in the store until it is its turn ([`crate::release`] is the task that has the journal release it).
+//! is held in the store until it is its turn (the gateway has a task that has the journal release it).
 
 mod buffer;
 #[cfg(test)]

@@ -9,10 +9,7 @@ async fn the_description_is_the_one_in_the_docs() {
         std::fs::write(&path, &described).unwrap();
     }
     let written = std::fs::read_to_string(&path).unwrap_or_default();
-    assert!(
-        written == described,
-        "docs/openapi.json is stale; renew it with: HOOKGATE_BLESS=1 cargo test -p hookgate --lib admin"
-    );
+    assert!(written == described, "docs/openapi.json is stale; renew it with: HOOKGATE_BLESS=1 cargo xtask test admin");
 }
 
 #[tokio::test]
