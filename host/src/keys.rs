@@ -246,10 +246,20 @@ fn wipe(json: Value) {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
-    use std::{collections::BTreeMap, sync::Arc};
+    use std::{
+        collections::BTreeMap,
+        sync::{
+            Arc,
+            atomic::{AtomicUsize, Ordering::SeqCst},
+        },
+    };
 
     use hookgate_capabilities::OwnedKeyFormat;
     use hookgate_net::egress::Guard;
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
 
     use super::*;
 
@@ -349,5 +359,49 @@ mod tests {
         let keys = keys();
         assert_eq!(keys.confirm("http://127.0.0.1/a.pem").await, Err(KeysError::NotAllowed));
         assert!(matches!(keys.confirm("http://127.0.0.1/?t=1").await, Err(KeysError::Fetch(_))));
+    }
+
+    /// A server of documents, each with its number; how many it has handed out.
+    async fn numbered_documents() -> (String, Arc<AtomicUsize>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let (url, asked) = (format!("http://{}/keys", listener.local_addr().unwrap()), Arc::new(AtomicUsize::new(0)));
+        let count = asked.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                let text = format!("document {}", count.fetch_add(1, SeqCst));
+                let head = format!("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n", text.len());
+                stream.write_all(format!("{head}{text}").as_bytes()).await.unwrap();
+            }
+        });
+        (url, asked)
+    }
+
+    #[tokio::test]
+    async fn what_has_verified_a_delivery_is_fetched_again_before_it_is_out_of_date() {
+        let (url, asked) = numbered_documents().await;
+        let fetcher = Fetcher::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()]));
+        let query = Query::get(url.parse().unwrap());
+        let granted = Granted { keys: vec![UrlPattern::new(&url).unwrap()], ..Granted::default() };
+        let keys = SourceKeys::new(Arc::new(Source::of_plugin("shop", "plaid")), granted, fetcher.clone());
+        let request = KeyRequest { url, format: OwnedKeyFormat::Jwk, fields: Vec::new(), at: String::new() };
+        keys.fetch(&KeyNeed { request: Arc::new(request.clone()), newer_than: None }, None).await.unwrap();
+        keys.proved(&request);
+        keys.find(&request);
+        assert_eq!(asked.load(SeqCst), 1, "it is new");
+        tokio::time::pause();
+        tokio::time::advance(limits::FETCHED_AGE_DEFAULT * 4 / 5).await;
+        tokio::time::resume();
+        keys.find(&request);
+        let newer = async {
+            while fetcher.at_hand(&query).unwrap().unwrap().bytes != "document 1" {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), newer).await.expect("it was not fetched again");
+        assert_eq!(asked.load(SeqCst), 2);
     }
 }

@@ -63,7 +63,7 @@ async fn a_component_is_loaded_only_when_another_process_has_outlived_it() {
         Sandbox::new(limits, &directory.path().join("artifacts"), FirstCalls::InChild(program)).unwrap()
     };
     let (dies, lives) = (sandbox("dies", "kill -ABRT $$"), sandbox("lives", "echo '\"Harmless\"'"));
-    let bundled = bundled_component("raw").unwrap();
+    let bundled = hookgate_bundled::component("raw").unwrap();
     // With one more custom section, and so not bundled.
     let foreign = [bundled, &[0, 2, 1, b'x']].concat();
     let error = dies.load(&foreign).await.err().unwrap().to_string();

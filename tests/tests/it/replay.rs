@@ -107,7 +107,9 @@ async fn signatures_outlive_a_crash_and_another_configuration() {
     }
     gateway.send("github", &push("guid-1", "aaa")).await.duplicate();
     receiver.wait_for(1).await;
-    assert_eq!(receiver.all().len(), 1);
+    // The process may have died between the attempt and its record: then the event is delivered again, under its id.
+    let events: HashSet<String> = receiver.all().iter().map(|received| received.event_id()).collect();
+    assert_eq!(events.len(), 1);
 }
 
 /// Providers whose signature covers the id know their own retries; nothing is taken for a replay.

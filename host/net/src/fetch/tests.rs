@@ -3,11 +3,9 @@
 use std::{
     convert::Infallible,
     sync::atomic::{AtomicUsize, Ordering},
-    time::Duration,
 };
 
 use futures_util::FutureExt;
-use hookgate_capabilities::{FetchedKeys, KeyNeed, KeyRequest, OwnedKeyFormat, UrlPattern};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::{
     Request, Response,
@@ -19,10 +17,6 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpListener;
 
 use super::*;
-use crate::{
-    config::Source,
-    keys::{Granted, SourceKeys},
-};
 
 type Answer = Response<BoxBody<Bytes, Infallible>>;
 
@@ -196,30 +190,4 @@ async fn the_guard_holds_here_too() {
     let Failure::Unreachable(text) = why(&guarded, &server.query("/")).await else { panic!("it was fetched") };
     assert!(text.contains("loopback"), "{text}");
     assert_eq!(server.asked(), 0);
-}
-
-/// The first delivery waits for a document, and no later one: it is fetched again before it is out of date.
-#[tokio::test]
-async fn what_has_verified_a_delivery_is_fetched_again_before_it_is_out_of_date() {
-    let server = Server::start(|_, _, n| text(200, format!("document {n}"))).await;
-    let (fetcher, query) = (fetcher(), server.query("/keys"));
-    let url = format!("{}/keys", server.base);
-    let granted = Granted { keys: vec![UrlPattern::new(&url).unwrap()], ..Granted::default() };
-    let keys = SourceKeys::new(Arc::new(Source::of_plugin("shop", "plaid")), granted, fetcher.clone());
-    let request = KeyRequest { url, format: OwnedKeyFormat::Jwk, fields: Vec::new(), at: String::new() };
-    keys.fetch(&KeyNeed { request: Arc::new(request.clone()), newer_than: None }, None).await.unwrap();
-    keys.proved(&request);
-    keys.find(&request);
-    assert_eq!(server.asked(), 1, "it is new");
-    tokio::time::pause();
-    tokio::time::advance(limits::FETCHED_AGE_DEFAULT * 4 / 5).await;
-    tokio::time::resume();
-    keys.find(&request);
-    let newer = async {
-        while fetcher.at_hand(&query).unwrap().unwrap().bytes != "document 1" {
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), newer).await.expect("it was not fetched again");
-    assert_eq!(server.asked(), 2);
 }

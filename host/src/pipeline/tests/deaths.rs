@@ -47,7 +47,7 @@ async fn works_the_inbox_off_when_told_to() {
 
 fn run(path: &Path) -> ExitStatus {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    command.args(["dispatch::tests::deaths::works_the_inbox_off_when_told_to", "--exact", "--test-threads=1"]);
+    command.args(["pipeline::tests::deaths::works_the_inbox_off_when_told_to", "--exact", "--test-threads=1"]);
     command.env(STORE, path).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap()
 }
 

@@ -84,7 +84,7 @@ cases!(
 );
 
 fn directory() -> &'static Path {
-    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/field/cases"))
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/field/cases"))
 }
 
 async fn run_case(name: &str) {
