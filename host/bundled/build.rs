@@ -13,33 +13,6 @@ use std::{
 
 use hookgate_plugin_build::{Messages, Target};
 
-/// The plugins that come with the binary: a crate each under `guest-plugins/`.
-const BUNDLED: &[&str] = &[
-    "adyen",
-    "asana",
-    "aws-sns",
-    "azure-event-grid",
-    "cloudevents",
-    "discord",
-    "dropbox",
-    "edge",
-    "github",
-    "google-pubsub",
-    "hmac",
-    "meta",
-    "microsoft-graph",
-    "okta",
-    "plaid",
-    "raw",
-    "shopify",
-    "slack",
-    "standard-webhooks",
-    "stripe",
-    "twilio",
-    "x",
-    "zoom",
-];
-
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?).join("../..").canonicalize()?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -49,15 +22,15 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
 
-    let crates: Vec<PathBuf> = BUNDLED.iter().map(|name| root.join("guest-plugins").join(name)).collect();
-    let crates: Vec<&std::path::Path> = crates.iter().map(PathBuf::as_path).collect();
+    let plugins = plugins(&root.join("guest-plugins"))?;
+    let crates: Vec<&Path> = plugins.iter().map(|(_, folder)| folder.as_path()).collect();
     // A directory of its own, shared by all profiles of the host: the components do not depend on them.
     let target = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("plugins");
     let built = hookgate_plugin_build::build_all(&crates, &target, Messages::Kept)?;
 
     let mut list =
         String::from("/// The plugins by name: their components.\npub static PLUGINS: &[(&str, &[u8])] = &[\n");
-    for (name, component) in BUNDLED.iter().zip(built) {
+    for ((name, _), component) in plugins.iter().zip(built) {
         let file = out.join(format!("{name}.wasm"));
         fs::write(&file, &component.component)?;
         writeln!(list, "    ({name:?}, include_bytes!({:?})),", file.display().to_string())?;
@@ -72,6 +45,21 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     fs::write(out.join("author.rs"), author::embedded(&root)?)?;
     Ok(())
+}
+
+/// The plugins that come with the binary, sorted by name: each folder with conformance vectors, but for the template of
+/// `hookgate plugin new`.
+fn plugins(directory: &Path) -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
+    let mut plugins = Vec::new();
+    for entry in fs::read_dir(directory)? {
+        let folder = entry?.path();
+        let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
+        if folder.join("vectors").is_dir() && name != "template" {
+            plugins.push((name, folder));
+        }
+    }
+    plugins.sort();
+    Ok(plugins)
 }
 
 /// What `hookgate edge build` composes with a plugin.

@@ -6,9 +6,6 @@ use anyhow::{Context, Result};
 
 use crate::chore;
 
-/// Crates below `guest-plugins/` that are no plugins.
-const OTHERS: [&str; 4] = ["build", "conformance", "sdk", "template"];
-
 /// Builds every first-party plugin into `target/plugins-out/NAME.wasm`.
 pub fn run() -> Result<()> {
     chore::need_wasm_targets()?;
@@ -16,8 +13,8 @@ pub fn run() -> Result<()> {
     let mut crates = Vec::new();
     for entry in fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))? {
         let path = entry?.path();
-        let is_other = path.file_name().and_then(|name| name.to_str()).is_none_or(|name| OTHERS.contains(&name));
-        if !is_other && path.join("Cargo.toml").is_file() {
+        // As `host/bundled/build.rs` finds them.
+        if path.join("vectors").is_dir() && path.file_name().is_some_and(|name| name != "template") {
             crates.push(path);
         }
     }

@@ -1,6 +1,6 @@
 //! Every key of the configuration, once: its name, what it takes, its default, what it does.
 //!
-//! The reader takes types, bounds and defaults from here, the did-you-mean its names, and `docs/operating.md` its
+//! The reader takes types, bounds and defaults from here, the did-you-mean its names, and `docs/operating/configuration.md` its
 //! reference (see `reference`). A key that is here and not read, or read and not here, fails a test.
 
 use hookgate_model::limits::{self, Range};

@@ -1,4 +1,4 @@
-//! The list of keys as the reference in `docs/operating.md`.
+//! The list of keys as the reference in `docs/operating/configuration.md`.
 
 use hookgate_model::limits::{BURST, Range};
 
@@ -70,6 +70,6 @@ fn default(kind: Kind) -> String {
 mod tests {
     #[test]
     fn the_reference_in_the_docs_is_the_list_of_keys() {
-        hookgate_golden::check_docs_part("operating.md", "keys", &super::reference());
+        hookgate_golden::check_docs_part("operating/configuration.md", "keys", &super::reference());
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn read_source(
     let idempotency = read_idempotency(&table.table("idempotency"));
     if plugin.as_deref() == Some(RAW) && auth.as_ref().is_some_and(Auth::is_open) {
         let what = format!("the plugin {RAW} checks no signature, and there is no `auth`: anyone could send");
-        table.problems().error(table.place("plugin"), what, "add auth = { ... }; operating.md, \"Who may send\"");
+        table.problems().error(table.place("plugin"), what, "add auth = { ... }; see docs/operating/senders.md");
     }
     let keys = read_keys(&table.table("keys"));
     let ordering = table.has("ordering").then(|| read_ordering(&table.table("ordering")));

@@ -36,7 +36,7 @@ fn try_files(table: &Table<'_>, tls: &Tls) {
     let environment = table.context.environment;
     let texts = read_tls_files(tls, environment);
     if let Err(error) = texts.and_then(|texts| server_config(&texts, tls.client_auth)) {
-        let instead = "see the section on TLS in docs/operating.md";
+        let instead = "see docs/operating/tls.md";
         table.problems().error(table.place("certificate"), error.to_string(), instead);
     }
     if environment.file(&tls.key).is_ok_and(|file| file.exposed) {

@@ -2,7 +2,7 @@
 //!
 //! The language is that of Amazon EventBridge
 //! (<https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html>), with the rules for arrays
-//! of its open matcher (<https://github.com/aws/event-ruler>); `docs/operating.md` has the table of operators and the
+//! of its open matcher (<https://github.com/aws/event-ruler>); `docs/operating/filters.md` has the table of operators and the
 //! few differences. A pattern is read once (`parse`), and all patterns together become one [`Matcher`]. For an event it looks
 //! up each field that some pattern names once, in an index of everything that is wanted of that field, and counts for
 //! each pattern how many of its fields are right. So a further pattern costs an event only what it has in common with it.

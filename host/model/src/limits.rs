@@ -1,7 +1,7 @@
 //! Every limit and default in one place, units last in the names.
 //!
 //! What an operator can set is a [`Range`]: the default and the bounds within which a value makes sense. The reader of
-//! the configuration takes both from here, and so does the reference in `docs/operating.md`.
+//! the configuration takes both from here, and so does the reference in `docs/operating/configuration.md`.
 
 use std::{num::NonZeroU32, time::Duration};
 

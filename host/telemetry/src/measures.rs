@@ -1,5 +1,5 @@
 //! Every metric, once: its name, what it is, its labels, what it tells. The recorder's descriptions and buckets come
-//! from here, and so does the table in `docs/operating.md`.
+//! from here, and so does the table in `docs/operating/metrics.md`.
 
 use metrics::Unit;
 
@@ -393,7 +393,7 @@ mod tests {
 
     #[test]
     fn the_table_in_the_docs_is_the_list_of_metrics() {
-        hookgate_golden::check_docs_part("operating.md", "metrics", &reference());
+        hookgate_golden::check_docs_part("operating/metrics.md", "metrics", &reference());
     }
 
     #[test]
