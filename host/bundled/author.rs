@@ -56,7 +56,7 @@ struct Files(String);
 impl Files {
     /// A file as it is.
     fn file(&mut self, below: &Path, file: &Path) -> Outcome<()> {
-        let name = file.strip_prefix(below)?.to_str().ok_or("a file's name is no UTF-8")?;
+        let name = file.strip_prefix(below)?.to_str().ok_or("a file's name is not UTF-8")?;
         writeln!(self.0, "    ({name:?}, include_str!({:?})),", file.display().to_string())?;
         Ok(())
     }

@@ -446,7 +446,7 @@ async fn authenticate(inbound: &Inbound, head: &Parts, client: Client, now: u64)
     })
 }
 
-/// What the sender was known by is no business of the plugin's, unless it reads that header itself.
+/// What the sender was known by is none of the plugin's business, unless it reads that header itself.
 fn take_credentials_out(head: &mut Parts, with: With<'_>) {
     let With { inbound, provider, .. } = with;
     let is_read = |name: &HeaderName| provider.headers().iter().any(|read| read == name.as_str());

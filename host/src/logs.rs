@@ -11,7 +11,7 @@ use tracing_subscriber::{EnvFilter, Registry, fmt::MakeWriter, layer::Subscriber
 pub enum LogError {
     /// The filter cannot be read.
     #[error(
-        "{0:?} is no log filter ({1}); write a level (error, warn, info, debug, trace), or as in \"hookgate=debug,info\""
+        "{0:?} is not a log filter ({1}); write a level (error, warn, info, debug, trace), or as in \"hookgate=debug,info\""
     )]
     Filter(String, String),
     /// Something else in this process has set up logs before.
@@ -121,6 +121,9 @@ mod tests {
     #[test]
     fn a_wrong_filter_is_told_with_what_to_write() {
         let told = parse_filter("hookgate=loud").unwrap_err().to_string();
-        assert!(told.contains("\"hookgate=loud\" is no log filter") && told.contains("hookgate=debug,info"), "{told}");
+        assert!(
+            told.contains("\"hookgate=loud\" is not a log filter") && told.contains("hookgate=debug,info"),
+            "{told}"
+        );
     }
 }

@@ -169,7 +169,7 @@ mod tests {
         }
         let none = routes(&[(&["*"], &["x"], r#"{"data": [{"exists": true}]}"#)]);
         let binary = output(EventData::Bytes(vec![0xff]), None);
-        assert!(none.destinations(&of("a"), &binary).is_empty(), "binary data is no `data`");
+        assert!(none.destinations(&of("a"), &binary).is_empty(), "binary data is not a `data`");
         let broken = event(b"no json", "application/json", Payload::Body);
         assert!(none.destinations(&broken, &output(EventData::Payload, None)).is_empty());
     }

@@ -101,7 +101,7 @@ impl Reply {
     pub fn json(&self) -> Value {
         match serde_json::from_slice(&self.body) {
             Ok(value) => value,
-            Err(error) => panic!("the reply {} is no JSON: {error}: {}", self.status, self.text()),
+            Err(error) => panic!("the reply {} is not JSON: {error}: {}", self.status, self.text()),
         }
     }
 

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// The longest that anything is waited for: a busy machine is no failure.
+/// The longest that anything is waited for: a busy machine is not a failure.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the future gives, or a panic that says what did not happen.

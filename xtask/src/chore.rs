@@ -63,7 +63,7 @@ fn need_target(target: &str) -> Result<()> {
 /// The server that speaks S3, for the tests of claims in a bucket; its version fits the pinned rustc.
 const S3_SERVER: &str = "s3s-fs@0.14.1";
 
-/// Installs the server below the target directory, where it is missing, and tells where it is. It is no dependency of the
+/// Installs the server below the target directory, where it is missing, and tells where it is. It is not a dependency of the
 /// tests, so that its features do not reach into the gateway's build.
 pub fn need_s3_server() -> Result<PathBuf> {
     let tools = target_directory()?.join("tools");

@@ -35,7 +35,7 @@ pub fn pack(secret: &str, ids: &[String], documents: &[String], timestamp: u64) 
 /// The value of `webhook-signature`.
 ///
 /// # Errors
-/// The secret is no base64, with or without `whsec_` before it, or of fewer than 16 bytes.
+/// The secret is not base64, with or without `whsec_` before it, or of fewer than 16 bytes.
 fn sign(secret: &str, id: &str, timestamp: u64, body: &[u8]) -> Result<String, String> {
     let text = secret.trim();
     let key = STANDARD.decode(text.strip_prefix("whsec_").unwrap_or(text)).ok().filter(|key| key.len() >= 16);

@@ -43,7 +43,7 @@ fn live<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<bool, D::Er
 pub fn events(body: &[u8], secret: &Secret) -> Result<Vec<Admission>, Refusal> {
     let json = body.strip_prefix("\u{feff}".as_bytes()).unwrap_or(body);
     let notification: Notification = serde_json::from_slice(json)
-        .map_err(|error| Refusal::Malformed(format!("the body is no notification: {error}")))?;
+        .map_err(|error| Refusal::Malformed(format!("the body is not a notification: {error}")))?;
     let items = notification.notification_items;
     if items.len() > ITEMS_MAX {
         return Err(Refusal::Unsupported(format!("{} items in one notification; {ITEMS_MAX} are taken", items.len())));
@@ -103,7 +103,7 @@ pub fn signed_form(form: &str, secret: &Secret) -> Result<Vec<u8>, String> {
     Ok(format!("{form}&{SIGNATURE_FIELD}={}", form::encode(&mac)).into_bytes())
 }
 
-/// Puts a signature into each item; none where the body is no notification.
+/// Puts a signature into each item; none where the body is not a notification.
 pub fn signed(body: &[u8], secret: &Secret) -> Option<Vec<u8>> {
     let mut notification: Value = serde_json::from_slice(body).ok()?;
     for wrapped in notification.get_mut("notificationItems")?.as_array_mut()? {

@@ -121,7 +121,7 @@ impl<'a> Item<'a> {
     /// Reads a `NotificationRequestItem`.
     ///
     /// # Errors
-    /// Malformed: it is no object, or a field of it is not of its type.
+    /// Malformed: it is not an object, or a field of it is not of its type.
     pub fn read(item: &'a RawValue) -> Result<Self, Refusal> {
         object(&mut serde_json::Deserializer::from_str(item.get()))
             .map(Option::unwrap_or_default)

@@ -56,7 +56,7 @@ impl Provider for Asana {
         authenticate(delivery)?;
         let [events] = fields::of(delivery, ["/events"])?;
         match events.composite().as_deref().and_then(|events| json_text::items(events, "")) {
-            None => Err(Refusal::Malformed("/events is no array".to_owned())),
+            None => Err(Refusal::Malformed("/events is not an array".to_owned())),
             // A heartbeat, every eight hours, and once after the handshake.
             Some(events) if events.is_empty() => Ok(answer::answer(200, "text/plain", "")),
             Some(_) => Ok(batch::admitted(batch::admit(delivery, "/events", identity)?, 200)),
@@ -112,7 +112,7 @@ fn identity(item: &Item<'_>) -> Result<Identity, Refusal> {
     let found =
         json_text::fields(item.text, ["/action", "/created_at", "/resource/gid", "/resource/resource_type", "/type"]);
     let Some([action, created_at, resource, kind, older]) = found else {
-        return Err(Refusal::Malformed("an event is no JSON object".to_owned()));
+        return Err(Refusal::Malformed("an event is not a JSON object".to_owned()));
     };
     let (action, resource, kind) = (action.kind(), resource.id(), kind.kind().or(older.kind()));
     let occurred_at = created_at.time();

@@ -72,7 +72,7 @@ impl Provider for AwsSns {
         }
         authenticate(delivery, &envelope)?;
         let sent_at = time::rfc3339(&envelope.timestamp);
-        let sent_at = sent_at.ok_or_else(|| Refusal::Malformed("Timestamp is no time".to_owned()))?;
+        let sent_at = sent_at.ok_or_else(|| Refusal::Malformed("Timestamp is not a time".to_owned()))?;
         time::check(delivery, sent_at, tolerance, Window::Both)?;
         match (envelope.kind, envelope.subscribe_url.clone()) {
             (Kind::Subscription, Some(url)) if confirms && !endpoint::may_be_ours(&url) => {
@@ -113,7 +113,7 @@ fn topics(delivery: &Delivery) -> Result<Vec<String>, Refusal> {
     let topics = setting::words(delivery, "topics");
     let wrong = |text: String| Err(Refusal::Misconfigured(text));
     match topics.iter().find(|topic| !topic.starts_with("arn:") || topic.trim_end_matches('*').contains('*')) {
-        Some(topic) => wrong(format!("settings.topics: {topic:?} is no ARN, or has a * that is not at its end")),
+        Some(topic) => wrong(format!("settings.topics: {topic:?} is not an ARN, or has a * that is not at its end")),
         None if topics.is_empty() => wrong("settings.topics is not set: name the topics to take".to_owned()),
         None => Ok(topics),
     }

@@ -157,7 +157,7 @@ fn of_cloud_events(delivery: &Delivery) -> Result<Vec<Admission>, Refusal> {
 fn identity(item: &Item<'_>) -> Result<Identity, Refusal> {
     let found = json_text::fields(item.text, ["/id", "/eventType", "/eventTime", "/subject", "/topic"]);
     let Some([id, kind, at, subject, topic]) = found else {
-        return Err(Refusal::Malformed("an event is no JSON object".to_owned()));
+        return Err(Refusal::Malformed("an event is not a JSON object".to_owned()));
     };
     let told = [&kind, &topic, &at].map(|field| field.clone().text().unwrap_or_default());
     let [kind_name, topic_name, time_text] = told.each_ref().map(String::as_str);

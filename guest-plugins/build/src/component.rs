@@ -18,7 +18,7 @@ pub const VECTORS_SECTION: &str = "hookgate:vectors";
 /// Makes a component of a core module that wit-bindgen has described, with its vectors (a JSON array) inside.
 ///
 /// # Errors
-/// The module is no module, or does not fit the world that it says it fits.
+/// The module is not a module, or does not fit the world that it says it fits.
 pub fn encode(module: &[u8], vectors: &str) -> Result<Vec<u8>> {
     Ok(with_vectors(encode_part(module)?, vectors))
 }

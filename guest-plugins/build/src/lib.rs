@@ -27,7 +27,7 @@ pub struct Built {
 ///
 /// # Errors
 /// The target cannot be installed, cargo fails (its messages are part of the error, unless they were shown), the crate has
-/// no `cdylib`, or its vectors are no JSON.
+/// no `cdylib`, or its vectors are not JSON.
 pub fn build(crate_dir: &Path, target_dir: &Path, messages: Messages) -> Result<Built> {
     let mut built = build_all(&[crate_dir], target_dir, messages)?;
     built.pop().with_context(|| format!("{} has been built into nothing", crate_dir.display()))
@@ -51,7 +51,7 @@ pub fn build_all<P: AsRef<Path>>(crate_dirs: &[P], target_dir: &Path, messages: 
     encoded.collect()
 }
 
-/// Builds a crate that is no plugin into a component (profile `edge`), with one more feature where one is named.
+/// Builds a crate that is not a plugin into a component (profile `edge`), with one more feature where one is named.
 ///
 /// # Errors
 /// As [`build`].

@@ -3,7 +3,7 @@
 /// The name of the custom section.
 const NAME: &[u8] = b"hookgate:vectors";
 
-/// The JSON text of the vectors that a component carries; none where it has no such section, or is no component.
+/// The JSON text of the vectors that a component carries; none where it has no such section, or is not a component.
 ///
 /// Components are a preamble of 8 bytes and sections: an id, the length in LEB128, the content; a custom section (id 0)
 /// begins with its name. Nested components are not looked into.

@@ -185,7 +185,7 @@ pub struct NotVectors(#[from] serde_json::Error);
 /// Reads a vector, or an array of them.
 ///
 /// # Errors
-/// It is no JSON, or not in the format of [`Vector`].
+/// It is not JSON, or not in the format of [`Vector`].
 pub fn parse(json: &str) -> Result<Vec<Vector>, NotVectors> {
     match json.trim_start().starts_with('[') {
         true => Ok(serde_json::from_str(json)?),

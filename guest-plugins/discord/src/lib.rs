@@ -117,7 +117,8 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
         })
     };
     let (signature, timestamp) = (text(SIGNATURE)?, text(TIMESTAMP)?);
-    let signed_at = time::unix_seconds(&timestamp).ok_or_else(|| forged("x-signature-timestamp is no unix time"))?;
+    let signed_at =
+        time::unix_seconds(&timestamp).ok_or_else(|| forged("x-signature-timestamp is not a Unix timestamp"))?;
     let signature = from_hex(&signature)
         .filter(|bytes| bytes.len() == 64)
         .ok_or_else(|| forged("x-signature-ed25519 is not the hex of 64 bytes"))?;

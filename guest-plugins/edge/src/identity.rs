@@ -10,7 +10,7 @@ pub const EXTENSION: &str = "hookgateidentity";
 /// The identity of a CloudEvent: what the edge says, or, where it says nothing, what the CloudEvent does.
 ///
 /// # Errors
-/// Malformed: it is no CloudEvent, or the extension cannot be read.
+/// Malformed: it is not a CloudEvent, or the extension cannot be read.
 pub fn of_json(json: &str) -> Result<Identity, Refusal> {
     let event = cloudevents::of_json(json).map_err(Refusal::Malformed)?;
     match said(&event) {

@@ -154,7 +154,7 @@ fn identity(delivery: &Delivery, json: Option<&str>, name: Option<String>) -> Re
     let pointers = [detail(0), detail(1), "/repository/full_name", first, second];
     let [detail, further, repository, time, earlier] = match json {
         Some(json) => json_text::fields(json, pointers)
-            .ok_or_else(|| Refusal::Malformed("the field payload is no JSON object".to_owned()))?,
+            .ok_or_else(|| Refusal::Malformed("the field payload is not a JSON object".to_owned()))?,
         None => fields::if_json(delivery, pointers)?,
     };
     let details = [detail, further].into_iter().filter_map(fields::Field::kind);

@@ -115,7 +115,7 @@ fn authenticate(delivery: &Delivery, account: &str) -> Result<(), Refusal> {
     let authorization = header::required(delivery, "authorization")?;
     let (scheme, token) = authorization.split_once(' ').unwrap_or_default();
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(forged("authorization is no bearer token"));
+        return Err(forged("authorization is not a bearer token"));
     }
     let token = Token::read(token.trim(), Algorithm::Rs256)?;
     let key_id = token.key_id()?;

@@ -79,7 +79,7 @@ fn text_answer(status: u16, body: String) -> Verdict {
 /// Whether answers hold a signature of the challenge.
 ///
 /// # Errors
-/// Misconfigured: the reply is no template.
+/// Misconfigured: the reply is not a template.
 pub fn is_signed(settings: &Settings<'_>) -> Result<bool, Refusal> {
     let template = settings.parsed("challenge-reply", template::parse)?.unwrap_or_default();
     let signs = |token: &Token| matches!(token, Token::Slot(name) if name.starts_with("hmac:"));
@@ -122,13 +122,13 @@ fn reply(settings: &Settings<'_>, reader: &Reader<'_>, challenge: &str) -> Resul
 }
 
 fn unknown(name: &str) -> Refusal {
-    let why = format!("{{{name}}} is no slot of it: write {{challenge}}, {{challenge:json}} or {{hmac:ENCODING}}");
+    let why = format!("{{{name}}} is not a slot of it: write {{challenge}}, {{challenge:json}} or {{hmac:ENCODING}}");
     wrong("challenge-reply", &why)
 }
 
 fn signed(settings: &Settings<'_>, reader: &Reader<'_>, challenge: &str, encoding: &str) -> Result<String, Refusal> {
     if !could_be_signed(challenge.as_bytes()) {
-        return Err(Refusal::Malformed("the challenge to be signed is no token of letters, digits, - and _".into()));
+        return Err(Refusal::Malformed("the challenge to be signed is not a token of letters, digits, - and _".into()));
     }
     let encoding = TagEncoding::parse(encoding).map_err(|why| wrong("challenge-reply", &why))?;
     let digests = settings.list("digest", "sha256", digest::parse)?;

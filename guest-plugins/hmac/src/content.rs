@@ -365,7 +365,7 @@ fn slot(name: &str) -> Result<Piece, String> {
         ("header" | "query" | "json" | "form", Some(_)) => Place::parse(name).map(Piece::At),
         ("field", Some(field)) => Ok(Piece::Field(field.to_owned())),
         ("covered", Some(field)) => Ok(Piece::Covered(field.to_owned())),
-        _ => Err(format!("{{{name}}} is no slot of signed content: write one of {SLOTS}")),
+        _ => Err(format!("{{{name}}} is not a slot of signed content: write one of {SLOTS}")),
     }
 }
 

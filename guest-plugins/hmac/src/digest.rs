@@ -13,7 +13,7 @@ pub fn parse(name: &str) -> Result<Digest, String> {
         "sha256" => Ok(Digest::Sha256),
         "sha384" => Ok(Digest::Sha384),
         "sha512" => Ok(Digest::Sha512),
-        _ => Err(format!("{name:?} is no digest: write md5, sha1, sha256, sha384 or sha512")),
+        _ => Err(format!("{name:?} is not a digest: write md5, sha1, sha256, sha384 or sha512")),
     }
 }
 

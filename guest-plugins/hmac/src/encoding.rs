@@ -37,7 +37,7 @@ impl TagEncoding {
     pub fn parse(name: &str) -> Result<Self, String> {
         NAMES.iter().find(|(known, _)| *known == name).map(|(_, encoding)| *encoding).ok_or_else(|| {
             let names: Vec<&str> = NAMES.iter().map(|(name, _)| *name).collect();
-            format!("{name:?} is no encoding: write one of {}", names.join(", "))
+            format!("{name:?} is not an encoding: write one of {}", names.join(", "))
         })
     }
 

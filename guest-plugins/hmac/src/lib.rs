@@ -147,7 +147,7 @@ fn guessed(event: &Event) -> String {
 fn reply(settings: &Settings<'_>) -> Result<Option<Reply>, Refusal> {
     let status = settings.parsed("reply-status", |text| match text.parse::<u16>() {
         Ok(status @ 200..=299) => Ok(status),
-        _ => Err(format!("{text:?} is no status from 200 to 299")),
+        _ => Err(format!("{text:?} is not a status from 200 to 299")),
     })?;
     let body = settings.get("reply-body");
     if status.is_none() && body.is_none() {

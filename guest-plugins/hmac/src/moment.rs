@@ -26,7 +26,7 @@ impl Unit {
             "s" => Ok(Unit::Seconds),
             "ms" => Ok(Unit::Millis),
             "iso" => Ok(Unit::Iso),
-            _ => Err(format!("{name:?} is no unit: write auto, s, ms or iso")),
+            _ => Err(format!("{name:?} is not a unit: write auto, s, ms or iso")),
         }
     }
 

@@ -29,7 +29,7 @@ impl<'d> Reader<'d> {
     /// The value at a place that counts for the signature.
     ///
     /// # Errors
-    /// Malformed: a header that is doubled, too long or no UTF-8; a body that is no JSON.
+    /// Malformed: a header that is doubled, too long or no UTF-8; a body that is not JSON.
     pub fn text(&self, place: &Place) -> Result<Option<String>, Refusal> {
         Ok(match place {
             Place::Header(name) => match self.made.iter().find(|(made, _)| made == name) {
@@ -81,7 +81,7 @@ impl<'d> Reader<'d> {
         })
     }
 
-    /// The values at these JSON Pointers that may be there: one call to the host. A body that is no JSON has none,
+    /// The values at these JSON Pointers that may be there: one call to the host. A body that is not JSON has none,
     /// unless its content type says that it is.
     ///
     /// # Errors

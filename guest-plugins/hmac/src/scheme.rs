@@ -338,7 +338,7 @@ fn kind(name: &str) -> Result<Kind, String> {
         "digest" => Ok(Kind::Digest),
         "token" => Ok(Kind::Token),
         "basic" => Ok(Kind::Basic),
-        _ => Err(format!("{name:?} is no scheme: write hmac, digest, token or basic")),
+        _ => Err(format!("{name:?} is not a scheme: write hmac, digest, token or basic")),
     }
 }
 

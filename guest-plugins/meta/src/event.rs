@@ -45,12 +45,12 @@ struct Entry<'b> {
 /// Malformed: it is none of Meta's.
 pub fn of_body(body: &str) -> Result<Vec<Admission>, Refusal> {
     let malformed = |what: &str| Refusal::Malformed(what.to_owned());
-    let members = json_text::members(body).ok_or_else(|| malformed("the body is no JSON object"))?;
+    let members = json_text::members(body).ok_or_else(|| malformed("the body is not a JSON object"))?;
     let object = last(&members, "object").ok_or_else(|| malformed("/object is missing"))?;
-    let entries = json_text::items(body, "/entry").ok_or_else(|| malformed("/entry is no array"))?;
+    let entries = json_text::items(body, "/entry").ok_or_else(|| malformed("/entry is not an array"))?;
     let mut events = Vec::new();
     for entry in &entries {
-        let entry = Entry::read(object, entry.text).ok_or_else(|| malformed("an entry is no JSON object"))?;
+        let entry = Entry::read(object, entry.text).ok_or_else(|| malformed("an entry is not a JSON object"))?;
         entry.events(&mut events);
     }
     match events.len() {

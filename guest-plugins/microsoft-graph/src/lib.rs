@@ -67,7 +67,7 @@ impl Provider for MicrosoftGraph {
         }
         let [notifications] = fields::of(delivery, ["/value"])?;
         if notifications.composite().is_none() {
-            return Err(Refusal::Malformed("/value is no array".to_owned()));
+            return Err(Refusal::Malformed("/value is not an array".to_owned()));
         }
         let secret = setting::secret(delivery, "client-state", Encoding::Utf8, None)?;
         let events = batch::admit(delivery, "/value", |item| identity(item, &secret))?;
@@ -109,7 +109,7 @@ fn identity(item: &Item<'_>, secret: &Secret) -> Result<Identity, Refusal> {
         ],
     );
     let Some([state, id, change, lifecycle, subscription, resource, version, encrypted]) = found else {
-        return Err(Refusal::Malformed("a notification is no JSON object".to_owned()));
+        return Err(Refusal::Malformed("a notification is not a JSON object".to_owned()));
     };
     if !state.text().is_some_and(|state| secret.equals(state.as_bytes())) {
         return Err(forged("a notification has another clientState than secrets.client-state"));

@@ -55,7 +55,7 @@ impl Provider for Okta {
         authenticate(delivery)?;
         let [origin, events] = fields::of(delivery, ["/source", "/data/events"])?;
         if events.composite().is_none() {
-            return Err(Refusal::Malformed("/data/events is no array".to_owned()));
+            return Err(Refusal::Malformed("/data/events is not an array".to_owned()));
         }
         let origin = origin.id();
         let identity = |item: &Item<'_>| identity(item, &origin);
@@ -95,7 +95,7 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
 fn identity(item: &Item<'_>, origin: &Option<String>) -> Result<Identity, Refusal> {
     let found = json_text::fields(item.text, ["/uuid", "/eventType", "/published", "/actor/id"]);
     let Some([uuid, kind, published, actor]) = found else {
-        return Err(Refusal::Malformed("an event is no JSON object".to_owned()));
+        return Err(Refusal::Malformed("an event is not a JSON object".to_owned()));
     };
     let target = json_text::items(item.text, "/target").unwrap_or_default();
     let target = target.first().and_then(|first| json_text::fields(first.text, ["/id"]));

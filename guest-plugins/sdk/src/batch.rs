@@ -22,7 +22,7 @@ pub fn admit(
     let body = fields::body_text(delivery)?;
     let Some(items) = json_text::items(&body, pointer) else {
         let name = if pointer.is_empty() { "the body" } else { pointer };
-        return Err(Refusal::Malformed(format!("{name} is no array")));
+        return Err(Refusal::Malformed(format!("{name} is not an array")));
     };
     match items.len() {
         0 => Err(Refusal::Unsupported("a batch without events".to_owned())),

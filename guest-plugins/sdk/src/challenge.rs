@@ -2,7 +2,7 @@
 //!
 //! An answer that signs what a stranger has chosen could be used to forge deliveries. So only what looks like a token is
 //! signed, and where nothing else tells signed content of deliveries from tokens, a delivery whose content looks like one
-//! is refused. Content that means anything (JSON, a form, parts with punctuation between) is no token.
+//! is refused. Content that means anything (JSON, a form, parts with punctuation between) is not a token.
 
 use crate::{Delivery, Refusal, Reply, Verdict};
 

@@ -55,7 +55,7 @@ pub fn mode(delivery: &Delivery) -> Result<Mode, Refusal> {
 pub fn of_json(json: &str) -> Result<CloudEvent, String> {
     let mut attributes = Attributes::default();
     let (mut data, mut data_base64) = (None, None);
-    for (name, written) in json_text::members(json).ok_or("it is no JSON object")? {
+    for (name, written) in json_text::members(json).ok_or("it is not a JSON object")? {
         match (name.as_str(), json_text::field(written).0) {
             (_, Some(JsonValue::Null)) => {}
             ("data", Some(_)) => data = Some(written),
@@ -133,7 +133,7 @@ impl Attributes {
         if !ATTRIBUTES.contains(&name.as_str()) {
             return self.extend(name, value);
         }
-        let JsonValue::Text(text) = value else { return Err(format!("`{name}` is no text")) };
+        let JsonValue::Text(text) = value else { return Err(format!("`{name}` is not text")) };
         check_text(&name, &text)?;
         let place = match name.as_str() {
             "specversion" => &mut self.spec_version,
@@ -166,9 +166,9 @@ impl Attributes {
             JsonValue::Boolean(yes) => ExtensionValue::Boolean(yes),
             JsonValue::Number(text) => match text.parse() {
                 Ok(number) => ExtensionValue::Integer(number),
-                Err(_) => return Err(format!("the extension {name} is no integer of 32 bits")),
+                Err(_) => return Err(format!("the extension {name} is not an integer of 32 bits")),
             },
-            _ => return Err(format!("the extension {name} is no text, integer or boolean")),
+            _ => return Err(format!("the extension {name} is not text, integer or boolean")),
         };
         self.extensions.retain(|(known, _)| *known != name);
         self.extensions.push((name, value));
@@ -207,11 +207,11 @@ impl Attributes {
         if let Some(schema) = &event.data_schema {
             check_uri("dataschema", schema)?;
             if !schema.contains(':') {
-                return Err("`dataschema` is no absolute URI".to_owned());
+                return Err("`dataschema` is not an absolute URI".to_owned());
             }
         }
         match &event.data_content_type {
-            Some(media) if !is_media_type(media) => Err("`datacontenttype` is no media type".to_owned()),
+            Some(media) if !is_media_type(media) => Err("`datacontenttype` is not a media type".to_owned()),
             _ => Ok(event),
         }
     }
@@ -339,7 +339,7 @@ fn ordering(event: &CloudEvent) -> Option<Ordering> {
 /// The identity of an item of JSON, for [`crate::batch::admit`].
 ///
 /// # Errors
-/// Malformed: it is no CloudEvent.
+/// Malformed: it is not a CloudEvent.
 pub fn identity_of(item: &Item<'_>) -> Result<Identity, Refusal> {
     of_json(item.text).map(|event| identity(&event)).map_err(Refusal::Malformed)
 }
@@ -349,7 +349,7 @@ pub fn identity_of(item: &Item<'_>) -> Result<Identity, Refusal> {
 /// a minute.
 ///
 /// # Errors
-/// Unauthenticated: the origin is none of them. Malformed: it names none, or a rate that is no number. Misconfigured.
+/// Unauthenticated: the origin is none of them. Malformed: it names none, or a rate that is not a number. Misconfigured.
 pub fn permission(delivery: &Delivery, origins: &str) -> Result<Reply, Refusal> {
     let origin = header::optional(delivery, "webhook-request-origin")?;
     let origin = origin.ok_or_else(|| Refusal::Malformed("no header webhook-request-origin".to_owned()))?;
@@ -360,7 +360,7 @@ pub fn permission(delivery: &Delivery, origins: &str) -> Result<Reply, Refusal> 
     };
     let asked = header::optional(delivery, "webhook-request-rate")?;
     let asked = match asked.as_deref().map(|text| text.trim().parse::<u64>().ok().filter(|rate| *rate > 0)) {
-        Some(None) => return Err(Refusal::Malformed("webhook-request-rate is no number above 0".to_owned())),
+        Some(None) => return Err(Refusal::Malformed("webhook-request-rate is not a number above 0".to_owned())),
         asked => asked.flatten(),
     };
     let allowed = [asked, most].into_iter().flatten().min();
@@ -446,15 +446,15 @@ mod tests {
             ("\"1.0\"", "\"0.3\"", "0.3"),
             ("\"specversion\":\"1.0\",", "", "no specversion"),
             ("\"A-1\"", "\"\"", "`id` is missing"),
-            ("\"A-1\"", "5", "`id` is no text"),
+            ("\"A-1\"", "5", "`id` is not text"),
             ("\"/s\"", "\"a b\"", "no URI may"),
             ("2018-04-05T", "yesterday", "RFC 3339"),
-            ("https://a.example/s", "s", "no absolute URI"),
-            ("application/json", "json", "no media type"),
+            ("https://a.example/s", "s", "not an absolute URI"),
+            ("application/json", "json", "not a media type"),
             ("\"n\":7", "\"N\":7", "lower-case"),
-            ("\"n\":7", "\"n\":7.5", "no integer"),
-            ("\"n\":7", "\"n\":4294967296", "no integer"),
-            ("\"n\":7", "\"n\":{}", "no text"),
+            ("\"n\":7", "\"n\":7.5", "not an integer"),
+            ("\"n\":7", "\"n\":4294967296", "not an integer"),
+            ("\"n\":7", "\"n\":{}", "not text"),
             ("\"x\"", "\"\\u0007\"", "forbids"),
         ] {
             let error = spoiled(from, to);

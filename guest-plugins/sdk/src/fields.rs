@@ -68,7 +68,7 @@ pub fn if_json<const N: usize>(delivery: &Delivery, pointers: [&str; N]) -> Resu
     }
 }
 
-/// The fields at these JSON Pointers of an event's payload; all missing where it is no JSON.
+/// The fields at these JSON Pointers of an event's payload; all missing where it is not JSON.
 pub fn of_event<const N: usize>(event: &Event, pointers: [&str; N]) -> [Field; N] {
     in_order(event.json(&pointers).unwrap_or_default())
 }

@@ -25,7 +25,7 @@ pub fn optional(delivery: &Delivery, name: &str) -> Result<Option<String>, Refus
     values.pop().map(|value| text(name, value)).transpose()
 }
 
-/// A header that may be there, any number of times: its first value, none also where it is no text.
+/// A header that may be there, any number of times: its first value, none also where it is not text.
 ///
 /// For what is only reported (a content type, a retry count) and decides nothing.
 pub fn first(delivery: &Delivery, name: &str) -> Option<String> {

@@ -80,7 +80,7 @@ pub fn members(json: &str) -> Option<Vec<(String, &str)>> {
     Some(members)
 }
 
-/// What a value is; none where it is no JSON value.
+/// What a value is; none where it is not a JSON value.
 pub fn field(written: &str) -> Field {
     Field(value(written))
 }
@@ -257,7 +257,7 @@ fn escaped(chars: &mut std::str::Chars<'_>) -> Option<Option<char>> {
     Some(char::from_u32(0x10000 + ((high - 0xd800) << 10) + (low - 0xdc00)))
 }
 
-/// A value that is no string, and what follows it.
+/// A value that is not a string, and what follows it.
 fn composite_or_word(json: &str) -> Option<(&str, &str)> {
     let (mut depth, mut in_string, mut escaped) = (0usize, false, false);
     for (at, byte) in json.bytes().enumerate() {

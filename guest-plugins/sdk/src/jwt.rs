@@ -14,7 +14,7 @@ const LENGTH_MAX: usize = 8 << 10;
 /// Seconds by which the provider's clock may be ahead of ours.
 pub const SKEW: u64 = 60;
 
-/// What a token is signed with. There is no `none`, and nothing symmetric: a public key is no secret.
+/// What a token is signed with. There is no `none`, and nothing symmetric: a public key is not a secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// ECDSA on P-256 with SHA-256.
@@ -62,9 +62,9 @@ impl Token {
     /// (`crit`).
     ///
     /// # Errors
-    /// Unauthenticated: it is no token, or one of another algorithm.
+    /// Unauthenticated: it is not a token, or one of another algorithm.
     pub fn read(text: &str, algorithm: Algorithm) -> Result<Token, Refusal> {
-        let token = Token::parse(text).ok_or_else(|| forged("the token is no JWT"))?;
+        let token = Token::parse(text).ok_or_else(|| forged("the token is not a JWT"))?;
         let [alg, crit] = json_text::fields(&token.header, ["/alg", "/crit"]).ok_or_else(|| forged("its header"))?;
         if alg.text().as_deref() != Some(algorithm.name()) {
             return Err(forged(&format!("the token's alg is not {}", algorithm.name())));

@@ -42,7 +42,8 @@ pub fn secret(delivery: &Delivery, name: &str) -> Result<Secret, SecretError> {
 pub fn verify(delivery: &Delivery, secret: &Secret) -> Result<(), Refusal> {
     let [id, timestamp, list] = HEADERS.map(|name| header::required(delivery, name));
     let (id, timestamp, list) = (id?, timestamp?, list?);
-    let signed_at = time::unix_seconds(&timestamp).ok_or_else(|| forged("webhook-timestamp is no unix time"))?;
+    let signed_at =
+        time::unix_seconds(&timestamp).ok_or_else(|| forged("webhook-timestamp is not a Unix timestamp"))?;
     let body = Piece::Anything { first: None, last: None };
     let pieces =
         [Piece::until(b'.', ID, &id), Piece::Fixed("."), Piece::digits(TIMESTAMP, &timestamp), Piece::Fixed("."), body];

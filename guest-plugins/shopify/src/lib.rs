@@ -52,7 +52,7 @@ impl Provider for Shopify {
     fn verify(delivery: &Delivery) -> Result<Verdict, Refusal> {
         let prefix = authenticate(delivery)?;
         let read = |name: &str| header::optional(delivery, &format!("{prefix}{name}"));
-        // The id of the delivery, the same on every retry. The event id is no key: one act of a merchant makes several
+        // The id of the delivery, the same on every retry. The event id is not a key: one act of a merchant makes several
         // deliveries, of several topics, that share it.
         let id = answer::id(read("webhook-id")?);
         let (topic, shop) = (read("topic")?, answer::id(read("shop-domain")?));

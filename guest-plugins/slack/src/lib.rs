@@ -100,7 +100,7 @@ impl Provider for Slack {
 fn authenticate(delivery: &Delivery, signature: &str) -> Result<(), Refusal> {
     let timestamp = header::required(delivery, TIMESTAMP)?;
     let signed_at =
-        time::unix_seconds(&timestamp).ok_or_else(|| forged("x-slack-request-timestamp is no unix time"))?;
+        time::unix_seconds(&timestamp).ok_or_else(|| forged("x-slack-request-timestamp is not a Unix timestamp"))?;
     let tag = signature.strip_prefix("v0=").and_then(from_hex);
     let tag = tag.ok_or_else(|| forged("x-slack-signature is not v0= and hex"))?;
     let secret = setting::secret(delivery, "signing", Encoding::Utf8, None)?;
@@ -181,7 +181,7 @@ fn once(delivery: &Delivery) -> KnownBy {
 fn admit_interaction(delivery: &Delivery, json: String) -> Result<Verdict, Refusal> {
     let [kind, trigger, action_ts] = json_text::string_members(&json, ["type", "trigger_id", "action_ts"]);
     let Some(kind) = answer::kind(kind) else {
-        return Err(Refusal::Malformed("the field payload is no JSON object with a type".to_owned()));
+        return Err(Refusal::Malformed("the field payload is not a JSON object with a type".to_owned()));
     };
     let identity = Identity {
         known_by: answer::id_or(trigger, once(delivery)),

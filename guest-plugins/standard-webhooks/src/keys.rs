@@ -73,7 +73,7 @@ fn as_text(delivery: &Delivery) -> Result<Secret, SecretError> {
     }
 }
 
-/// The secret as it stands, unless it begins with a prefix: of one that is no base64, a part must be missing. Told of the
+/// The secret as it stands, unless it begins with a prefix: of one that is not base64, a part must be missing. Told of the
 /// newest version only, as the one whose MACs can be compared.
 fn without_prefix(delivery: &Delivery, text: Secret) -> Result<Secret, SecretError> {
     let of_nothing = |secret: &Secret| secret.mac(Digest::Sha256, &[]);

@@ -135,7 +135,7 @@ impl Provider for StandardWebhooks {
 /// The id, and when it was signed in milliseconds. One signature that fits one key will do.
 fn authenticate(delivery: &Delivery) -> Result<(String, u64), Refusal> {
     let Names { id, timestamp, signatures } = names::read(delivery)?;
-    let signed_at = time::unix_seconds(&timestamp).ok_or_else(|| forged("the timestamp is no unix time"))?;
+    let signed_at = time::unix_seconds(&timestamp).ok_or_else(|| forged("the timestamp is not a Unix timestamp"))?;
     if could_end_earlier(&id) {
         return Err(forged("the id has a number behind a dot, so that where it ends cannot be told"));
     }
@@ -159,7 +159,7 @@ fn described(delivery: &Delivery) -> Result<[fields::Field; 3], Refusal> {
     let defaults = [("type-pointer", "/type"), ("time-pointer", "/timestamp"), ("subject-pointer", "/data/id")];
     let pointers = defaults.map(|(name, default)| (name, delivery.setting(name).unwrap_or_else(|| default.to_owned())));
     if let Some((name, text)) = pointers.iter().find(|(_, text)| !fields::is_pointer(text)) {
-        return Err(Refusal::Misconfigured(format!("settings.{name} is no JSON Pointer (like /data/id): {text:?}")));
+        return Err(Refusal::Misconfigured(format!("settings.{name} is not a JSON Pointer (like /data/id): {text:?}")));
     }
     let [kind, time, subject] = &pointers;
     fields::if_json(delivery, [&kind.1, &time.1, &subject.1])

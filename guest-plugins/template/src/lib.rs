@@ -124,7 +124,7 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     let list = header::required(delivery, SIGNATURE)?;
     let timestamp = signatures::value(&list, ',', "t")
         .ok_or_else(|| forged("parcelbird-signature has no t="))?;
-    let signed_at = time::unix_seconds(timestamp).ok_or_else(|| forged("t= is no unix time"))?;
+    let signed_at = time::unix_seconds(timestamp).ok_or_else(|| forged("t= is not a Unix timestamp"))?;
     let secret = setting::secret(delivery, "signing", Encoding::Utf8, None)?;
     let message = [part(timestamp), part("."), Part::Body];
     let mut tags = signatures::values(&list, ',', "v1").filter_map(from_hex);

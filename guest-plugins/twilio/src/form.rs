@@ -12,7 +12,7 @@ const PARAMETERS_MAX: usize = 10_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Form<'t>(Vec<(Cow<'t, str>, Cow<'t, str>)>);
 
-/// The text of a form; bytes that are no UTF-8 become U+FFFD.
+/// The text of a form; bytes that are not UTF-8 become U+FFFD.
 pub fn text(encoded: Vec<u8>) -> String {
     String::from_utf8(encoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }

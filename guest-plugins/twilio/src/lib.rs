@@ -214,7 +214,7 @@ impl Request {
             }
             (_, Some(_)) => Ok(Request::Digested(body())),
             (_, None) if is_form(delivery) => Ok(Request::Form(form::text(body()))),
-            (_, None) => Err(forged("nothing binds the body: it is no form, and the URL has no bodySHA256")),
+            (_, None) => Err(forged("nothing binds the body: it is not a form, and the URL has no bodySHA256")),
         }
     }
 
@@ -323,7 +323,7 @@ fn public_url(delivery: &Delivery) -> Result<String, Refusal> {
 }
 
 fn bad_url(url: &str) -> Refusal {
-    Refusal::Misconfigured(format!("{url:?} is no absolute URL: set settings.url to the URL configured at Twilio"))
+    Refusal::Misconfigured(format!("{url:?} is not an absolute URL: set settings.url to the URL configured at Twilio"))
 }
 
 /// The URL with the credentials that came with the request. Those in a URL are signed with it, but reach a server as Basic

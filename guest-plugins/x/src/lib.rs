@@ -96,7 +96,7 @@ impl Provider for X {
 /// Anybody can ask for the signature of a token, so that only what no delivery is made of is signed.
 fn answer_check(delivery: &Delivery, token: &str) -> Result<Verdict, Refusal> {
     if !challenge::is_token(token.as_bytes()) {
-        return Err(Refusal::Malformed("crc_token is no token of letters, digits, - and _".to_owned()));
+        return Err(Refusal::Malformed("crc_token is not a token of letters, digits, - and _".to_owned()));
     }
     let secret = setting::secret(delivery, "signing", Encoding::Utf8, None)?;
     let signature = to_base64(&secret.mac(Digest::Sha256, &[part(token)]));

@@ -111,7 +111,8 @@ impl Provider for Zoom {
 fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     let signature = header::required(delivery, SIGNATURE)?;
     let timestamp = header::required(delivery, TIMESTAMP)?;
-    let signed_at = time::unix_seconds(&timestamp).ok_or_else(|| forged("x-zm-request-timestamp is no unix time"))?;
+    let signed_at =
+        time::unix_seconds(&timestamp).ok_or_else(|| forged("x-zm-request-timestamp is not a Unix timestamp"))?;
     let tag = signature.strip_prefix("v0=").and_then(from_hex);
     let tag = tag.ok_or_else(|| forged("x-zm-signature is not v0= and hex"))?;
     let secret = setting::secret(delivery, "signing", Encoding::Utf8, None)?;
@@ -125,7 +126,7 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
 fn validate(delivery: &Delivery, token: Option<String>) -> Result<Verdict, Refusal> {
     let token = token.filter(|token| challenge::is_token(token.as_bytes()));
     let token =
-        token.ok_or_else(|| Refusal::Malformed("plainToken is no token of letters, digits, - and _".to_owned()))?;
+        token.ok_or_else(|| Refusal::Malformed("plainToken is not a token of letters, digits, - and _".to_owned()))?;
     let secret = setting::secret(delivery, "signing", Encoding::Utf8, None)?;
     let encrypted = to_hex(&secret.mac(Digest::Sha256, &[part(&token)]));
     Ok(challenge::json(json_text::object([("plainToken", token.as_str()), ("encryptedToken", &encrypted)])))

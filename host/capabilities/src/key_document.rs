@@ -103,7 +103,8 @@ fn jws_name(scheme: Scheme) -> Option<&'static str> {
 }
 
 fn keys_of_json(at: &str, document: &[u8]) -> Result<Vec<PublicKey>, String> {
-    let whole: Value = serde_json::from_slice(document).map_err(|error| format!("the document is no JSON: {error}"))?;
+    let whole: Value =
+        serde_json::from_slice(document).map_err(|error| format!("the document is not JSON: {error}"))?;
     let found = whole.pointer(at).ok_or_else(|| format!("the document has nothing at {at:?}"))?;
     let keys = match found.get("keys").and_then(Value::as_array) {
         Some(keys) => keys.as_slice(),
@@ -112,7 +113,7 @@ fn keys_of_json(at: &str, document: &[u8]) -> Result<Vec<PublicKey>, String> {
     Ok(keys.iter().take(KEYS_MAX).filter_map(key_of_jwk).collect())
 }
 
-/// A JSON Web Key; none where it is no public key for signatures.
+/// A JSON Web Key; none where it is not a public key for signatures.
 fn key_of_jwk(jwk: &Value) -> Option<PublicKey> {
     let text = |name: &str| jwk.get(name).and_then(Value::as_str);
     let number = |name: &str| BASE64_URL_SAFE_NO_PAD.decode(text(name)?).ok();

@@ -64,7 +64,7 @@ pub fn descriptor(descriptor: &Descriptor) -> Result<(), Broken> {
     }
     let is_name = |header: &String| is_header_name(header) && *header == header.to_ascii_lowercase();
     match descriptor.headers.iter().find(|header| !is_name(header)) {
-        Some(header) => Err(format!("{header:?} among the headers is no header name in lower case")),
+        Some(header) => Err(format!("{header:?} among the headers is not a header name in lower case")),
         None => Ok(()),
     }
 }
@@ -177,14 +177,14 @@ const HEADERS_OF_THE_HOST: [&str; 12] = [
 fn reply_header(name: &str, value: &str) -> Result<(), Broken> {
     let lower = name.to_ascii_lowercase();
     if !is_header_name(name) {
-        return Err(format!("{name:?} is no header name"));
+        return Err(format!("{name:?} is not a header name"));
     }
     if HEADERS_OF_THE_HOST.contains(&lower.as_str()) || lower.starts_with("hookgate-") {
         return Err(format!("the header {lower} is the host's to set"));
     }
     match value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
         true => Ok(()),
-        false => Err(format!("the value of the header {lower} holds control characters, or what is no ASCII")),
+        false => Err(format!("the value of the header {lower} holds control characters, or what is not ASCII")),
     }
 }
 
@@ -277,7 +277,7 @@ mod tests {
             ("outside the body", event(id("a".into()), Payload::BodyRange(ByteRange { offset: u64::MAX, length: 2 }))),
             ("status", answer(99, &[], 0)),
             ("reply's body", answer(200, &[], 65_537)),
-            ("no header name", answer(200, &[("a b", "c")], 0)),
+            ("not a header name", answer(200, &[("a b", "c")], 0)),
             ("control characters", answer(200, &[("a", "b\r\nset-cookie: x")], 0)),
             ("the host's to set", answer(200, &[("Transfer-Encoding", "chunked")], 0)),
             ("the host's to set", answer(200, &[("hookgate-status", "accepted")], 0)),

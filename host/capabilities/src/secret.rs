@@ -90,7 +90,7 @@ impl Secrets {
         let decoded = texts.iter().filter_map(|text| {
             let text = text.expose();
             let text = prefix.and_then(|prefix| text.strip_prefix(prefix)).unwrap_or(text);
-            // A key without bytes is no secret: anyone could sign with it.
+            // A key without bytes is not a secret: anyone could sign with it.
             encoding.decode(text).filter(|bytes| !bytes.is_empty()).map(Key::new)
         });
         let keys: Keys = decoded.collect();

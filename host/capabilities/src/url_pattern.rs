@@ -127,7 +127,7 @@ fn is_region(label: &str) -> bool {
 fn check_host(host: &str) -> Result<(), String> {
     let (name, port) = host.split_once(':').map_or((host, None), |(name, port)| (name, Some(port)));
     if port.is_some_and(|port| port.parse::<u16>().is_err() || port.starts_with('+')) {
-        return Err("has a port that is no number".to_owned());
+        return Err("has a port that is not a number".to_owned());
     }
     if name.contains('*') {
         return Err(

@@ -240,8 +240,9 @@ fn certificate_name(text: &str) -> Result<CertificateName, String> {
 }
 
 fn read_api_key(table: &Table<'_>) -> Option<AuthMethod> {
-    let name =
-        |text: &str| HeaderName::from_bytes(text.as_bytes()).map(drop).map_err(|_| "is no name of a header".into());
+    let name = |text: &str| {
+        HeaderName::from_bytes(text.as_bytes()).map(drop).map_err(|_| "is not the name of a header".into())
+    };
     let value = |text: &str| HeaderValue::from_str(text).map(drop).map_err(|_| "cannot stand in a header".into());
     let header = HeaderName::from_bytes(table.text("header", name).as_bytes());
     let keys = read_named_secrets(table, "keys");
@@ -262,7 +263,7 @@ fn read_named_secrets(table: &Table<'_>, name: &'static str) -> BTreeMap<String,
         let path = table.path_of(&format!("{name}.{owner}"));
         let wrong = |what: &str, instead: &str| table.problems().error(at, format!("`{path}` {what}"), instead);
         if owner.is_empty() || owner.contains([':', '\n']) || owner.len() > limits::AUTH_SUBJECT_BYTES_MAX {
-            wrong("is no name: it is empty, too long or holds a colon", "take another name");
+            wrong("is not a name: it is empty, too long or holds a colon", "take another name");
         }
         if matches!(value.get_ref(), DeValue::Array(items) if items.is_empty()) {
             wrong("has no secret", &key.kind.instead());
@@ -283,7 +284,7 @@ fn read_jwt(table: &Table<'_>, egress: &Egress) -> Option<AuthMethod> {
     let is_scope = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
     let scopes = table.texts("scopes", |text| match !text.is_empty() && text.bytes().all(is_scope) {
         true => Ok(text.to_owned()),
-        false => Err("is no scope, or several: they are written one by one, without blanks and quotes".to_owned()),
+        false => Err("is not a scope, or several: they are written one by one, without blanks and quotes".to_owned()),
     });
     let claims = read_claims(table);
     let clock_skew = table.duration("clock-skew");
@@ -348,7 +349,7 @@ fn read_discovery(table: &Table<'_>, issuer: &str, egress: &Egress) -> Option<Jw
             Some(JwtKeys::Discovery(url))
         }
         _ => {
-            let what = format!("`{}` is no URL below which keys can be found", table.path_of("issuer"));
+            let what = format!("`{}` is not a URL below which keys can be found", table.path_of("issuer"));
             table.problems().error(table.place("issuer"), what, "add jwks-url, jwks-file or secret");
             None
         }
@@ -398,7 +399,7 @@ fn read_algorithms(table: &Table<'_>) -> Vec<Algorithm> {
         Some(_) => Err("takes a secret, and there is none".to_owned()),
         None => {
             let near = did_you_mean(text, Algorithm::ALL.iter().map(|algorithm| algorithm.name()));
-            Err(format!("is no algorithm that is known here{near}"))
+            Err(format!("is not an algorithm that is known here{near}"))
         }
     };
     let algorithms = table.texts("algorithms", parse);

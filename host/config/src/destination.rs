@@ -123,7 +123,7 @@ fn read_headers(table: &Table<'_>) -> Vec<(HeaderName, SecretText)> {
             problems.error(value.span().start, what, "take out line breaks and control characters");
         }
         let Ok(parsed) = HeaderName::from_bytes(name.get_ref().as_bytes()) else {
-            problems.error(at, format!("{} is no name of a header", quoted(name.get_ref())), key.kind.instead());
+            problems.error(at, format!("{} is not the name of a header", quoted(name.get_ref())), key.kind.instead());
             return None;
         };
         if OWN_HEADERS.contains(&parsed.as_str()) || parsed.as_str().starts_with("ce-") {

@@ -61,7 +61,7 @@ fn json(value: &Value<'_>, path: &mut Vec<Step>) -> Result<Json, Mistake> {
             return Ok(Json::Object(fields));
         }
     };
-    scalar.map(Json::Scalar).ok_or_else(|| wrong(path, "it is no number that JSON knows", "write it with digits"))
+    scalar.map(Json::Scalar).ok_or_else(|| wrong(path, "it is not a number that JSON knows", "write it with digits"))
 }
 
 fn within(path: &mut Vec<Step>, step: Step, value: &Value<'_>) -> Result<Json, Mistake> {

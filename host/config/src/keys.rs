@@ -252,11 +252,7 @@ const SOURCE: &[Key] = &[
         "What the plugin checks against, by the names that `hookgate plugin inspect` shows; `{ handed-over = true }` for one \
          that the provider hands over in a handshake.",
     ),
-    key(
-        "pin",
-        Kind::Text(""),
-        "The SHA-256 of the component, in hex: no other version of the plugin works for the source.",
-    ),
+    key("pin", Kind::Text(""), "The SHA-256 of the component, in hex: the source uses no other version of the plugin."),
     key("grants", Kind::Texts, "What the plugin may use although it is not bundled; as `plugins.grants`."),
     key("settings", Kind::Settings, "What the plugin is told, by the names that `hookgate plugin inspect` shows."),
     key("auth", Kind::Table(AUTH), "Who may send, before the plugin is asked; all that is written here must hold."),

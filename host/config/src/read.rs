@@ -249,7 +249,7 @@ fn read_bucket(table: &Table<'_>) -> Option<Bucket> {
             false => Ok(()),
         };
     let prefix = |text: &str| match text.split('/').any(|part| matches!(part, "." | "..")) || !text.is_ascii() {
-        true => Err("is no prefix".to_owned()),
+        true => Err("is not a prefix".to_owned()),
         false => Ok(()),
     };
     let endpoint = table.parsed("endpoint", public_url);
@@ -283,7 +283,7 @@ fn read_plugins(table: &Table<'_>) -> Plugins {
         concurrency: u32::try_from(table.count("concurrency")).unwrap_or(u32::MAX),
     };
     if let Some(directory) = plugins.directory.as_ref().filter(|directory| !directory.is_dir()) {
-        let what = format!("`plugins.directory`: {} is no directory", directory.display());
+        let what = format!("`plugins.directory`: {} is not a directory", directory.display());
         table.problems().error(table.place("directory"), what, "make it, or leave the key out");
     }
     plugins
@@ -296,7 +296,7 @@ fn read_diagnosis(table: &Table<'_>) -> Diagnosis {
 fn read_log(table: &Table<'_>) -> Log {
     let filter = |text: &str| match tracing_subscriber::EnvFilter::builder().parse(text) {
         Ok(_) => Ok(()),
-        Err(error) => Err(format!("is no filter ({error})")),
+        Err(error) => Err(format!("is not a filter ({error})")),
     };
     Log {
         filter: table.text("filter", filter),

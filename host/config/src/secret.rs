@@ -20,7 +20,7 @@ use super::{
 
 /// What a configuration refers to outside its text.
 pub trait Environment {
-    /// An environment variable; none when it is not set or is no UTF-8.
+    /// An environment variable; none when it is not set or is not UTF-8.
     fn variable(&self, name: &str) -> Option<String>;
 
     /// A file with a secret.
@@ -104,7 +104,7 @@ pub(super) fn of_source(
             None => versions.extend(referred(context, path, key, item)),
             Some(true) if may_be_handed_over => handed_over = true,
             Some(true) => {
-                let what = format!("`{path}` is no secret that the provider hands over");
+                let what = format!("`{path}` is not a secret that the provider hands over");
                 context.problems.error(item.span().start, what, "write { env = \"NAME\" } or { file = \"PATH\" }");
             }
             Some(false) => {

@@ -294,7 +294,7 @@ fn setting_text(value: &Value<'_>) -> Result<String, String> {
 fn sha256(text: &str) -> Result<String, String> {
     match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         true => Ok(text.to_ascii_lowercase()),
-        false => Err("is no SHA-256 in hex (64 digits)".to_owned()),
+        false => Err("is not a SHA-256 in hex (64 digits)".to_owned()),
     }
 }
 

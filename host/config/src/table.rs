@@ -137,7 +137,7 @@ impl<'t> Table<'t> {
     }
 
     pub fn address(&self, name: &'static str) -> SocketAddr {
-        let parse = |text: &str| text.parse::<SocketAddr>().map_err(|_| "is no address with a port".to_owned());
+        let parse = |text: &str| text.parse::<SocketAddr>().map_err(|_| "is not an address with a port".to_owned());
         let default = match self.key(name).kind {
             Kind::Address(default) => default.parse().ok(),
             _ => None,
@@ -333,7 +333,7 @@ impl<'t> Table<'t> {
             "" => "at the top of the file".to_owned(),
             path => format!("in `{path}`"),
         };
-        let what = format!("{} is no key {place}{}", quoted(name.get_ref()), did_you_mean(name.get_ref(), names()));
+        let what = format!("{} is not a key {place}{}", quoted(name.get_ref()), did_you_mean(name.get_ref(), names()));
         let known: Vec<&str> = names().collect();
         let instead = match known.is_empty() {
             true => "it takes no keys".to_owned(),

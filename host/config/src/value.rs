@@ -11,7 +11,7 @@ use jiff::{SpanRelativeTo, fmt::friendly::SpanParser};
 
 /// `250ms`, `10s`, `1h 30m`, `7d`: in milliseconds.
 pub fn duration_ms(text: &str) -> Result<u64, String> {
-    let wrong = || "is no duration".to_owned();
+    let wrong = || "is not a duration".to_owned();
     let span = SpanParser::new().parse_span(text).map_err(|_| wrong())?;
     // Days of 24 hours; months and years have no fixed length and are refused.
     let duration = span.to_duration(SpanRelativeTo::days_are_24_hours()).map_err(|_| wrong())?;
@@ -25,9 +25,9 @@ pub fn bytes(text: &str) -> Result<u64, String> {
     let (number, unit) = text.split_at(digits);
     let unit = unit.trim_start();
     let Some((_, factor)) = BYTE_UNITS.iter().find(|(name, _)| *name == unit) else {
-        return Err("is no size".to_owned());
+        return Err("is not a size".to_owned());
     };
-    let number: u64 = number.parse().map_err(|_| "is no size".to_owned())?;
+    let number: u64 = number.parse().map_err(|_| "is not a size".to_owned())?;
     number.checked_mul(*factor).ok_or_else(|| "is too large to count".to_owned())
 }
 
@@ -63,15 +63,15 @@ fn show<'u>(amount: u64, units: impl DoubleEndedIterator<Item = &'u (&'u str, u6
 
 /// `200/s`, `10/m`, `5/10s`: how many, and in what time.
 pub(super) fn rate(text: &str) -> Result<(NonZeroU32, Duration), String> {
-    let (count, period) = text.split_once('/').ok_or("is no rate")?;
-    let count: u32 = count.trim().parse().map_err(|_| "is no rate".to_owned())?;
+    let (count, period) = text.split_once('/').ok_or("is not a rate")?;
+    let count: u32 = count.trim().parse().map_err(|_| "is not a rate".to_owned())?;
     let count = NonZeroU32::new(count).ok_or("lets nothing through; leave the key out for no limit")?;
     if count.get() > RATE_COUNT_MAX {
         return Err(format!("is more than {RATE_COUNT_MAX} a period"));
     }
     let period = period.trim();
     let one = if period.starts_with(|c: char| c.is_ascii_digit()) { "" } else { "1" };
-    let ms = duration_ms(&format!("{one}{period}")).map_err(|_| "is no rate".to_owned())?;
+    let ms = duration_ms(&format!("{one}{period}")).map_err(|_| "is not a rate".to_owned())?;
     if !(RATE_PERIOD_MS_MIN..=RATE_PERIOD_MS_MAX).contains(&ms) {
         let (min, max) = (show_duration(RATE_PERIOD_MS_MIN), show_duration(RATE_PERIOD_MS_MAX));
         return Err(format!("has a period that is not between {min} and {max}"));
@@ -84,7 +84,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address));
     }
-    let network: IpNet = text.parse().map_err(|_| "is no network".to_owned())?;
+    let network: IpNet = text.parse().map_err(|_| "is not a network".to_owned())?;
     match network.trunc() == network {
         true => Ok(network),
         false => Err(format!("is an address with a prefix; the network is \"{}\"", network.trunc())),
@@ -96,7 +96,7 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
     if text.contains('#') {
         return Err("has a fragment (#...), which is never sent".to_owned());
     }
-    let url: Uri = text.parse().map_err(|_| "is no URL".to_owned())?;
+    let url: Uri = text.parse().map_err(|_| "is not a URL".to_owned())?;
     if !matches!(url.scheme_str(), Some("http" | "https")) {
         return Err("does not begin with http:// or https://".to_owned());
     }

@@ -185,7 +185,7 @@ impl Matcher {
         patterns
     }
 
-    /// The patterns that match an event that is written as JSON, `data` and all. None when it is no JSON object.
+    /// The patterns that match an event that is written as JSON, `data` and all. None when it is not a JSON object.
     pub fn matching_document(&self, document: &str) -> Option<Vec<usize>> {
         let Some(Seen::Object(mut top)) = Seen::read(document, &self.wanted, 0) else { return None };
         let data = self.wanted.below(0, "data").and_then(|data| top.iter().position(|(field, _)| *field == data));

@@ -78,7 +78,7 @@ pub fn parse(document: &Json) -> Result<Pattern, Vec<Mistake>> {
     let mut root = All::default();
     match document {
         Json::Object(fields) => reader.object(fields, &mut Vec::new(), &mut root),
-        _ => reader.tell("it is no object", "write an object: {\"type\": [\"com.github.push\"]}"),
+        _ => reader.tell("it is not an object", "write an object: {\"type\": [\"com.github.push\"]}"),
     }
     let pattern = Pattern { root };
     let size = pattern.size();
@@ -154,7 +154,7 @@ impl Reader {
         let mut read = Vec::new();
         for (index, alternative) in alternatives.iter().enumerate() {
             self.below(Step::Index(index), |reader| {
-                let Json::Object(fields) = alternative else { return reader.tell("it is no object", instead) };
+                let Json::Object(fields) = alternative else { return reader.tell("it is not an object", instead) };
                 let mut all = All::default();
                 reader.object(fields, at, &mut all);
                 read.push(all);
@@ -230,7 +230,7 @@ impl Reader {
             },
             _ => match text.parse::<ipnet::IpNet>() {
                 Ok(network) => Some(Atom::Cidr(network.trunc())),
-                Err(_) => self.none("it is no network", "write \"10.0.0.0/8\", \"192.0.2.1/32\" or \"fd00::/8\""),
+                Err(_) => self.none("it is not a network", "write \"10.0.0.0/8\", \"192.0.2.1/32\" or \"fd00::/8\""),
             },
         }
     }

@@ -230,7 +230,7 @@ fn data_is_asked_for_only_when_it_can_decide() {
 #[test]
 fn every_mistake_is_told_with_its_place() {
     let cases: &[(&str, &str)] = &[
-        ("[]", "the pattern: it is no object; write an object"),
+        ("[]", "the pattern: it is not an object; write an object"),
         ("{", "the pattern: it is not JSON: EOF while parsing"),
         ("{}", "the pattern: it is empty, and would match everything"),
         (r#"{"a": 1}"#, "`a`: it is a value by itself; write it in a list: [1]"),
@@ -244,7 +244,7 @@ fn every_mistake_is_told_with_its_place() {
         (r#"{"a": ["x", {"prefix": 1}]}"#, "`a[1].prefix`: it takes a text"),
         (r#"{"a": [{"prefix": {"wildcard": "x"}}]}"#, "`a[0].prefix`: in an object it takes only `equals-ignore-case`"),
         (r#"{"a": [{"wildcard": "a**"}]}"#, "`a[0].wildcard`: it has two stars in a row"),
-        (r#"{"a": [{"cidr": "10.0.0.1"}]}"#, "`a[0].cidr`: it is no network"),
+        (r#"{"a": [{"cidr": "10.0.0.1"}]}"#, "`a[0].cidr`: it is not a network"),
         (r#"{"a": [{"exists": "yes"}]}"#, "`a[0].exists`: it takes true or false"),
         (r#"{"a": [{"anything-but": [1, "x"]}]}"#, "`a[0].anything-but`: it mixes texts and numbers"),
         (r#"{"a": [{"anything-but": [null]}]}"#, "`a[0].anything-but[0]`: it takes texts or numbers"),
@@ -259,7 +259,7 @@ fn every_mistake_is_told_with_its_place() {
         (r#"{"a": [{"numeric": [">", 2, "<", 2]}]}"#, "its lower bound is not below"),
         (r#"{"$or": {"a": [1]}}"#, "`$or`: `$or` takes a list of patterns"),
         (r#"{"x": {"$or": [{"a": [1]}]}}"#, "`x.$or`: it has fewer than two alternatives"),
-        (r#"{"$or": [{"a": [1]}, 5]}"#, "`$or[1]`: it is no object"),
+        (r#"{"$or": [{"a": [1]}, 5]}"#, "`$or[1]`: it is not an object"),
         (r#"{"$or": [{"a": [1]}, {"b": {"c": 2}}]}"#, "`$or[1].b.c`: it is a value by itself"),
     ];
     for (pattern, told) in cases {

@@ -11,7 +11,7 @@ use serde_json::value::RawValue;
 
 use super::{Decimal, Wanted};
 
-/// A value that is no array and no object.
+/// A value that is neither an array nor an object.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scalar<'a> {
     /// `null`
@@ -46,7 +46,7 @@ pub enum Seen<'a> {
     Object(Vec<(usize, Seen<'a>)>),
 }
 
-/// Why a text is no document.
+/// Why a text is not a document.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotJson {
     /// In the words of the parser, with the place.
@@ -61,7 +61,7 @@ impl Json {
     /// Reads a whole document.
     ///
     /// # Errors
-    /// It is no JSON, or nested too deeply.
+    /// It is not JSON, or nested too deeply.
     pub fn parse(text: &str) -> Result<Json, NotJson> {
         // The whole is read first, so that a place in a message is one in the whole.
         let whole: &RawValue = serde_json::from_str(text).map_err(|error| NotJson::Syntax(error.to_string()))?;
@@ -117,7 +117,7 @@ impl<'a> Scalar<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// Reads of a document what is wanted at and below a field. None where it is no JSON, or has nothing of it.
+    /// Reads of a document what is wanted at and below a field. None where it is not JSON, or has nothing of it.
     ///
     /// Of doubled keys the last counts. Arrays in arrays beyond [`FILTER_ARRAYS_DEPTH_MAX`] are not looked into.
     pub fn read(document: &'a str, wanted: &Wanted, field: usize) -> Option<Seen<'a>> {

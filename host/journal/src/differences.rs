@@ -1,4 +1,4 @@
-//! In what versions on trial differ from those at work: counts for each source and version, and the last differences.
+//! In what versions on trial differ from the active ones: counts for each source and version, and the last differences.
 //!
 //! Nothing here is synced: what a power cut takes is a difference less to look at.
 

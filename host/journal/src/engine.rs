@@ -42,7 +42,7 @@ pub(super) enum Space {
     Replays = 15,
     /// Versions of plugins, which of them are at work, and what was done with them.
     Plugins = 16,
-    /// In what versions on trial differ from those at work.
+    /// In what versions on trial differ from the active ones.
     Differences = 17,
     /// Duplicates that were dropped, and may be admitted after all.
     Duplicates = 18,

@@ -80,7 +80,7 @@ pub(super) fn record_attempt(
     set(draft, id, before.as_ref(), after)
 }
 
-/// Sends a dead letter on its way again, its history kept. False when it is no dead letter.
+/// Sends a dead letter on its way again, its history kept. False when it is not a dead letter.
 pub(super) fn redrive(draft: &mut Draft<'_>, id: &HandoffId) -> Result<bool, JournalError> {
     let Some(before) = get(draft, id)? else { return Ok(false) };
     if !matches!(before.state, HandoffState::Dead(_)) {
@@ -108,7 +108,7 @@ pub(super) fn refuse_late(
     set(draft, &id, None, with_attempt(None, attempt, state))
 }
 
-/// Gives a dead letter up: it is finished, its history kept until the event's retention ends. False when it is no dead
+/// Gives a dead letter up: it is finished, its history kept until the event's retention ends. False when it is not a dead
 /// letter.
 pub(super) fn discard(draft: &mut Draft<'_>, id: &HandoffId) -> Result<bool, JournalError> {
     let Some(before) = get(draft, id)? else { return Ok(false) };

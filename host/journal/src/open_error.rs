@@ -49,7 +49,7 @@ pub enum OpenError {
         /// The only format known here.
         known: u32,
     },
-    /// It is no store, or not a whole one.
+    /// It is not a store, or not a whole one.
     #[error("the store at {} is damaged: {reason}; restore it from a copy, or move it away and start with an empty one (events that were not delivered yet are lost then)", path.display())]
     Damaged {
         /// The store's path.

@@ -45,7 +45,7 @@ pub struct KeptVersion {
 pub struct Activation {
     /// The plugin that the source named then; where it names another one by now, this counts for nothing.
     pub plugin: String,
-    /// The hash of the one at work; none: what the configuration gives.
+    /// The hash of the active one; none: what the configuration gives.
     pub active: Option<String>,
     /// The one before it, to which a rollback goes; the inner none as above, the outer one where there was none.
     pub previous: Option<Option<String>>,
@@ -56,9 +56,9 @@ pub struct Activation {
 /// What happened to a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum PluginEvent {
-    /// Its component was taken in.
+    /// Its component was installed.
     Installed,
-    /// It was not taken in, or not put to work.
+    /// It was not installed, or not activated.
     Refused,
     /// It judges the source's deliveries from then on; without a hash: what the configuration gives does.
     Activated,

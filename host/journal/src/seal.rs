@@ -46,7 +46,7 @@ pub(super) fn read(store: &Path) -> Result<Option<Seal>, SealError> {
     match std::fs::read_to_string(store.join(FILE)) {
         Ok(text) => parse(&text).map(Some),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(unreadable("it is no text")),
+        Err(e) if e.kind() == io::ErrorKind::InvalidData => Err(unreadable("it is not text")),
         Err(e) => Err(SealError::Io(e)),
     }
 }

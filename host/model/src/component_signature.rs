@@ -35,7 +35,7 @@ pub struct KeyId([u8; 8]);
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     /// Its sections cannot be told apart.
-    #[error("it is no WebAssembly binary")]
+    #[error("it is not a WebAssembly binary")]
     NotABinary,
     /// There is no signature.
     #[error(
@@ -58,11 +58,11 @@ impl TrustedKey {
         let text = text.trim();
         if text.starts_with("-----BEGIN") {
             let key = VerifyingKey::from_public_key_pem(text);
-            return key.map(TrustedKey).map_err(|_| "is no Ed25519 public key in PEM".to_owned());
+            return key.map(TrustedKey).map_err(|_| "is not an Ed25519 public key in PEM".to_owned());
         }
         let bytes = STANDARD.decode(text).ok().and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
         let key = bytes.and_then(|bytes| VerifyingKey::from_bytes(&bytes).ok()).filter(|key| !key.is_weak());
-        key.map(TrustedKey).ok_or_else(|| "is no Ed25519 public key: 32 bytes in base64, or PEM".to_owned())
+        key.map(TrustedKey).ok_or_else(|| "is not an Ed25519 public key: 32 bytes in base64, or PEM".to_owned())
     }
 
     /// The public key of a key that signs.
@@ -96,7 +96,7 @@ impl std::fmt::Display for KeyId {
 /// The component with a signature of this key; one that it had of the same key is replaced.
 ///
 /// # Errors
-/// It is no WebAssembly binary.
+/// It is not a WebAssembly binary.
 pub fn sign(component: &[u8], key: &SigningKey) -> Result<Vec<u8>, SignatureError> {
     let id = TrustedKey::of(key).id();
     let parts = parts(component)?;

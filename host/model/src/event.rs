@@ -207,7 +207,7 @@ impl fmt::Display for EventId {
     }
 }
 
-/// The text is no event id.
+/// The text is not an event id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not an event id: it looks like 01980e5c-2a7b-7c3d-9f4e-5a6b7c8d9e0f, with .1 behind it for a second event")]
 pub struct NotAnEventId;

@@ -9,7 +9,7 @@ use http::{HeaderMap, HeaderValue};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TraceId([u8; 16]);
 
-/// The text is no trace id.
+/// The text is not a trace id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a trace id: it has 32 hex digits in lower case, not all zero")]
 pub struct NotATraceId;

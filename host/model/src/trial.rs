@@ -1,4 +1,4 @@
-//! Versions of plugins on trial, and in what they differ from those at work.
+//! Versions of plugins on trial, and in what they differ from the active ones.
 
 use serde::{Deserialize, Serialize};
 

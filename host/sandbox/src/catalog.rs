@@ -55,7 +55,7 @@ pub enum CatalogError {
     /// No plugin of that name.
     #[error("{0}")]
     Unknown(String),
-    /// It is no plugin.
+    /// It is not a plugin.
     #[error("the plugin {0:?} cannot be used: {1}")]
     Load(String, LoadError),
     /// Nobody vouches for it.
@@ -148,7 +148,7 @@ pub fn read(path: &Path) -> Result<Vec<u8>, CatalogError> {
     let failed = |error| CatalogError::File(path.to_owned(), error);
     // A pipe would be waited for, and a device has no end.
     if !fs::metadata(path).map_err(failed)?.is_file() {
-        return Err(failed(io::Error::other("it is no file")));
+        return Err(failed(io::Error::other("it is not a file")));
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(failed)?;

@@ -117,7 +117,7 @@ pub enum SandboxError {
     Engine(wasmtime::Error),
 }
 
-/// Why a component is no plugin.
+/// Why a component is not a plugin.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// Not a component, or too large to be one.

@@ -7,11 +7,11 @@ use hookgate_model::trial::TrialMode;
 
 use super::{Breakers, Function, Provider};
 
-/// The versions at work for one source. A delivery takes [`Slot::get`] once, at its beginning, and is worked on by what it
+/// The active versions for one source. A delivery takes [`Slot::get`] once, at its beginning, and is worked on by what it
 /// found there to its end; a version that was switched away from goes when the last of them is done.
 pub struct Slot(ArcSwap<Running>);
 
-/// The versions at work for a source at one moment.
+/// The active versions for a source at one moment.
 #[derive(Clone)]
 pub struct Running {
     /// Judges and transforms.

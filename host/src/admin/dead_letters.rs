@@ -106,7 +106,7 @@ pub async fn show(
         .await?;
     let Some(told) = told.filter(Told::is_dead) else {
         let HandoffId { destination, output, .. } = id;
-        let text = format!("output {output} of the event {event_text} is no dead letter of {destination:?}");
+        let text = format!("output {output} of the event {event_text} is not a dead letter of {destination:?}");
         return Err(ApiError::NotFound(format!("{text}; see /api/v1/events/{event_text} for where it stands")));
     };
     Ok(Json(DeadLetter { handoff: story::handoff(&told), event: event(&state, id.event, false).await? }))

@@ -136,7 +136,7 @@ impl std::ops::Deref for AdminState {
         (name = "dead letters", description = "What could not be delivered"),
         (name = "refusals", description = "What was turned away, and why"),
         (name = "secrets", description = "What providers have handed over in handshakes; never the secrets themselves"),
-        (name = "plugins", description = "Versions of plugins: taken in, put to work, taken back"),
+        (name = "plugins", description = "Versions of plugins: installed, activated, rolled back"),
         (name = "gateway", description = "What runs, and how it does"),
     ),
     modifiers(&BearerToken),

@@ -28,7 +28,7 @@ pub fn place<P: DeserializeOwned>(list: &str, token: &str) -> Result<P, ApiError
         let ((of, place), rest): ((String, P), &[u8]) = postcard::take_from_bytes(&bytes).ok()?;
         (of == list && rest.is_empty()).then_some(place)
     };
-    let wrong = "`page` is no `next_page` of this list; leave it out to begin with the first page";
+    let wrong = "`page` is not a `next_page` of this list; leave it out to begin with the first page";
     read().ok_or_else(|| ApiError::Malformed(wrong.to_owned()))
 }
 

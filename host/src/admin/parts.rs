@@ -86,13 +86,13 @@ fn show_rate(rate: &Rate) -> String {
     format!("{}/{period}, {} at once", rate.count, rate.burst)
 }
 
-/// The plugins in use: each version that is at work
+/// The plugins in use, with every active version
 #[utoipa::path(get, path = "/api/v1/plugins", operation_id = "list_plugins", tag = "gateway", responses((status = 200, body = PluginList)))]
 pub async fn plugins(State(state): State<AdminState>) -> Json<PluginList> {
     Json(PluginList { plugins: in_use(&state.live()).iter().map(summary).collect() })
 }
 
-/// A version at work.
+/// An active version.
 struct InUse {
     name: String,
     plugin: plugin::Plugin,
@@ -101,7 +101,7 @@ struct InUse {
     sources: Vec<String>,
 }
 
-/// What works now, by name, and what the configuration has and no source uses.
+/// What is active now, by name, and what the configuration has and no source uses.
 fn in_use(live: &Live) -> Vec<InUse> {
     let mut all: Vec<InUse> = Vec::new();
     for source in &live.config.sources {

@@ -47,7 +47,7 @@ pub enum ApiError {
     NotFound(String),
     /// It cannot be done as things are.
     Conflict(String),
-    /// A plugin's version is not taken in, or not put to work.
+    /// A plugin's version is not installed, or not activated.
     VersionRefused(String),
     /// The store does not answer.
     Store(String),

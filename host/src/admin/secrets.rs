@@ -95,7 +95,7 @@ pub async fn forget(
         return Err(ApiError::Malformed("say exactly one: `versions`, or `all`: true".to_owned()));
     }
     let version = |text: &String| {
-        let no_version = format!("{text:?} is no version; /api/v1/secrets lists them");
+        let no_version = format!("{text:?} is not a version; /api/v1/secrets lists them");
         Uuid::parse_str(text).map_err(|_| ApiError::Malformed(no_version))
     };
     let versions: Vec<Uuid> = order.versions.iter().map(version).collect::<Result<_, _>>()?;

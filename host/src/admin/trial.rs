@@ -1,4 +1,4 @@
-//! Versions that are tried: beside those at work, and on stored deliveries.
+//! Versions that are tried: beside the active ones, and on stored deliveries.
 
 use std::collections::BTreeMap;
 
@@ -77,7 +77,7 @@ pub struct Which {
     limit: Option<usize>,
 }
 
-/// In what a version differs that judges beside the one at work, newest first
+/// The differences between a shadow and the active version, newest first
 #[utoipa::path(get, path = "/api/v1/sources/{name}/differences", operation_id = "list_differences", tag = "gateway", params(("name" = String, description = "The source's name"), Which),
     responses(
         (status = 200, body = DifferenceList),
@@ -130,7 +130,7 @@ pub struct On {
     /// Deliveries that were admitted at that time or later.
     #[param(value_type = Option<Time>)]
     since: Option<Time>,
-    /// The newest so many deliveries.
+    /// At most so many of the newest deliveries.
     #[param(minimum = 1, maximum = 100000, default = 1000)]
     limit: Option<u64>,
 }
@@ -143,7 +143,7 @@ pub struct On {
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "A component, or nothing"),
     responses(
         (status = 200, body = PluginReplay),
-        (status = 400, description = "A parameter that makes no sense, or what is sent is no plugin", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "A parameter that makes no sense, or what is sent is not a plugin", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such source, or no such version", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "Another one is under way", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
@@ -168,7 +168,7 @@ pub async fn replay(
     let candidate = match (on.version, component.is_empty()) {
         (None, false) => {
             let compiled = versions.compile(component.to_vec()).await;
-            compiled.map_err(|error| ApiError::Malformed(format!("what was sent is no plugin: {error}")))?
+            compiled.map_err(|error| ApiError::Malformed(format!("what was sent is not a plugin: {error}")))?
         }
         (Some(version), true) => versions.named(&live, inbound, &version).await?,
         (None, true) => return Err(ApiError::Malformed("send a component, or name a `version`".to_owned())),

@@ -1,4 +1,4 @@
-//! Versions of plugins: taken in, put to work, taken back.
+//! Versions of plugins: installed, activated, rolled back.
 
 use axum::{
     Json,
@@ -81,11 +81,11 @@ async fn entries(state: &AdminState, plugin: Option<String>) -> Result<Json<Vers
     Ok(Json(VersionHistory { entries: found.into_iter().map(show).collect() }))
 }
 
-/// Take a version of a plugin in, and have it work
+/// Install a version of a plugin, and activate it
 ///
 /// The body is the component. It must be signed where `plugins.trusted-keys` asks for it, use nothing that is not granted,
 /// pass its own conformance vectors, and judge the latest recorded deliveries of its sources as they were judged before. Then
-/// it works for all sources that name the plugin, or for one. What is refused changes nothing; the history tells why.
+/// it is activated for all sources that name the plugin, or for one. What is refused changes nothing; the history tells why.
 #[utoipa::path(post, path = "/api/v1/plugins/versions", operation_id = "install_plugin_version", tag = "plugins",
     params(InstallQuery),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, of at most 64 MiB"),
@@ -148,9 +148,9 @@ fn canary_of(percent: u8) -> Result<TrialMode, ApiError> {
     }
 }
 
-/// Have a version work that is kept, or the bundled one
+/// Activate a version that is kept, or the bundled one
 ///
-/// For all sources that name the plugin, or for one; at once, or on trial beside the one that works.
+/// For all sources that name the plugin, or for one; at once, or on trial beside the active one.
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/activate", operation_id = "activate_plugin_version", tag = "plugins",
     params(("name" = String, description = "The plugin, as sources call it")), request_body = ActivateOrder,
     responses(
@@ -158,7 +158,7 @@ fn canary_of(percent: u8) -> Result<TrialMode, ApiError> {
         (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
         (status = 404, description = "No such plugin, version or source", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "It cannot be done as things are", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "It may not work for a source", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "A source may not use it", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -186,14 +186,14 @@ pub async fn activate(
     Ok(show_moved(&state.live(), moved))
 }
 
-/// Go back to the version that worked before
+/// Roll back to the version that was active before
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/rollback", operation_id = "roll_back_plugin", tag = "plugins",
     params(("name" = String, description = "The plugin, as sources call it")), request_body = SourceOrder,
     responses(
         (status = 200, description = "It works again", body = Moved),
         (status = 404, description = "No such plugin or source", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "There was none before", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "It may not work any more", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The source may not use it any more", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -209,14 +209,14 @@ pub async fn roll_back(
     Ok(show_moved(&state.live(), moved))
 }
 
-/// Have the version that is on trial work
+/// Promote the version that is on trial
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/promote", operation_id = "promote_plugin_version", tag = "plugins",
     params(("name" = String, description = "The plugin, as sources call it")), request_body = SourceOrder,
     responses(
         (status = 200, description = "It works", body = Moved),
         (status = 404, description = "No such plugin or source", body = Problem, content_type = "application/problem+json"),
         (status = 409, description = "None is on trial", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "It may not work", body = Problem, content_type = "application/problem+json"),
+        (status = 422, description = "The source may not use it", body = Problem, content_type = "application/problem+json"),
         (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
     )
 )]
@@ -310,7 +310,7 @@ fn show_moved(live: &Live, sources: Vec<String>) -> Json<Moved> {
     Json(Moved { sources: sources.into_iter().map(show).collect() })
 }
 
-/// The versions at work for a source, the active one first.
+/// The active versions for a source, the active one first.
 pub fn of_running(running: &Running) -> Vec<RunningVersion> {
     let show = |provider: &Provider, role: &str, percent| RunningVersion {
         role: role.to_owned(),

@@ -13,7 +13,7 @@ use crate::ingress::ClientCertificate;
 
 /// What the certificate is known by: the name that lets it in or, where any does, the first one of it.
 pub fn prove(allow: &[CertificateName], shown: Option<&ClientCertificate>) -> Result<String, Denied> {
-    // Nothing that could be shown on this connection would help: that is no 401.
+    // Nothing that could be shown on this connection would help: that is not a 401.
     let forbidden = |why: &str| Denied::Forbidden(why.to_owned(), vec![]);
     let shown = shown.ok_or_else(|| forbidden("the client has shown no certificate"))?;
     let names = names(&shown.0).ok_or_else(|| forbidden("the client's certificate cannot be read"))?;

@@ -141,13 +141,13 @@ fn cut(mut subject: String) -> String {
 /// The one value of a header; none where it is not there.
 ///
 /// # Errors
-/// It is there several times, or is no text: nobody could say which of them counts.
+/// It is there several times, or is not text: nobody could say which of them counts.
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName, challenge: &str) -> Result<Option<&'h str>, Denied> {
     let mut values = headers.get_all(name).iter();
     let wrong = |why: &str| Denied::Wrong(format!("the header {name} {why}"), vec![challenge.to_owned()]);
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
-        (Some(value), None) => value.to_str().map(Some).map_err(|_| wrong("is no text")),
+        (Some(value), None) => value.to_str().map(Some).map_err(|_| wrong("is not text")),
         (Some(_), Some(_)) => Err(wrong("is there several times")),
     }
 }

@@ -199,7 +199,7 @@ fn blocks_of(file: Arc<File>, from: u64, length: u64) -> impl Stream<Item = io::
     })
 }
 
-/// The bytes that are asked for, from the first to behind the last; none for all. Several ranges, and what is no range,
+/// The bytes that are asked for, from the first to behind the last; none for all. Several ranges, and what is not a range,
 /// count as none, as RFC 9110 (14.2) allows.
 fn wanted(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u64)>, Refused> {
     let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else { return Ok(None) };

@@ -103,7 +103,10 @@ fn own_key(path: &Path) -> Result<Zeroizing<Vec<u8>>, ClaimError> {
     match fs::read(path) {
         Ok(key) if key.len() == KEY_BYTES => return Ok(Zeroizing::new(key)),
         Ok(_) => {
-            return Err(ClaimError::Failed(format!("{} is no key; remove it, and a new one is made", path.display())));
+            return Err(ClaimError::Failed(format!(
+                "{} is not a key; remove it, and a new one is made",
+                path.display()
+            )));
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(failed(&error)),
@@ -192,6 +195,6 @@ mod tests {
         assert_eq!((first.len(), *own_key(&path).unwrap() == *first), (KEY_BYTES, true));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         fs::write(&path, "short").unwrap();
-        assert!(own_key(&path).unwrap_err().to_string().contains("is no key"));
+        assert!(own_key(&path).unwrap_err().to_string().contains("is not a key"));
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::{Exit, configuration::ConfigFile, output};
 
-/// Check a configuration and tell every mistake in it
+/// Check a configuration and report every mistake in it
 ///
 /// Nothing is started and nothing is written. Each mistake has its file, line and column, and what to write instead.
 /// Secrets are looked up in the environment and in files, as the gateway would; they are never shown.

@@ -62,7 +62,7 @@ impl Test {
         let pattern = filter::parse_text(&pattern).map_err(|mistakes| Usage(told(&mistakes)))?;
         let document = Json::parse(&event).map_err(|error| Usage(format!("the event is {error}")))?;
         let matched = Matcher::new([(0, &pattern)]).matching_document(&event);
-        let matched = matched.ok_or_else(|| Usage("the event is no JSON object".to_owned()))?;
+        let matched = matched.ok_or_else(|| Usage("the event is not a JSON object".to_owned()))?;
         let why = if matched.is_empty() { why_not(&pattern, &document) } else { Vec::new() };
         self.print(&why)?;
         Ok(if matched.is_empty() { Exit::Failed } else { Exit::Ok })

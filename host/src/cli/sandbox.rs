@@ -151,7 +151,7 @@ pub async fn load(name: &str, catalog: &Catalog, sandbox: &Arc<Sandbox>) -> Resu
         None if is_file(name) => {
             let path = PathBuf::from(name);
             let bytes = read_component(&path)?;
-            let plugin = sandbox.load(&bytes).await.with_context(|| format!("{name} is no plugin"))?;
+            let plugin = sandbox.load(&bytes).await.with_context(|| format!("{name} is not a plugin"))?;
             Ok(Found { plugin, origin: Origin::File(path), provider })
         }
         None => bail!("{}", unknown(name, catalog)),

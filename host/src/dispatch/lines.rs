@@ -44,7 +44,7 @@ struct Turn {
 impl Lines {
     /// A file, appended to. It is opened for each batch, so one that was moved away (rotated) is made anew.
     ///
-    /// It must be hookgate's alone to write: what stands behind its last line break and is no whole JSON text is taken
+    /// It must be hookgate's alone to write: what stands behind its last line break and is not a whole JSON text is taken
     /// for a line that a crash has torn, and cut off.
     pub fn file(path: PathBuf) -> Lines {
         Lines::to(Out::File(path))
@@ -100,7 +100,7 @@ fn append(path: &Path, text: &[u8]) -> io::Result<()> {
     let is_new = !path.exists();
     if !is_new && !std::fs::metadata(path).map_err(explained)?.is_file() {
         // What is written into a pipe is gone when its reader is.
-        let text = "it is no regular file, and what is written to it would not be durable; take a file, or stdout";
+        let text = "it is not a regular file, and what is written to it would not be durable; take a file, or stdout";
         return Err(explained(io::Error::other(text)));
     }
     let mut file = OpenOptions::new().append(true).read(true).create(true).open(path).map_err(explained)?;
@@ -296,6 +296,6 @@ mod tests {
         let path = directory.path().join("fifo");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
         let outcome = Lines::file(path).append(&[parcel("a")], LONG).await;
-        assert!(outcome[0].result.as_ref().is_err_and(|failure| failure.error.contains("no regular file")));
+        assert!(outcome[0].result.as_ref().is_err_and(|failure| failure.error.contains("not a regular file")));
     }
 }

@@ -27,7 +27,7 @@ pub struct SigningKey(Zeroizing<Vec<u8>>);
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// `whsec_`, and no base64 behind it.
-    #[error("the secret begins with `whsec_` and is no base64 behind it; copy it again, or leave the prefix out")]
+    #[error("the secret begins with `whsec_` and is not base64 behind it; copy it again, or leave the prefix out")]
     NotBase64,
     /// No byte at all.
     #[error("the secret is empty")]

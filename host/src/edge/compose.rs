@@ -30,10 +30,10 @@ pub struct Composed {
 /// Why a plugin cannot go to the edge.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
-    /// It is no component.
-    #[error("it is no component: {0}")]
+    /// It is not a component.
+    #[error("it is not a component: {0}")]
     NoComponent(String),
-    /// It is no provider plugin, or of another version of the contract.
+    /// It is not a provider plugin, or of another version of the contract.
     #[error("it does not fit the edge: {0}; the edge takes plugins of hookgate:provider@0.1.0")]
     Unfit(String),
     /// It wants what there is not.

@@ -64,7 +64,7 @@ fn is_enough(first: &[u8], seen: usize) -> bool {
     if HTTP2.starts_with(first) {
         return first.len() == HTTP2.len();
     }
-    // What begins like this is no request: hyper says so at once.
+    // What begins like this is not a request: hyper says so at once.
     let is_request = first.first().is_some_and(u8::is_ascii_alphabetic);
     let new = &first[seen.saturating_sub(3)..];
     // hyper refuses a bare line feed at once, as well (`line_ends`).

@@ -19,7 +19,7 @@ pub fn refusal_causes() -> impl Iterator<Item = &'static str> {
 /// Why a delivery was turned away.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
-    /// The head is no HTTP.
+    /// The head is not HTTP.
     BadRequest,
     /// The head has more bytes or headers than are taken.
     HeadTooLarge,
@@ -116,7 +116,7 @@ const fn row(cause: &'static str, status: StatusCode, title: &'static str, retry
 
 /// All rows, in the order of the way of a delivery.
 pub const TABLE: [Row; 38] = [
-    row("bad-request", StatusCode::BAD_REQUEST, "This is no HTTP request", None),
+    row("bad-request", StatusCode::BAD_REQUEST, "This is not an HTTP request", None),
     row(
         "head-too-large",
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,

@@ -477,7 +477,7 @@ mod tests {
         let [Difference { before, after, .. }] = &found.list[..] else { panic!("{found:?}") };
         assert_eq!(before, "refused as unauthenticated (the signature does not fit)");
         assert_eq!(after, "admitted");
-        // How it is worded is no difference.
+        // How it is worded is not a difference.
         let other = Answer::refused(&Refusal::Unauthenticated("forged".to_owned()));
         assert!(compare(&refused, &other).is_empty());
         assert!(!compare(&refused, &Answer::refused(&Refusal::Stale(String::new()))).is_empty());

@@ -1,4 +1,4 @@
-//! Trying a version of a plugin: beside the one at work (shadow), and on deliveries of the past (replay).
+//! Trying a version of a plugin: beside the active one (shadow), and on deliveries of the past (replay).
 //!
 //! ```text
 //! a delivery ─┬─> the active version ─> reply, journal, destinations

@@ -43,7 +43,7 @@ pub struct Bounds {
 pub enum Against {
     /// With the events that are kept of the delivery.
     Recorded,
-    /// With what the version at work says of it now.
+    /// With what the active version says of it now.
     Active,
     /// With both, which say the same.
     Both,
@@ -98,7 +98,7 @@ pub struct Report {
     pub unjudged: BTreeMap<Unjudged, u64>,
     /// Compared with the events that are kept.
     pub recorded: Agreement,
-    /// Compared with what the version at work says now.
+    /// Compared with what the active version says now.
     pub active: Agreement,
     /// The first differences, newest delivery first.
     pub found: Vec<Found>,

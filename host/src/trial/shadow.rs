@@ -1,4 +1,4 @@
-//! A version that judges live deliveries beside the one at work.
+//! A version that judges live deliveries beside the active one.
 
 use std::{
     collections::{BTreeMap, VecDeque},

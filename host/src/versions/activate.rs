@@ -37,7 +37,7 @@ pub enum Target {
 /// How a version is put to work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// In place of the one that works.
+    /// In place of the active one.
     Now,
     /// On trial beside it.
     Trial(TrialMode),
@@ -76,7 +76,7 @@ impl Versions {
         done
     }
 
-    /// Goes back to the version that worked before. For which sources.
+    /// Rolls back to the version that was active before. For which sources.
     ///
     /// # Errors
     /// There was none, or it cannot work any more; then nothing has changed.
@@ -96,7 +96,7 @@ impl Versions {
         self.move_all(current, plugin, source, by, step, nothing).await
     }
 
-    /// Puts the version on trial in the place of the one that works. For which sources.
+    /// Promotes the version on trial. For which sources.
     ///
     /// # Errors
     /// None is on trial.
@@ -275,7 +275,7 @@ fn given(live: &Live, source: &Source) -> Result<Provider, VersionError> {
     })
 }
 
-/// Another version in the place of the one that works, which is remembered; a trial ends.
+/// Another version in the place of the active one, which is remembered; a trial ends.
 fn in_its_place(before: &Activation, active: Option<String>) -> Activation {
     Activation { plugin: before.plugin.clone(), active, previous: Some(before.active.clone()), trial: None }
 }

@@ -38,7 +38,7 @@ pub enum Then {
     Work(How),
 }
 
-/// A version that was taken in.
+/// A version that was installed.
 #[derive(Clone, Debug)]
 pub struct Installed {
     /// The version.

@@ -1,4 +1,4 @@
-//! Versions of plugins: taken in, tried, put to work and taken back while deliveries go on.
+//! Versions of plugins: installed, tried, activated and rolled back while deliveries go on.
 //!
 //! ```text
 //! component -> signature -> compiled -> what is granted -> own vectors -> recorded deliveries -> kept -> at work
@@ -80,7 +80,7 @@ struct Kept {
 /// Why something was not done with a version.
 #[derive(Debug, thiserror::Error)]
 pub enum VersionError {
-    /// It is not taken in, or not put to work.
+    /// It is not installed, or not activated.
     #[error("{0}")]
     Refused(String),
     /// There is no such version, plugin or source.
@@ -99,7 +99,7 @@ pub enum VersionError {
 
 /// A version cannot work for a source.
 #[derive(Debug, thiserror::Error)]
-#[error("the version {hash} of the plugin {plugin} cannot work for the source {source_name}: {reason}; {instead}")]
+#[error("the version {hash} of the plugin {plugin} cannot be used by the source {source_name}: {reason}; {instead}")]
 pub struct NotRunning {
     source_name: String,
     plugin: String,
@@ -237,7 +237,7 @@ impl Versions {
     /// Checks who vouches for a component, and compiles it where nobody waits for it. It works for nobody yet.
     ///
     /// # Errors
-    /// Why it is no plugin, or not to be trusted.
+    /// Why it is not a plugin, or not to be trusted.
     pub async fn compile(&self, bytes: Vec<u8>) -> Result<Plugin, String> {
         if !self.0.trusted.is_empty() && !is_bundled(&bytes) {
             component_signature::verify(&bytes, &self.0.trusted).map_err(|error| error.to_string())?;
@@ -286,7 +286,7 @@ impl Versions {
         Ok(version)
     }
 
-    /// Removes a component that is no version of any plugin any more.
+    /// Removes a component that is not a version of any plugin any more.
     fn drop_file(&self, hash: &str) {
         if self.kept().versions.values().any(|version| version.hash == hash) {
             return;

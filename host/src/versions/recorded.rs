@@ -22,7 +22,7 @@ use crate::{
 pub struct Recorded {
     /// Judged as before.
     pub same: usize,
-    /// Left out, since the version at work does not judge them as before either: their secrets are gone, credentials were
+    /// Left out, since the active version does not judge them as before either: their secrets are gone, credentials were
     /// not kept, their keys or bodies cannot be had.
     pub skipped: usize,
 }
@@ -67,7 +67,7 @@ fn latest(journal: &Journal, source: &str) -> Result<Vec<journal::Recorded>, Jou
     Ok(found)
 }
 
-/// A version beside the one at work.
+/// A version beside the active one.
 struct Check<'a> {
     inbound: &'a Inbound,
     claims: Option<&'a Claims>,
@@ -79,7 +79,7 @@ impl Check<'_> {
     /// What a delivery has against the candidate.
     ///
     /// # Errors
-    /// The version at work cannot judge it any more: that is nothing against the candidate.
+    /// The active version cannot judge it any more: that is nothing against the candidate.
     async fn objection(&self, delivery: &journal::Recorded) -> Result<Option<String>, Unjudged> {
         let (id, kept) = (delivery.id, &delivery.delivery);
         let body = body_of(kept, self.claims).await.map_err(|_| Unjudged::Body)?;
@@ -102,7 +102,7 @@ impl Check<'_> {
         let forged = Case::new(self.inbound, Arc::new(request), Body::Memory(forged), &kept.senders, id);
         let is_fooled = self.answer(&forged, &self.candidate).await.is_admitted()
             && !self.answer(&forged, &self.active).await.is_admitted();
-        let what = "with a byte more in its body, which the version at work refuses";
+        let what = "with a byte more in its body, which the active version refuses";
         Ok(is_fooled.then(|| format!("it admits the recorded delivery {id} {what}")))
     }
 

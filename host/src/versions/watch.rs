@@ -1,4 +1,4 @@
-//! The directory of plugins: a file that has changed is taken in as a version, and put to work when it passes.
+//! The directory of plugins: a file that has changed is installed as a version, and activated when it passes.
 //!
 //! What was seen last of each file is kept, so that one that was refused is not tried again and again, and one from which
 //! an operator has rolled back does not come back at the next start.

@@ -135,7 +135,7 @@ pub(super) const PLUGIN_VERSION: Measure = gauge(
     "hookgate_plugin_version_info",
     Unit::Count,
     &["source", "plugin", "hash", "role"],
-    "1 for each version that is at work: `active`, or on trial as `canary` or `shadow`; 0 for those that were before.",
+    "1 for each active version: `active`, or on trial as `canary` or `shadow`; 0 for those that were before.",
 );
 pub(super) const PLUGIN_FAILURES: Measure = counter_of(
     "hookgate_plugin_failures_total",
@@ -158,7 +158,7 @@ pub(super) const PLUGIN_BREAKER_OPENED: Measure = counter_of(
 pub(super) const TRIAL_COMPARED: Measure = counter(
     "hookgate_trial_compared_total",
     &["source"],
-    "Deliveries that a version on trial has judged beside the one at work (shadow).",
+    "Deliveries that a version on trial has judged beside the active one (shadow).",
 );
 pub(super) const TRIAL_DIFFERENCES: Measure = counter_of(
     "hookgate_trial_differences_total",
@@ -284,7 +284,7 @@ pub(super) const BLOCKED_ORDERING_KEYS: Measure = gauge(
 pub(super) const CLAIMS: Measure = counter(
     "hookgate_claims_total",
     &["outcome"],
-    "Large bodies: `stored` (an object was made), `discarded` (removed again: refused, a duplicate, left by a crash), `removed` (no event needs it any more), `read` (sent to whoever had a link).",
+    "Large bodies: `stored` (an object was made), `discarded` (removed again: refused, a duplicate, left by a crash), `removed` (no event needs it any more), `read` (sent to someone who had a link).",
 );
 pub(super) const CLAIM_STORED_BYTES: Measure =
     counter("hookgate_claim_stored_bytes_total", &[], "Bytes of the bodies that became objects.");

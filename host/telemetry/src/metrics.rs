@@ -273,7 +273,7 @@ pub fn plugin_swaps(plugin: &str, outcome: &str) -> Counter {
     counter(&measure::PLUGIN_SWAPS, &[plugin, outcome])
 }
 
-/// A version that is at work for a source, or is tried by it.
+/// An active version of a source, or is tried by it.
 pub fn plugin_version(source: &str, plugin: &str, hash: &str, role: &str) -> Gauge {
     gauge(&measure::PLUGIN_VERSION, &[source, plugin, hash, role])
 }
@@ -293,7 +293,7 @@ pub fn held_events(source: &str) -> Gauge {
     gauge(&measure::HELD_EVENTS, &[source])
 }
 
-/// Deliveries of a source that a version on trial has judged beside the one at work.
+/// Deliveries of a source that a version on trial has judged beside the active one.
 pub fn trial_compared(source: &str) -> Counter {
     counter(&measure::TRIAL_COMPARED, &[source])
 }

@@ -98,10 +98,10 @@ fn commands_for_authors_say_what_is_missing() {
     let here = tempfile::tempdir().unwrap();
     for (arguments, told) in [
         (&["plugin", "test"][..], "hookgate plugin new NAME"),
-        (&["plugin", "build", "nowhere"], "nowhere is no crate"),
+        (&["plugin", "build", "nowhere"], "nowhere is not a crate"),
         (&["plugin", "build", "--vectors", "v.json"], "another language's tools"),
-        (&["plugin", "dev", "nowhere"], "nowhere is no crate"),
-        (&["plugin", "new", "acme", "--sdk", "."], "no checkout of hookgate"),
+        (&["plugin", "dev", "nowhere"], "nowhere is not a crate"),
+        (&["plugin", "new", "acme", "--sdk", "."], "not a checkout of hookgate"),
     ] {
         let finished = in_crate(arguments, here.path());
         assert!(finished.code == Some(1) && finished.stderr.contains(told), "{arguments:?}: {finished:?}");

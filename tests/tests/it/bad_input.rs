@@ -76,7 +76,7 @@ async fn signature_headers_of_every_wrong_sort() {
     }
     let twice = gateway.send("stripe", &good.clone().header("Stripe-Signature", &right)).await;
     assert!(matches!(twice.status, 400 | 401 | 429), "{twice:?}");
-    // Upper case hex and a further tag of another key are no crime.
+    // Upper case hex and a further tag of another key are not a crime.
     let lenient = format!("{time},v1={},v1={tag},v0=x", "0".repeat(64));
     gateway
         .send("stripe", &good.clone().without("stripe-signature").header("stripe-signature", lenient))
@@ -103,7 +103,7 @@ async fn headers_too_large_or_too_many_or_no_text() {
         (gateway.metric("hookgate_refusals_total", &["cause=\"head-too-large\""]).await == 2.0).then_some(())
     })
     .await;
-    // Bytes that are no text, in headers that nobody asks for, harm nobody.
+    // Bytes that are not text, in headers that nobody asks for, harm nobody.
     let odd =
         sign::stripe_event(SECRET, "evt_2").header("x-odd", b"\xff\xfe\x80\xc3\x28").header("user-agent", b"\xe9");
     gateway.send("stripe", &odd).await.accepted();

@@ -169,7 +169,7 @@ async fn ranges_are_served_and_bad_ones_refused() {
         assert_eq!(refused.refused(416)["type"], "urn:hookgate:claim-range", "{range}");
         assert_eq!(refused.header("content-range"), Some(&*format!("bytes */{length}")), "{range}");
     }
-    // What is no range, several of them, and a part of something else give the whole.
+    // What is not a range, several of them, and a part of something else give the whole.
     for (range, condition) in [
         ("bytes=9-5", &*etag),
         ("lines=1-2", &etag),

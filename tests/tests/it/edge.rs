@@ -446,7 +446,7 @@ fn what_is_no_plugin_does_not_go_to_the_edge() {
         std::fs::write(&file, text).unwrap();
         let finished = hookgate(&["edge", "build", "--plugin", &file.display().to_string()]);
         assert_eq!(finished.code, Some(1), "{finished:?}");
-        assert!(finished.stderr.contains("is no plugin"), "{finished:?}");
+        assert!(finished.stderr.contains("is not a plugin"), "{finished:?}");
     }
     let unknown = hookgate(&["edge", "build", "--plugin", "nobody"]);
     assert!(unknown.stderr.contains("there is no plugin \"nobody\""), "{unknown:?}");

@@ -152,7 +152,7 @@ fn the_command_tells_whether_a_pattern_matches_and_why_not() {
         (["{", "{}"], "the pattern: it is not JSON"),
         ([r#"{"a": [{"prefx": 1}], "b": 2}"#, "{}"], "`b`: it is a value by itself"),
         ([pattern.as_str(), "{"], "the event is not JSON"),
-        ([pattern.as_str(), "[]"], "the event is no JSON object"),
+        ([pattern.as_str(), "[]"], "the event is not a JSON object"),
         (["/nowhere/at/all", "{}"], "the pattern cannot be read: /nowhere/at/all"),
         (["-", "-"], "only one of pattern and event"),
     ] {

@@ -115,7 +115,7 @@ async fn x() {
     let expected = format!(r#"{{"response_token":"sha256={}"}}"#, BASE64_STANDARD.encode(mac("consumer", &[token])));
     let reply = gateway.send("x", &get(&format!("?crc_token={token}&nonce=1"))).await;
     answered(&reply, 200, &[("content-type", "application/json")], &expected);
-    // What could be a delivery is not signed, and what was signed in an answer is no delivery.
+    // What could be a delivery is not signed, and what was signed in an answer is not a delivery.
     gateway.send("x", &get("?crc_token=%7B%7D")).await.refused(400);
     let signature = |body: &str| format!("sha256={}", BASE64_STANDARD.encode(mac("consumer", &[body])));
     let header = "x-twitter-webhooks-signature";

@@ -23,7 +23,7 @@ impl Series {
 /// The expressions of the table "What to alert on".
 fn documented_alerts() -> Vec<String> {
     let text = fs::read_to_string(directory("docs/operating/metrics.md")).unwrap();
-    let table = text.split("### What to alert on").nth(1).unwrap().split("\n## ").next().unwrap();
+    let table = text.split("## What to alert on").nth(1).unwrap().split("\n## ").next().unwrap();
     let rows = table.lines().filter(|line| line.starts_with("| page |") || line.starts_with("| look |"));
     // A bar within a cell is escaped in Markdown.
     let expression = |row: &str| row.split('`').nth(1).unwrap().replace("\\|", "|");

@@ -109,7 +109,7 @@ async fn what_cannot_be_judged_is_told_and_mistakes_are_explained() {
     fs::write(&no_plugin, "no component").unwrap();
     let failed = gateway.cli(&["plugin", "replay", no_plugin.to_str().unwrap(), "--source", "github"]);
     assert_eq!(failed.code, Some(1));
-    assert!(failed.stderr.contains("no plugin"), "{failed:?}");
+    assert!(failed.stderr.contains("not a plugin"), "{failed:?}");
 }
 
 /// A version that takes everything for genuine, installed as a shadow beside the one that does not.

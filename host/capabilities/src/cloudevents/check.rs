@@ -41,13 +41,13 @@ pub fn check(output: &CloudEvent) -> Result<(), String> {
         check_text("data-schema", schema)?;
         check_uri("data-schema", schema)?;
         if !schema.contains(':') {
-            return Err("`data-schema` is no absolute URI".to_owned());
+            return Err("`data-schema` is not an absolute URI".to_owned());
         }
     }
     if let Some(content_type) = &output.data_content_type {
         check_text("data-content-type", content_type)?;
         if !is_media_type(content_type) {
-            return Err(format!("`data-content-type` is no media type: {content_type:?}"));
+            return Err(format!("`data-content-type` is not a media type: {content_type:?}"));
         }
     }
     if output.time.is_some_and(|time| rfc3339(time).is_none()) {
@@ -149,8 +149,8 @@ mod tests {
             ("U+000A", |e| e.subject = Some("a\nb".into())),
             ("U+FFFE", |e| e.id = "\u{fffe}".into()),
             ("no URI may", |e| e.source = "a b".into()),
-            ("no absolute URI", |e| e.data_schema = Some("schema.json".into())),
-            ("no media type", |e| e.data_content_type = Some("json".into())),
+            ("not an absolute URI", |e| e.data_schema = Some("schema.json".into())),
+            ("not a media type", |e| e.data_content_type = Some("json".into())),
             ("after the year 9999", |e| e.time = Some(u64::MAX)),
             ("is not", |e| e.data = EventData::Json("{".into())),
             ("lower-case letters", |e| e.extensions = vec![("Key".into(), ExtensionValue::Boolean(true))]),

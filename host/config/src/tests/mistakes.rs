@@ -26,7 +26,7 @@ to = []
     assert_eq!(
         mistakes(text),
         [
-            "3:1: \"listne\" is no key in `server`, did you mean \"listen\"? -> the keys are: listen, public-url, \
+            "3:1: \"listne\" is not a key in `server`, did you mean \"listen\"? -> the keys are: listen, public-url, \
              trusted-proxies, connections, header-timeout, body-timeout, body-memory, drain-timeout, tls",
             "4:15: `server.connections`: 0 is not between 1 and 100000 -> write a whole number without quotes: 4096",
             "5:18: `server.header-timeout` takes a duration, and this is of type integer -> write a number and a unit in \
@@ -76,30 +76,30 @@ fn each_mistake_has_its_message() {
         (signed("keys.allow = [\"https://*.com/\"]"), "has a * in its host"),
         (signed("keys.allow = \"https://a.example/\""), "takes a list of URL patterns"),
         (signed("keys.confirm = [\"ftp://a.example/\"]"), "begins neither with"),
-        ("sorce = 1".into(), "1:1: \"sorce\" is no key at the top of the file, did you mean \"source\"?"),
+        ("sorce = 1".into(), "1:1: \"sorce\" is not a key at the top of the file, did you mean \"source\"?"),
         ("server = 1".into(), "1:10: `server` takes a table, and this is of type integer"),
         ("source = 1".into(), "1:10: `source` takes a list of tables"),
         ("source = [1]".into(), "1:11: `source` takes a list of tables, and this is of type integer"),
-        ("[server]\nlisten = \"8080\"".into(), "2:10: `server.listen`: \"8080\" is no address with a port"),
+        ("[server]\nlisten = \"8080\"".into(), "2:10: `server.listen`: \"8080\" is not an address with a port"),
         ("[server]\npublic-url = \"hooks.example\"".into(), "does not begin with http:// or https://"),
         ("[server]\npublic-url = \"http://a/?b\"".into(), "has a query"),
         ("[server]\ntrusted-proxies = \"10.0.0.0/8\"".into(), "takes a list of networks"),
         ("[server]\ntrusted-proxies = [\"10.0.0.1/8\"]".into(), "2:20: `server.trusted-proxies`: \"10.0.0.1/8\""),
         ("[server]\nconnections = -1".into(), "-1 is out of bounds"),
         ("[server]\nconnections = 99999999999999999999".into(), "is out of bounds"),
-        ("[server]\nbody-timeout = \"1 month\"".into(), "is no duration"),
+        ("[server]\nbody-timeout = \"1 month\"".into(), "is not a duration"),
         ("[server]\nbody-timeout = \"2h\"".into(), "\"2h\" is not between 100ms and 10m"),
         ("[store]\nengine = \"rocksdb\"".into(), "write one of \"fjall\", \"sled\""),
         ("[store]\nengine = \"fjal\"".into(), "did you mean \"fjall\"?"),
-        ("[store]\ncache = \"64\"".into(), "\"64\" is no size"),
-        ("[plugins]\ntrusted-keys = [\"abc\"]".into(), "is no Ed25519 public key"),
+        ("[store]\ncache = \"64\"".into(), "\"64\" is not a size"),
+        ("[plugins]\ntrusted-keys = [\"abc\"]".into(), "is not an Ed25519 public key"),
         ("[plugins]\ngrants = [\"network\"]".into(), "is nothing that is granted"),
-        ("[[source]]\nname = \"s\"\nplugin = \"stripe\"\npin = \"ab\"".into(), "is no SHA-256 in hex"),
+        ("[[source]]\nname = \"s\"\nplugin = \"stripe\"\npin = \"ab\"".into(), "is not a SHA-256 in hex"),
         ("[store]\npath = \"\"".into(), "is empty"),
         ("[admin]\nlisten = \"127.0.0.1:8080\"".into(), "are both 127.0.0.1:8080"),
         ("[admin]\ntoken = \"whsec_x\"".into(), "takes a reference to a secret, and this is of type string"),
-        ("[plugins]\ndirectory = \"nowhere\"".into(), "/base/nowhere is no directory"),
-        ("[log]\nfilter = \"hookgate=loud\"".into(), "is no filter"),
+        ("[plugins]\ndirectory = \"nowhere\"".into(), "/base/nowhere is not a directory"),
+        ("[log]\nfilter = \"hookgate=loud\"".into(), "is not a filter"),
         ("[[source]]".into(), "1:1: `source.name` is missing"),
         ("[[source]]\nname = \"s\"".into(), "1:1: `source.plugin` is missing"),
         (source(""), "1:1: `secrets.signing` is missing, which the plugin stripe needs: the endpoint's signing secret"),
@@ -138,13 +138,13 @@ fn each_mistake_has_its_message() {
         ("[claims.s3]\nregion = \"x\"".into(), "`claims.s3.bucket` is missing"),
         ("[claims.s3]\nbucket = \"a/b\"".into(), "`claims.s3.bucket`: \"a/b\" is no such name"),
         ("[claims.s3]\nbucket = \"a\"".into(), "`claims.s3.access-key` is missing"),
-        ("[claims.s3]\nprefix = \"../a/\"".into(), "is no prefix"),
-        (signed("limits = { boddy = \"1B\" }"), "\"boddy\" is no key in `source.limits`, did you mean \"body\"?"),
+        ("[claims.s3]\nprefix = \"../a/\"".into(), "is not a prefix"),
+        (signed("limits = { boddy = \"1B\" }"), "\"boddy\" is not a key in `source.limits`, did you mean \"body\"?"),
         (
             signed("limits.body = \"2MiB\"\n[server]\nbody-memory = \"1MiB\""),
             "takes bodies of 2MiB, and `server.body-memory` is 1MiB",
         ),
-        (signed("auth = { adresses = [] }"), "\"adresses\" is no key in `source.auth`, did you mean \"addresses\"?"),
+        (signed("auth = { adresses = [] }"), "\"adresses\" is not a key in `source.auth`, did you mean \"addresses\"?"),
         (signed("auth = { addresses = [] }"), "`source.auth.addresses` is empty: nobody could send"),
         (signed("auth = { any = [] }"), "`source.auth.any` has 0 alternatives"),
         (signed("auth = { any = [{}] }"), "would be let in"),
@@ -154,7 +154,7 @@ fn each_mistake_has_its_message() {
         (signed("auth = { api-key = {} }"), "`source.auth.api-key.keys` is missing"),
         (
             signed("auth = { api-key = { keys = { a = { env = \"SHORT\" } }, header = \"a b\" } }"),
-            "is no name of a header",
+            "is not the name of a header",
         ),
         (
             signed(
@@ -168,7 +168,7 @@ fn each_mistake_has_its_message() {
         (signed("auth = { mtls = { allow = \"dns:*.a.example\" } }"), "names stand for themselves"),
         (signed("auth = { jwt = {} }"), "`source.auth.jwt.issuer` is missing"),
         (signed("auth = { jwt = { issuer = \"https://i\" } }"), "`source.auth.jwt.audience` is missing"),
-        (signed("auth = { jwt = { issuer = \"i\", audience = \"a\" } }"), "is no URL below which keys can be found"),
+        (signed("auth = { jwt = { issuer = \"i\", audience = \"a\" } }"), "is not a URL below which keys can be found"),
         (
             signed("auth = { jwt = { issuer = \"https://i\", audience = [] } }"),
             "`source.auth.jwt.audience` has 0 entries",
@@ -193,7 +193,7 @@ fn each_mistake_has_its_message() {
         ),
         (
             signed("auth = { jwt = { issuer = \"i\", audience = \"a\", jwks-file = \"tls/key\" } }"),
-            "no JSON Web Key Set",
+            "not a JSON Web Key Set",
         ),
         (
             signed("auth = { jwt = { issuer = \"https://i\", audience = \"a\", algorithms = [\"HS256\"] } }"),
@@ -207,11 +207,11 @@ fn each_mistake_has_its_message() {
         ),
         (
             signed("auth = { jwt = { issuer = \"https://i\", audience = \"a\", algorithms = \"none\" } }"),
-            "\"none\" is no algorithm that is known here",
+            "\"none\" is not an algorithm that is known here",
         ),
         (
             signed("auth = { jwt = { issuer = \"https://i\", audience = \"a\", scopes = \"a b\" } }"),
-            "is no scope, or several",
+            "is not a scope, or several",
         ),
         ("[[source]]\nname = \"s\"\nplugin = \"raw\"".into(), "anyone could send"),
         ("[server.tls]\nkey = \"tls/key\"".into(), "`server.tls.certificate` is missing"),
@@ -241,7 +241,7 @@ fn each_mistake_has_its_message() {
         ("[[destination]]\nname = \"ordering\"\nstdout = {}".into(), "is the gateway's own"),
         (destination(""), "1:1: the destination has none of"),
         (destination("stdout = {}\njsonl = { path = \"x\" }"), "has several of"),
-        (destination("stdout = { x = 1 }"), "\"x\" is no key in `destination.stdout` -> it takes no keys"),
+        (destination("stdout = { x = 1 }"), "\"x\" is not a key in `destination.stdout` -> it takes no keys"),
         (destination("jsonl = {}"), "`destination.jsonl.path` is missing"),
         ("[[destination]]\nname = \"transform\"\nstdout = {}".into(), "is the gateway's own"),
         (destination("stdout = {}\nretry = { first = \"2m\", max = \"1m\" }"), "is longer than the longest one"),
@@ -258,7 +258,7 @@ fn each_mistake_has_its_message() {
         (http("url = \"https://a/\", secret = { value = \"whsec_%%%\" }"), "what follows is not base64"),
         (http("url = \"https://a/\", secret = { value = \"whsec_\" }"), "a key of no bytes"),
         (http("url = \"https://a/\", secret = { value = \"whsk_abc\" }"), "asymmetric"),
-        (http("url = \"https://a/\", headers = { \"a b\" = \"x\" }"), "\"a b\" is no name of a header"),
+        (http("url = \"https://a/\", headers = { \"a b\" = \"x\" }"), "\"a b\" is not the name of a header"),
         (
             http("url = \"https://a/\", headers = { \"Webhook-Id\" = \"x\" }"),
             "the header webhook-id is the gateway's own",
@@ -277,7 +277,10 @@ fn each_mistake_has_its_message() {
         ),
         ("[[route]]\nfilter = '{\"a\": [1, {}]}'".into(), "2:10: `route.filter`, `a[1]`: an operator has one name"),
         ("[[route]]\nfilter = \"{\"".into(), "`route.filter`, the pattern: it is not JSON"),
-        ("[[route]]\nfilter = { a = [nan] }".into(), "2:17: `route.filter`, `a[0]`: it is no number that JSON knows"),
+        (
+            "[[route]]\nfilter = { a = [nan] }".into(),
+            "2:17: `route.filter`, `a[0]`: it is not a number that JSON knows",
+        ),
         ("[[route]]\nfilter = { a = [2020-01-01] }".into(), "it is a date, which no event has"),
         ("[[route]]\nfilter = 5".into(), "`route.filter` takes an event pattern, and this is of type integer"),
         (
@@ -384,7 +387,7 @@ fn a_secret_that_is_handed_over_is_marked_as_such() {
     };
     let told = |secrets: &str| mistakes(&source(secrets)).join("\n");
     for (secrets, expected) in [
-        ("secrets.spare = { handed-over = true }", "no secret that the provider hands over"),
+        ("secrets.spare = { handed-over = true }", "not a secret that the provider hands over"),
         ("secrets.given = { handed-over = false }", "takes true only"),
         ("secrets.given = { handed-over = \"yes\" }", "takes true only"),
         ("secrets.given = { handed-over = true, env = \"SHORT\" }", "stands alone"),

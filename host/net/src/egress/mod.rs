@@ -14,7 +14,7 @@ use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 pub use client::{HttpClient, USER_AGENT, client, tls_config, whole_story};
 pub use connect::{ConnectError, Connector};
 
-/// Networks of IPv4 that are no public unicast, from the IANA IPv4 Special-Purpose Address Registry, and addresses of
+/// Networks of IPv4 that are not public unicast, from the IANA IPv4 Special-Purpose Address Registry, and addresses of
 /// cloud metadata services outside of them.
 const REFUSED_V4: [(Ipv4Net, &str); 17] = [
     (v4([0, 0, 0, 0], 8), "\"this network\""),

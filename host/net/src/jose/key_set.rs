@@ -19,11 +19,11 @@ struct Key {
     public: PublicKey,
 }
 
-/// Why a document is no set of keys.
+/// Why a document is not a set of keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeySetError {
-    /// It is no JSON, or has no list `keys`.
-    #[error("it is no JSON Web Key Set: {0}")]
+    /// It is not JSON, or has no list `keys`.
+    #[error("it is not a JSON Web Key Set: {0}")]
     NoSet(String),
     /// No key in it is for signatures that are known here.
     #[error("none of its keys is for signatures of RSA (2048 bits and more), P-256, P-384 or Ed25519")]

@@ -64,7 +64,7 @@ impl<'t> Token<'t> {
     /// What it says. Nothing of it counts before its signature has been found right.
     ///
     /// # Errors
-    /// It is no JSON object.
+    /// It is not a JSON object.
     pub fn claims(&self) -> Result<Claims, String> {
         serde_json::from_slice(&decode(self.payload)?)
             .map_err(|error| format!("the token's claims cannot be read: {error}"))
@@ -76,7 +76,7 @@ fn header_and_payload(text: &str) -> usize {
     text.rfind('.').unwrap_or(text.len())
 }
 
-/// Tokens of other kinds (for logging out, proofs of possession) may have the same issuer and keys, and are no access
+/// Tokens of other kinds (for logging out, proofs of possession) may have the same issuer and keys, and are not access
 /// tokens (RFC 8725, 3.11; RFC 9068, 2.1).
 fn is_access_token(typ: &str) -> bool {
     let typ = typ.to_ascii_lowercase();

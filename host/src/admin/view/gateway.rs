@@ -95,10 +95,10 @@ pub struct Source {
     pub url: String,
     /// Its plugin.
     pub plugin: String,
-    /// The versions of it that are at work, the active one first.
+    /// Its active version first, then the one on trial.
     #[serde(default)]
     pub versions: Vec<RunningVersion>,
-    /// The only component that may work for it, where it is pinned.
+    /// The only component that it may use, where it is pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
     /// Each secret's name, and how many live versions it has.

@@ -1,4 +1,4 @@
-//! Versions of plugins that are tried, and in what they differ from those at work.
+//! Versions of plugins that are tried, and in what they differ from the active ones.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::trial::Unjudged;
 pub struct Trial {
     /// The source.
     pub source: String,
-    /// The version at work.
+    /// The active version.
     pub active: PluginVersion,
     /// The version on trial; none when none is.
     pub candidate: Option<PluginVersion>,
@@ -31,13 +31,13 @@ pub struct Trial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialMode {
-    /// It judges a share of the deliveries in place of the one at work.
+    /// It judges a share of the deliveries in place of the active one.
     Canary,
-    /// It judges all of them beside the one at work, without effect.
+    /// It judges all of them beside the active one, without effect.
     Shadow,
 }
 
-/// What was counted of a version that judged beside the one at work. Deliveries throughout.
+/// What was counted of a version that judged beside the active one. Deliveries throughout.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Comparison {
     /// The SHA-256 of its component, in hex.
@@ -85,7 +85,7 @@ pub struct Difference {
     pub part: Part,
     /// In what.
     pub what: String,
-    /// As the version at work says it.
+    /// As the active version says it.
     pub before: String,
     /// As the version on trial says it.
     pub after: String,
@@ -98,11 +98,11 @@ pub struct PluginReplay {
     pub source: String,
     /// The version that was tried.
     pub candidate: PluginVersion,
-    /// The version at work.
+    /// The active version.
     pub active: PluginVersion,
     /// Deliveries that were judged.
     pub judged: u64,
-    /// Of these, those that differ from what is recorded or from what the version at work says.
+    /// Of these, those that differ from what is recorded or from what the active version says.
     pub differing: u64,
     /// Deliveries that could not be judged, by why: `headers` (it may read credentials that are not kept), `keys` (they
     /// are not at hand), `body` (it cannot be read), `outdated` (neither version admits them now).
@@ -110,7 +110,7 @@ pub struct PluginReplay {
     pub not_judged: BTreeMap<Unjudged, u64>,
     /// Compared with the events that are kept.
     pub recorded: Agreement,
-    /// Compared with what the version at work says now.
+    /// Compared with what the active version says now.
     pub at_work: Agreement,
     /// The first 100 differences, newest delivery first.
     pub differences: Vec<ReplayDifference>,

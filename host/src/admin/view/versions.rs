@@ -31,11 +31,11 @@ pub struct KeptVersion {
     pub signed_by: Option<String>,
     /// Whether a source runs it, tries it, or would roll back to it; it can be removed when not.
     pub needed: bool,
-    /// The sources that it works for now.
+    /// The sources for which it is active now.
     pub works_for: Vec<VersionUse>,
 }
 
-/// A source with how a version works for it.
+/// A source, and how it uses a version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct VersionUse {
     /// The source.
@@ -47,7 +47,7 @@ pub struct VersionUse {
     pub percent: Option<u8>,
 }
 
-/// A version that is at work for a source.
+/// An active version of a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct RunningVersion {
     /// `active`, `canary` or `shadow`.
@@ -76,7 +76,7 @@ pub struct InstallQuery {
     pub despite_recorded: bool,
 }
 
-/// A version that was taken in.
+/// A version that was installed.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct InstalledVersion {
     /// The version.
@@ -89,7 +89,7 @@ pub struct InstalledVersion {
     pub recorded_skipped: usize,
 }
 
-/// Which version is to work: exactly one of `hash` and `bundled`, and at most one of `canary` and `shadow`.
+/// Which version is to be activated: exactly one of `hash` and `bundled`, and at most one of `canary` and `shadow`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ActivateOrder {
@@ -99,7 +99,7 @@ pub struct ActivateOrder {
     pub bundled: bool,
     /// For this source only.
     pub source: Option<String>,
-    /// On trial: it judges so many of a hundred deliveries.
+    /// On trial: the share of deliveries that it judges, in percent.
     pub canary: Option<u8>,
     /// On trial: it sees every delivery, without effect.
     pub shadow: bool,
@@ -113,14 +113,14 @@ pub struct SourceOrder {
     pub source: Option<String>,
 }
 
-/// What works now.
+/// What is active now.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Moved {
     /// The sources, each with its versions.
     pub sources: Vec<SourceVersions>,
 }
 
-/// A source with the versions that work for it.
+/// A source with its active version and the one on trial.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SourceVersions {
     /// The source.

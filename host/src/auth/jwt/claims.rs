@@ -52,12 +52,12 @@ fn check_times(claims: &Claims, now: f64, skew: f64) -> Result<(), Unfit> {
     let invalid = |why: &str| Err(Unfit::Invalid(why.to_owned()));
     match claims.get("exp").map(Value::as_f64) {
         None => return invalid("the token has no `exp`: it would hold for ever"),
-        Some(None) => return invalid("the token's `exp` is no number"),
+        Some(None) => return invalid("the token's `exp` is not a number"),
         Some(Some(exp)) if now >= exp + skew => return invalid("the token has expired"),
         Some(Some(_)) => {}
     }
     match claims.get("nbf").map(Value::as_f64) {
-        Some(None) => invalid("the token's `nbf` is no number"),
+        Some(None) => invalid("the token's `nbf` is not a number"),
         Some(Some(nbf)) if now + skew < nbf => invalid("the token is not valid yet"),
         _ => Ok(()),
     }
@@ -140,11 +140,11 @@ mod tests {
             (json!({ "aud": "hook" }), "aud"),
             (json!({ "aud": [["hooks"]] }), "aud"),
             (json!({ "exp": null }), "no `exp`"),
-            (json!({ "exp": "2999-01-01" }), "no number"),
+            (json!({ "exp": "2999-01-01" }), "not a number"),
             (json!({ "exp": NOW - 30 }), "expired"),
             (json!({ "exp": -1 }), "expired"),
             (json!({ "nbf": NOW + 31 }), "not valid yet"),
-            (json!({ "nbf": "x" }), "no number"),
+            (json!({ "nbf": "x" }), "not a number"),
         ];
         for (changes, expected) in invalid {
             match checked(changes.clone()) {

@@ -184,6 +184,7 @@ fn place_of_keys(document: &Document, issuer: &str) -> Result<Query, String> {
     if configuration.issuer != issuer {
         return Err("the issuer's OpenID configuration is of another issuer".to_owned());
     }
-    let url = configuration.jwks_uri.parse().map_err(|_| "`jwks_uri` of the OpenID configuration is no URL".to_owned());
+    let url =
+        configuration.jwks_uri.parse().map_err(|_| "`jwks_uri` of the OpenID configuration is not a URL".to_owned());
     url.map(Query::get)
 }

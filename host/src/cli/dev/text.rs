@@ -23,7 +23,7 @@ pub struct Given<'a> {
     pub sources: &'a [(&'a str, &'a ThrowAway)],
 }
 
-/// The text. Nothing is guarded from the one URL that the user has named, and a nearly full disk is no hindrance.
+/// The text. Nothing is guarded from the one URL that the user has named, and a nearly full disk is not a hindrance.
 pub fn configuration(given: &Given<'_>) -> Result<String> {
     let Given { listen, admin, store, plugins, limits, cache, forward, sources } = given;
     let mut text = String::new();

@@ -13,7 +13,7 @@ use crate::{
     },
 };
 
-/// Have a version of a plugin work that the gateway keeps, or the bundled one
+/// Activate a version of a plugin that the gateway keeps, or the bundled one
 ///
 /// From the next delivery on; those under way end with the version with which they began. What works stays so after a restart.
 ///
@@ -62,7 +62,7 @@ struct Which {
     json: bool,
 }
 
-/// Go back to the version of a plugin that worked before
+/// Roll back to the version of a plugin that was active before
 ///
 /// It is at hand, and works from the next delivery on. A trial ends. Once more goes forward again.
 ///
@@ -75,7 +75,7 @@ pub struct Rollback {
     which: Which,
 }
 
-/// Have the version that is on trial work
+/// Promote the version that is on trial
 ///
 /// Example:
 ///   hookgate plugin promote stripe --source shop

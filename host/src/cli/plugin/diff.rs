@@ -16,9 +16,9 @@ use crate::{
     },
 };
 
-/// Show in what a version on trial differs from the one at work
+/// Show in what a version on trial differs from the active one
 ///
-/// What a version that sees live deliveries beside the one at work (as a shadow) judges differently: how many deliveries,
+/// What a version that sees live deliveries beside the active one (as a shadow) judges differently: how many deliveries,
 /// and in what. Of bodies and data only length and digest are shown. Exit status 0 when nothing differs, 1 when something
 /// does.
 ///
@@ -77,7 +77,7 @@ fn print(trial: &Trial, compared: Option<&Comparison>, list: &DifferenceList) ->
     };
     output::line(Table::pairs([
         ("source", trial.source.clone()),
-        ("at work", format!("{} {}", trial.active.name, trial.active.hash)),
+        ("active", format!("{} {}", trial.active.name, trial.active.hash)),
         ("on trial", tried),
     ]))?;
     let Some(compared) = compared else { return output::line("\nnothing was compared yet") };

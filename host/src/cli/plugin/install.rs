@@ -12,10 +12,10 @@ use crate::{
     cli::{Exit, gateway::GatewayAddress, output},
 };
 
-/// Have a running gateway take in a version of a plugin, and put it to work
+/// Install a version of a plugin in a running gateway, and activate it
 ///
 /// It must be signed where plugins.trusted-keys asks for it, use nothing that is not granted, pass its own conformance vectors,
-/// and judge the latest recorded deliveries of its sources as they were judged before. Then it works for all sources that name
+/// and judge the latest recorded deliveries of its sources as they were judged before. Then it is active for all sources that name
 /// the plugin, from their next delivery on; with --canary or --shadow it is only tried.
 ///
 /// Examples:

@@ -61,14 +61,14 @@ fn is_in_use(directory: &Path) -> Result<bool> {
     if !directory.exists() {
         return Ok(false);
     }
-    let entries = fs::read_dir(directory).with_context(|| format!("{} is no directory", directory.display()))?;
+    let entries = fs::read_dir(directory).with_context(|| format!("{} is not a directory", directory.display()))?;
     Ok(entries.count() > 0)
 }
 
 fn checkout(directory: &Path) -> Result<PathBuf> {
     let found = directory.canonicalize().with_context(|| format!("there is no {}", directory.display()))?;
     if !found.join("guest-plugins/sdk/Cargo.toml").is_file() {
-        bail!("{} is no checkout of hookgate: there is no guest-plugins/sdk in it", found.display());
+        bail!("{} is not a checkout of hookgate: there is no guest-plugins/sdk in it", found.display());
     }
     Ok(found)
 }

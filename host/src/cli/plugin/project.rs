@@ -36,7 +36,7 @@ impl Project {
     pub fn open(directory: &Path, target: &Target) -> Result<Self> {
         if !is_crate(directory) {
             let there = directory.display();
-            bail!("{there} is no crate: it has no Cargo.toml; `hookgate plugin new NAME` makes one");
+            bail!("{there} is not a crate: it has no Cargo.toml; `hookgate plugin new NAME` makes one");
         }
         let target = target.target_dir.clone().unwrap_or_else(|| directory.join(TARGET));
         Ok(Project { directory: directory.to_owned(), target })

@@ -23,7 +23,7 @@ use crate::{
 /// Have a version judge stored deliveries, and show what it would have done
 ///
 /// The running gateway judges each delivery once more, with the source's secrets as they are now, and compares with the
-/// events that are kept of it and with what the version at work says. Nothing of it has an effect, and nothing reaches a
+/// events that are kept of it and with what the active version says. Nothing of it has an effect, and nothing reaches a
 /// destination. Exit status 0 when nothing differs, 1 when something does.
 ///
 /// Examples:
@@ -81,11 +81,11 @@ fn print(replay: &PluginReplay) -> std::io::Result<()> {
     output::line(Table::pairs([
         ("source", replay.source.clone()),
         ("version", format!("{} {}", replay.candidate.name, replay.candidate.hash)),
-        ("at work", format!("{} {}", replay.active.name, replay.active.hash)),
+        ("active", format!("{} {}", replay.active.name, replay.active.hash)),
         ("judged", replay.judged.to_string()),
         ("not judged", if why.is_empty() { not_judged.to_string() } else { format!("{not_judged} ({why})") }),
         ("unlike recorded", with_parts(replay.recorded.differing, &replay.recorded.parts)),
-        ("unlike at work", with_parts(replay.at_work.differing, &replay.at_work.parts)),
+        ("unlike active", with_parts(replay.at_work.differing, &replay.at_work.parts)),
     ]))?;
     if !replay.differences.is_empty() {
         let now = now_ms();

@@ -61,7 +61,7 @@ impl Sign {
         let component = read_component(&self.file)?;
         let key = if self.new_key { make(&self.key)? } else { read(&self.key)? };
         let signed = component_signature::sign(&component, &key)
-            .with_context(|| format!("{} is no component", self.file.display()))?;
+            .with_context(|| format!("{} is not a component", self.file.display()))?;
         let out = self.out.as_ref().unwrap_or(&self.file);
         write(out, &signed).with_context(|| format!("cannot write {}", out.display()))?;
         let public = TrustedKey::of(&key);
@@ -86,7 +86,7 @@ fn read(path: &Path) -> Result<SigningKey> {
     let text = fs::read_to_string(path).map(Zeroizing::new);
     let text = text.with_context(|| format!("cannot read the key {}; --new-key makes one", path.display()))?;
     let key = SigningKey::from_pkcs8_pem(&text);
-    key.map_err(|_| Usage(format!("{} is no Ed25519 private key in PEM (PKCS #8)", path.display())).into())
+    key.map_err(|_| Usage(format!("{} is not an Ed25519 private key in PEM (PKCS #8)", path.display())).into())
 }
 
 /// Makes a key in a file that only this user can read.

@@ -30,7 +30,7 @@ use super::{
 /// The plugin itself signs, in the sandbox. Without --event it makes up an example, where it has one. The secret is the
 /// source's own, for providers with public keys the private key that belongs to it.
 ///
-/// It prints the status, what the gateway made of it and the event's id, and fails when the answer is no success.
+/// It prints the status, what the gateway made of it and the event's id, and fails when the answer is not a success.
 ///
 /// Examples:
 ///   hookgate send stripe --secret whsec_test http://127.0.0.1:8080/in/stripe

@@ -155,7 +155,7 @@ async fn a_rotated_key_is_fetched_when_it_is_first_used_and_made_up_ids_fetch_no
     gateway.send("pubsub", &new.push("3")).await.accepted();
     gateway.send("pubsub", &new.push("4")).await.accepted();
     assert_eq!(keys.all().len(), 2);
-    // What is not in the newest set is no key, nor is what has been taken out of it.
+    // What is not in the newest set is not a key, nor is what has been taken out of it.
     for n in 0..5 {
         gateway.send("pubsub", &new.with_id(&format!("made-up-{n}")).push("5")).await.refused(401);
     }

@@ -1,4 +1,4 @@
-//! Files that are no plugins, or would take for ever to become one: told in bounded time, and none of them ends the process.
+//! Files that are not plugins, or would take for ever to become one: told in bounded time, and none of them ends the process.
 
 use std::os::unix::fs::symlink;
 
@@ -37,8 +37,8 @@ async fn what_would_take_for_ever_to_load_is_told_at_once() {
         ("too-long-a-function", "more than 1048576 bytes in one function"),
         ("too-many-variables-and-blocks", "local variables times blocks"),
         ("ten-gigabytes", "more than 64 MiB"),
-        ("endless", "it is no file"),
-        ("a-pipe", "it is no file"),
+        ("endless", "it is not a file"),
+        ("a-pipe", "it is not a file"),
     ] {
         assert!(states[name].as_ref().is_some_and(|error| error.contains(told)), "{name}: {:?}", states[name]);
     }
