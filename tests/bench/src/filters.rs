@@ -4,10 +4,10 @@ use std::{collections::BTreeMap, hint::black_box, sync::Arc, time::Instant};
 
 use anyhow::{Result, anyhow, ensure};
 use bytes::Bytes;
-use hookgate::route::Routes;
 use hookgate_capabilities::{Admission, CloudEvent, EventData, Identity, Payload, Request};
 use hookgate_config::Route;
 use hookgate_filter::parse_text;
+use hookgate_gateway::route::Routes;
 use hookgate_model::event::{EventId, KeptDelivery, KeptEvent};
 use serde_json::{Value, json};
 

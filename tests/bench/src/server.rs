@@ -10,8 +10,8 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use hookgate::serve;
 use hookgate_config::{Config, ConfigErrors};
+use hookgate_gateway::serve;
 use hookgate_plugin_stripe::Stripe;
 use http_body_util::{BodyExt, Full};
 use hyper::{Request, Response, body::Incoming, server::conn::http1, service::service_fn};
@@ -142,7 +142,7 @@ pub async fn twin(config: &Path) -> Result<()> {
         Box::new(std::collections::BTreeMap::from([("stripe".to_owned(), Ok(described))]))
     };
     let (config, _) = Config::load(config, &known).map_err(|errors: ConfigErrors| anyhow::anyhow!("{errors}"))?;
-    let _logs = hookgate::logs::Logs::start(&config.log)?;
+    let _logs = hookgate_gateway::logs::Logs::start(&config.log)?;
     crate::twin::twin()?;
     let native = |_: &_| crate::twin::twin().ok();
     let options = serve::Options { substitute: &native, ..serve::Options::default() };

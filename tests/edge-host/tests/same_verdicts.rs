@@ -10,13 +10,13 @@ use std::{
 };
 
 use bytes::Bytes;
-use hookgate::edge::{Platform, compose};
 use hookgate_bundled::component;
 use hookgate_capabilities::{
     Admission, Body, CloudEvent, Delivery, Event, KnownBy, Refusal, Request, Secrets, Verdict, known_by,
 };
 use hookgate_conformance::Vector;
 use hookgate_edge_host::{Documents, Edge, Options, compile, engine};
+use hookgate_gateway::edge::{Platform, compose};
 use hookgate_sandbox::{Broken, Catalog, FirstCalls, Plugin, Sandbox, SandboxLimits, vectors};
 use http::HeaderValue;
 use http_body_util::{BodyExt as _, Full};

@@ -319,7 +319,7 @@ fn every_bundled_plugin_goes_to_the_edge_and_stays_small() {
 
 /// The interfaces that a version of Spin offers, as its WIT says. Of WASI 0.2 it offers the earlier versions, too.
 fn offered_by_spin(version: &str) -> BTreeSet<String> {
-    let list = std::fs::read_to_string(directory(&format!("host/src/edge/spin-{version}.txt"))).unwrap();
+    let list = std::fs::read_to_string(directory(&format!("host/gateway/src/edge/spin-{version}.txt"))).unwrap();
     let offered = list.lines().filter(|line| line.starts_with("wasi:")).flat_map(|line| {
         let earlier = line.strip_suffix("@0.2.6").map(|name| (0..6).map(move |patch| format!("{name}@0.2.{patch}")));
         earlier.into_iter().flatten().chain([line.to_owned()])

@@ -1,0 +1,55 @@
+//! `hookgate serve`
+
+use std::io::{self, Write};
+
+use clap::Args;
+use hookgate_gateway::{
+    logs::Logs,
+    process,
+    serve::{self, Options, Ready},
+};
+
+use super::{Exit, configuration::ConfigFile};
+
+/// Run the gateway
+///
+/// Checks the whole configuration, opens the store, goes on with what was undelivered, and takes deliveries at
+/// /in/{source}. One line on standard output says when and where; logs go to standard error. SIGINT or SIGTERM stop it:
+/// no new deliveries, what is in flight is finished. SIGHUP has the configuration read again: sources, destinations,
+/// routes, egress and what lies in the directory of plugins are taken over without a delivery lost, unless there is a mistake in
+/// it; then all stays as it was. The other sections take effect at the next start.
+///
+/// Examples:
+///   hookgate serve
+///   hookgate serve --config /etc/hookgate/hookgate.toml
+#[derive(Args, Debug)]
+#[command(verbatim_doc_comment)]
+pub struct Serve {
+    #[command(flatten)]
+    file: ConfigFile,
+}
+
+impl Serve {
+    pub async fn run(self) -> anyhow::Result<Exit> {
+        process::make_files_private();
+        keep_memory_private();
+        let config = self.file.load_for_gateway()?;
+        let _logs = Logs::start(&config.log)?;
+        let again = || self.file.check();
+        serve::run(config, say_ready, Options { again: Some(&again), ..Options::default() }).await?;
+        Ok(Exit::Ok)
+    }
+}
+
+/// To be called before any secret is read.
+pub(super) fn keep_memory_private() {
+    if let Err(error) = process::keep_memory_private() {
+        eprintln!("warning: the operating system does not let the gateway keep its memory to itself: {error}");
+    }
+}
+
+fn say_ready(ready: &Ready) {
+    // Nobody has to read it.
+    let _ = writeln!(io::stdout(), "ready deliveries={} admin={}", ready.deliveries, ready.admin);
+    tracing::info!(deliveries = ready.deliveries, admin = ready.admin, "ready");
+}
