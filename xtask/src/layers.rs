@@ -10,12 +10,16 @@ use std::{
 use crate::chore;
 
 /// The crates of the host, from bottom to top, each with its folder.
-const CRATES: [(&str, &str); 12] = [
+const CRATES: [(&str, &str); 16] = [
     ("hookgate-capabilities", "host/capabilities"),
     ("hookgate-model", "host/model"),
     ("hookgate-telemetry", "host/telemetry"),
     ("hookgate-net", "host/net"),
     ("hookgate-filter", "host/filter"),
+    ("hookgate-cloudevents", "host/cloudevents"),
+    ("hookgate-settings", "host/settings"),
+    ("hookgate-auth", "host/auth"),
+    ("hookgate-sinks", "host/sinks"),
     ("hookgate-known-providers", "guest-plugins/known-providers"),
     ("hookgate-config", "host/config"),
     ("hookgate-journal", "host/journal"),
@@ -26,7 +30,7 @@ const CRATES: [(&str, &str); 12] = [
 ];
 
 /// The modules of the crate `hookgate-gateway`, from bottom to top.
-const MODULES: [&str; 28] = [
+const MODULES: [&str; 26] = [
     // Tools.
     "tasks",
     "process",
@@ -35,9 +39,7 @@ const MODULES: [&str; 28] = [
     // The door.
     "claims",
     "ingress",
-    "cloudevents",
     // What judges a delivery.
-    "auth",
     "keys",
     "handed_over",
     "replay",

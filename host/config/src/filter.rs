@@ -6,7 +6,7 @@ use hookgate_filter as filter;
 use hookgate_filter::{Decimal, Json, Mistake, Pattern, Scalar, Step};
 use toml::de::DeValue;
 
-use super::table::{Table, Value};
+use hookgate_settings::{Table, Value};
 
 /// Reads the filter; none where there is none, or a wrong one, which is told.
 pub(super) fn read_filter(table: &Table<'_>) -> Option<Pattern> {

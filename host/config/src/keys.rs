@@ -1,81 +1,9 @@
-//! Every key of the configuration, once: its name, what it takes, its default, what it does.
+//! Every key of the configuration, once. The keys of sinks and of methods of authentication stand beside their code.
 //!
-//! The reader takes types, bounds and defaults from here, the did-you-mean its names, and `docs/operating/configuration.md` its
-//! reference (see `reference`). A key that is here and not read, or read and not here, fails a test.
+//! A key that is here and not read, or read and not here, fails a test.
 
-use hookgate_model::limits::{self, Range};
-
-/// One key.
-#[derive(Debug)]
-pub(super) struct Key {
-    /// Kebab-case.
-    pub name: &'static str,
-    /// What it takes, with default and bounds.
-    pub kind: Kind,
-    /// Whether it must be there.
-    pub required: bool,
-    /// One line.
-    pub doc: &'static str,
-}
-
-/// What a key takes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Kind {
-    /// A table of its own.
-    Table(&'static [Key]),
-    /// A list of tables.
-    Tables(&'static [Key]),
-    /// IP address and port.
-    Address(&'static str),
-    /// An absolute URL.
-    Url,
-    /// A list of networks.
-    Networks,
-    /// A list of patterns of URLs.
-    UrlPatterns,
-    /// A path, relative to the configuration file; the default in words, or empty.
-    Path(Option<&'static str>),
-    /// A name: lower-case letters, digits, `-` and `_`.
-    Name,
-    /// A name or a list of names.
-    Names,
-    /// Any text.
-    Text(&'static str),
-    /// A text or a list of texts.
-    Texts,
-    /// One of these; the first is the default.
-    Choice(&'static [&'static str]),
-    /// A duration.
-    Duration(&'static Range),
-    /// A size.
-    Bytes(&'static Range),
-    /// A whole number.
-    Count(&'static Range),
-    /// A whole number whose default is the count of the rate beside it.
-    Burst,
-    /// So many in a period.
-    Rate(Option<&'static str>),
-    /// A reference to a secret.
-    Secret,
-    /// One or several, newest first.
-    Secrets,
-    /// Of each name one or several, newest first.
-    NamedSecrets,
-    /// Values by name.
-    Settings,
-    /// Texts or secrets by name.
-    Headers,
-    /// An event pattern.
-    Pattern,
-}
-
-const fn key(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key { name, kind, required: false, doc }
-}
-
-const fn required(name: &'static str, kind: Kind, doc: &'static str) -> Key {
-    Key { name, kind, required: true, doc }
-}
+use hookgate_model::limits;
+use hookgate_settings::{Key, Kind, key, required};
 
 pub(super) const ROOT: &[Key] = &[
     key("server", Kind::Table(SERVER), "The listener for providers."),
@@ -87,7 +15,7 @@ pub(super) const ROOT: &[Key] = &[
     key("diagnosis", Kind::Table(DIAGNOSIS), "What is kept of refused deliveries."),
     key("claims", Kind::Table(CLAIMS), "Where large bodies are kept, for sources with `claim-check`."),
     key("source", Kind::Tables(SOURCE), "An inbound endpoint, `/in/NAME`."),
-    key("destination", Kind::Tables(DESTINATION), "Where events go."),
+    key("destination", Kind::Tables(DESTINATION), "Where events go. Each has exactly one sink: `http`, for instance."),
     key("route", Kind::Tables(ROUTE), "From sources to destinations."),
 ];
 
@@ -255,7 +183,11 @@ const SOURCE: &[Key] = &[
     key("pin", Kind::Text(""), "The SHA-256 of the component, in hex: the source uses no other version of the plugin."),
     key("grants", Kind::Texts, "What the plugin may use although it is not bundled; as `plugins.grants`."),
     key("settings", Kind::Settings, "What the plugin is told, by the names that `hookgate plugin inspect` shows."),
-    key("auth", Kind::Table(AUTH), "Who may send, before the plugin is asked; all that is written here must hold."),
+    key(
+        "auth",
+        Kind::Table(hookgate_auth::KEYS),
+        "Who may send, before the plugin is asked; all that is written here must hold.",
+    ),
     key("limits", Kind::Table(SOURCE_LIMITS), "What the source may cost."),
     key("idempotency", Kind::Table(IDEMPOTENCY), "How duplicates are known."),
     key(
@@ -280,62 +212,6 @@ const SOURCE_KEYS: &[Key] = &[
     ),
     key("confirm", Kind::UrlPatterns, "URLs that are got to confirm a subscription."),
 ];
-
-const AUTH: &[Key] = &[
-    AUTH_ADDRESSES,
-    AUTH_API_KEY,
-    AUTH_BASIC,
-    AUTH_JWT,
-    AUTH_MTLS,
-    key("any", Kind::Tables(AUTH_ANY), "Alternatives with the keys above: one must hold, with all that is in it."),
-];
-
-const AUTH_ANY: &[Key] = &[AUTH_ADDRESSES, AUTH_API_KEY, AUTH_BASIC, AUTH_JWT, AUTH_MTLS];
-
-const AUTH_ADDRESSES: Key =
-    key("addresses", Kind::Networks, "The sender's address is in one of these; see `server.trusted-proxies`.");
-const AUTH_API_KEY: Key = key("api-key", Kind::Table(API_KEY), "A header holds one of these keys.");
-const AUTH_BASIC: Key =
-    key("basic", Kind::NamedSecrets, "HTTP basic authentication: passwords by the names of their users.");
-const AUTH_JWT: Key = key("jwt", Kind::Table(JWT), "A bearer token that is a JWT: OAuth 2.0, OpenID Connect.");
-const AUTH_MTLS: Key = key("mtls", Kind::Table(MTLS), "A certificate of `server.tls.client-ca`.");
-
-const API_KEY: &[Key] = &[
-    required("keys", Kind::NamedSecrets, "The keys, by the names of their owners."),
-    key("header", Kind::Text("x-api-key"), "Where they are looked for."),
-    key("prefix", Kind::Text(""), "What stands in front of a key there: `Bearer `."),
-];
-
-const JWT: &[Key] = &[
-    required(
-        "issuer",
-        Kind::Text(""),
-        "The claim `iss`. Alone it is also where the keys are found (OpenID discovery).",
-    ),
-    required("audience", Kind::Texts, "The claim `aud` holds one of these."),
-    key("jwks-url", Kind::Url, "Where the issuer's keys are."),
-    key(
-        "jwks-file",
-        Kind::Path(None),
-        "A file with the issuer's keys, in their stead; read at the start and at SIGHUP.",
-    ),
-    key("secret", Kind::Secrets, "A secret shared with the issuer, in their stead; for HS256, HS384, HS512 alone."),
-    key(
-        "algorithms",
-        Kind::Texts,
-        "Algorithms that are taken, of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA. Without it all of \
-         them; with `secret` HS256.",
-    ),
-    key("scopes", Kind::Texts, "The claim `scope` or `scp` holds all of these."),
-    key("claims", Kind::Settings, "Claims that have this value, or hold it in a list: `{ email_verified = true }`."),
-    key("clock-skew", Kind::Duration(&limits::JWT_CLOCK_SKEW_MS), "How far the issuer's clock may be off."),
-];
-
-const MTLS: &[Key] = &[key(
-    "allow",
-    Kind::Texts,
-    "Who it may be: `cn:NAME`, `dns:NAME`, `uri:URI` or `sha256:FINGERPRINT`. Without it all whom the client CA vouches for.",
-)];
 
 const SOURCE_LIMITS: &[Key] = &[
     key("rate", Kind::Rate(None), "Verified deliveries; above it they are answered 429."),
@@ -425,35 +301,17 @@ const ORDERING: &[Key] = &[
     ),
 ];
 
-const DESTINATION: &[Key] = &[
-    required("name", Kind::Name, "Unique."),
-    key("http", Kind::Table(HTTP), "An HTTP endpoint. One of `http`, `jsonl` and `stdout` must be there."),
-    key("jsonl", Kind::Table(JSONL), "A file of JSON lines, appended to."),
-    key("stdout", Kind::Table(&[]), "Standard output, a JSON line an event: `stdout = {}`."),
-    key("rate", Kind::Rate(None), "Attempts."),
-    key("burst", Kind::Burst, "Attempts that the rate lets through at once."),
-    key("concurrency", Kind::Count(&limits::DESTINATION_CONCURRENCY), "Attempts in flight at once."),
-    key("timeout", Kind::Duration(&limits::ATTEMPT_TIMEOUT_MS), "For one attempt."),
-    key("retry", Kind::Table(RETRY), "When attempts are spent."),
-];
-
-const HTTP: &[Key] = &[
-    required("url", Kind::Url, "Where events are posted."),
-    key("secret", Kind::Secrets, "Signs as Standard Webhooks say, with every version; without it nothing is signed."),
-    key(
-        "format",
-        Kind::Choice(&["structured", "binary", "raw"]),
-        "CloudEvents in structured or binary mode, or the payload as the provider sent it.",
-    ),
-    key("headers", Kind::Headers, "Headers to add; a value is a text or a secret."),
-    key(
-        "on-4xx",
-        Kind::Choice(&["retry", "dead-letter"]),
-        "What a 4xx other than 408, 410, 425 and 429 means: try again, or a dead letter at once.",
-    ),
-];
-
-const JSONL: &[Key] = &[required("path", Kind::Path(None), "The file; made when it is missing.")];
+const DESTINATION: &[Key] = &hookgate_settings::joined::<{ hookgate_sinks::KEYS.len() + 6 }>(&[
+    &[required("name", Kind::Name, "Unique.")],
+    &hookgate_sinks::KEYS,
+    &[
+        key("rate", Kind::Rate(None), "Attempts."),
+        key("burst", Kind::Burst, "Attempts that the rate lets through at once."),
+        key("concurrency", Kind::Count(&limits::DESTINATION_CONCURRENCY), "Attempts in flight at once."),
+        key("timeout", Kind::Duration(&limits::ATTEMPT_TIMEOUT_MS), "For one attempt."),
+        key("retry", Kind::Table(RETRY), "When attempts are spent."),
+    ],
+]);
 
 const RETRY: &[Key] = &[
     key("attempts", Kind::Count(&limits::RETRY_ATTEMPTS), "Attempts in all, the first one counted."),
@@ -474,77 +332,3 @@ const ROUTE: &[Key] = &[
         "Which events, by an event pattern as Amazon EventBridge has them, over the CloudEvent; without it all.",
     ),
 ];
-
-impl Kind {
-    /// What the key takes, in words.
-    pub fn takes(self) -> &'static str {
-        match self {
-            Kind::Table(_) => "a table",
-            Kind::Tables(_) => "a list of tables",
-            Kind::Address(_) => "an address with a port",
-            Kind::Url => "a URL",
-            Kind::Networks => "a list of networks",
-            Kind::UrlPatterns => "a list of URL patterns",
-            Kind::Path(_) => "a path",
-            Kind::Name => "a name",
-            Kind::Names => "a name or a list of names",
-            Kind::Text(_) => "a text",
-            Kind::Texts => "a text or a list of texts",
-            Kind::Choice(_) => "one of a few words",
-            Kind::Duration(_) => "a duration",
-            Kind::Bytes(_) => "a size",
-            Kind::Count(_) | Kind::Burst => "a whole number",
-            Kind::Rate(_) => "a rate",
-            Kind::Secret => "a secret",
-            Kind::Secrets => "a secret or a list of them",
-            Kind::NamedSecrets => "a table of secrets",
-            Kind::Settings => "a table of settings",
-            Kind::Headers => "a table of headers",
-            Kind::Pattern => "an event pattern",
-        }
-    }
-
-    /// How it is written, as an instruction.
-    pub fn instead(self) -> String {
-        match self {
-            Kind::Table(_) => "write a table: [name], or name = { key = value }".to_owned(),
-            Kind::Tables(_) => "write [[name]] above each of them".to_owned(),
-            Kind::Address(default) => {
-                format!("write an IP address and a port: \"{default}\", \"0.0.0.0:80\", \"[::1]:80\"")
-            }
-            Kind::Url => "write it in full: \"https://hooks.example.com\"".to_owned(),
-            Kind::UrlPatterns => {
-                "write a list of URLs, with * for what varies: [\"https://keys.example.com/*.pem\"]".to_owned()
-            }
-            Kind::Networks => "write a list of networks: [\"10.0.0.0/8\", \"fd00::/8\"]".to_owned(),
-            Kind::Path(_) => "write a path, absolute or from the configuration file's directory: \"data\"".to_owned(),
-            Kind::Name => "write lower-case letters, digits, - and _, at most 64: \"stripe-eu\"".to_owned(),
-            Kind::Names => "write a name or a list of names: \"orders\", [\"orders\", \"audit\"]".to_owned(),
-            Kind::Text(default) => format!("write a text in quotes: \"{default}\""),
-            Kind::Texts => "write a text or a list of texts: \"orders\", [\"orders\", \"audit\"]".to_owned(),
-            Kind::Choice(words) => {
-                let quoted: Vec<String> = words.iter().map(|word| format!("\"{word}\"")).collect();
-                format!("write one of {}", quoted.join(", "))
-            }
-            Kind::Duration(_) => {
-                "write a number and a unit in quotes: \"250ms\", \"10s\", \"5m\", \"2h\", \"7d\"".to_owned()
-            }
-            Kind::Bytes(_) => {
-                "write a whole number and a unit in quotes: \"512B\", \"64KiB\", \"1MiB\", \"2GiB\"".to_owned()
-            }
-            Kind::Count(range) => format!("write a whole number without quotes: {}", range.default),
-            Kind::Burst => "write a whole number without quotes: 400".to_owned(),
-            Kind::Rate(_) => "write how many in what time, in quotes: \"200/s\", \"30/m\", \"5/10s\"".to_owned(),
-            Kind::Secret => "write { env = \"NAME\" } or { file = \"PATH\" }".to_owned(),
-            Kind::Secrets => {
-                "write { env = \"NAME\" } or { file = \"PATH\" }, or a list of them, newest first".to_owned()
-            }
-            Kind::NamedSecrets => "write secrets.NAME = { env = \"NAME\" }, or a list of them, newest first".to_owned(),
-            Kind::Settings => "write settings = { name = value }".to_owned(),
-            Kind::Pattern => {
-                "write filter = { type = [{ prefix = \"com.stripe.\" }] }, or the same as JSON in a text".to_owned()
-            }
-            Kind::Headers => "write headers = { \"x-name\" = \"text\", \"x-key\" = { env = \"NAME\" } }".to_owned(),
-        }
-    }
-}

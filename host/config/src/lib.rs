@@ -1,23 +1,17 @@
 //! The configuration as plain data, checked whole before anything starts.
 
-mod auth;
 mod destination;
 mod filter;
-mod json;
 mod keys;
 mod plugins;
-mod problem;
 mod read;
 mod reference;
 mod relations;
 mod route;
-mod secret;
 mod source;
-mod table;
 #[cfg(test)]
 mod tests;
 mod tls;
-mod value;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -28,20 +22,22 @@ use std::{
     time::Duration,
 };
 
-pub use auth::{ApiKeyAuth, Auth, AuthMethod, CertificateName, JwtAuth, JwtKeys};
+pub use hookgate_auth::Auth;
 use hookgate_capabilities::UrlPattern;
 use hookgate_filter::Pattern;
 use hookgate_model::component_signature::TrustedKey;
 use hookgate_model::ordering::SourceOrdering;
 pub use hookgate_net::tls::ClientAuth;
+pub use hookgate_settings::{
+    ConfigErrors, Egress, Environment, Problem, ProcessEnvironment, Rate, SecretFile, SecretText, Warning,
+    value::{bytes as size_bytes, duration_ms},
+};
+pub use hookgate_sinks::Target;
 use ipnet::IpNet;
 pub use plugins::KnownPlugins;
-pub use problem::{ConfigErrors, Problem, Warning};
 pub use read::FindPlugins;
 pub use reference::reference;
-pub use secret::{Environment, ProcessEnvironment, SecretFile};
 pub use tls::read_tls_files;
-pub use value::{bytes as size_bytes, duration_ms};
 use zeroize::Zeroizing;
 
 /// Everything that an operator can say.
@@ -150,13 +146,6 @@ pub struct Admin {
     pub listen: SocketAddr,
     /// Bearer token; must be there when the listener is not on loopback.
     pub token: Option<SecretText>,
-}
-
-/// Where destinations may be.
-#[derive(Debug, Default)]
-pub struct Egress {
-    /// Networks that are reachable although the guard refuses them by itself.
-    pub allow: Vec<IpNet>,
 }
 
 /// Where plugins come from and what they may use.
@@ -353,17 +342,6 @@ pub struct SourceLimits {
     pub failures: Rate,
 }
 
-/// So many a period, and so many at once.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// How many a period.
-    pub count: NonZeroU32,
-    /// The period.
-    pub per: Duration,
-    /// How many at once; the count when it is not said.
-    pub burst: NonZeroU32,
-}
-
 /// How duplicates are known.
 #[derive(Debug)]
 pub struct Idempotency {
@@ -430,55 +408,6 @@ pub struct Destination {
     pub retry: Retry,
 }
 
-/// What a destination is.
-#[derive(Debug)]
-pub enum Target {
-    /// An HTTP endpoint.
-    Http(HttpTarget),
-    /// A file of JSON lines, appended to.
-    Jsonl {
-        /// The file.
-        path: PathBuf,
-    },
-    /// Standard output, a JSON line an event.
-    Stdout,
-}
-
-/// An HTTP endpoint.
-#[derive(Debug)]
-pub struct HttpTarget {
-    /// `http` or `https`.
-    pub url: http::Uri,
-    /// Signs as Standard Webhooks say, with every version, newest first; empty: unsigned.
-    pub secrets: Vec<SecretText>,
-    /// What is sent.
-    pub format: Format,
-    /// Headers to add.
-    pub headers: Vec<(http::HeaderName, SecretText)>,
-    /// What a 4xx other than 408, 410, 425 and 429 means.
-    pub on_4xx: On4xx,
-}
-
-/// What is sent to an HTTP endpoint.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
-    /// CloudEvents, structured mode (`application/cloudevents+json`).
-    Structured,
-    /// CloudEvents, binary mode (`ce-` headers, data as body).
-    Binary,
-    /// The event's payload as the provider sent it, with its content type.
-    Raw,
-}
-
-/// What a refusal by the destination means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum On4xx {
-    /// Try again as after a 5xx.
-    Retry,
-    /// A dead letter at once.
-    DeadLetter,
-}
-
 /// When attempts are spent.
 #[derive(Clone, Debug)]
 pub struct Retry {
@@ -500,6 +429,3 @@ pub struct Route {
     /// Which events; none for all of them.
     pub filter: Option<Pattern>,
 }
-
-/// The text of a secret: zeroised when dropped, never printed.
-pub use hookgate_capabilities::SecretText;

@@ -4,7 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hookgate_capabilities::Descriptor;
 
-use super::{Grant, Plugins, Source, table::Table};
+use hookgate_settings::Table;
+
+use super::{Grant, Plugins, Source};
 
 /// The plugins that there are, so that sources can be checked against what theirs takes.
 pub trait KnownPlugins {

@@ -6,6 +6,7 @@ use hookgate_model::component_signature::TrustedKey;
 use hookgate_model::limits::{
     ADMIN_TOKEN_BYTES_MIN, CLAIM_KEY_BYTES_MIN, CONFIG_BYTES_MAX, CONFIG_KEY_DOTS_MAX, SEAL_KEY_CHARS_MIN,
 };
+use hookgate_settings::{ANY_OTHER, Context, Problems, Table, secret, value};
 use toml::de::DeTable;
 use toml_parser::lexer::TokenKind;
 
@@ -15,14 +16,10 @@ use super::{
     destination::read_destination,
     keys::ROOT,
     plugins::{KnownPlugins, read_grants},
-    problem::Problems,
     relations::{self, Declared},
     route::read_route,
-    secret,
     source::read_source,
-    table::{ANY_OTHER, Context, Table},
     tls::read_tls,
-    value,
 };
 
 /// Finds the plugins that a configuration with these sections has: bundled ones, and those in its directory.
@@ -89,7 +86,11 @@ fn read_text(
         problems.syntax(at, &format!("not TOML: {}", error.message()), "see https://toml.io for how it is written");
     }
     let empty = DeTable::new();
-    let context = Context { problems, environment, base_dir, empty: &empty };
+    // A key that is described and never read fails a test; an operator's configuration has to be read all the same.
+    let unread = |path: &str| {
+        assert!(!cfg!(test) || std::thread::panicking(), "`{path}` is in the list of keys and never read");
+    };
+    let context = Context { problems, environment, base_dir, empty: &empty, unread };
     read_config(&Table::new(context, String::new(), 0, ROOT, document.get_ref()), plugins)
 }
 

@@ -2,10 +2,12 @@
 
 use hookgate_model::limits::{BURST, Range};
 
-use super::{
-    keys::{Key, Kind, ROOT},
+use hookgate_settings::{
+    Key, Kind,
     value::{show_bytes, show_duration},
 };
+
+use super::keys::ROOT;
 
 /// Every key of the configuration, as Markdown: a table for each section.
 pub fn reference() -> String {

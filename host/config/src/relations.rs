@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 
 use hookgate_model::limits::FILTER_TESTS_MAX;
 
-use super::{Route, Server, Source, problem::Problems, value::show_bytes};
+use hookgate_settings::{Problems, value::show_bytes};
+
+use super::{Route, Server, Source};
 
 /// The names of sources and destinations, each with its place; also of those that are wrong otherwise, so that one
 /// mistake is not told twice.

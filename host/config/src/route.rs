@@ -1,13 +1,10 @@
 //! `[[route]]`: from sources that there are to destinations that there are.
 
-use super::{
-    Route,
-    filter::read_filter,
-    relations::Declared,
-    table::{Table, did_you_mean, quoted},
-};
+use hookgate_settings::{Table, did_you_mean, quoted};
 
-/// Reads one route; a name of nothing is told and left out.
+use super::{Route, filter::read_filter, relations::Declared};
+
+/// Reads one route; unknown names are reported and skipped.
 pub(super) fn read_route(table: &Table<'_>, declared: &Declared) -> Route {
     let sources: Vec<&str> = declared.sources.keys().map(String::as_str).collect();
     let destinations: Vec<&str> = declared.destinations.keys().map(String::as_str).collect();

@@ -2,24 +2,21 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use hookgate_auth::{Around, Auth};
 use hookgate_capabilities::Descriptor;
 use hookgate_known_providers::{COMPONENT, find, presets};
 use hookgate_model::{
     limits::BODY_IN_MEMORY_BYTES_MAX,
     ordering::{Late, OnFailure, SourceOrdering},
 };
+use hookgate_settings::{Table, Value, did_you_mean, json, named, quoted, secret, value};
 use toml::de::DeValue;
 
 use super::{
-    Auth, Egress, Fallback, Idempotency, KeyOf, Keys, Plugins, Rate, Replay, ReplayAnswer, SecretText, Server, Source,
-    SourceLimits,
-    auth::read_auth,
-    json::{json, named},
+    ClientAuth, Egress, Fallback, Idempotency, KeyOf, Keys, Plugins, Rate, Replay, ReplayAnswer, SecretText, Server,
+    Source, SourceLimits,
     plugins::{KnownPlugins, read_grants},
     relations::Declared,
-    secret,
-    table::{Table, Value, did_you_mean, quoted},
-    value,
 };
 
 /// The plugin that admits whatever comes.
@@ -43,7 +40,8 @@ pub(super) fn read_source(
     let grants = read_grants(table);
     let (secrets, handed_over) = read_secrets(table, descriptor.as_ref());
     let settings = read_settings(table, descriptor.as_ref(), preset);
-    let auth = read_auth(&table.table("auth"), server, egress);
+    let asks_for_certificates = server.tls.as_ref().is_some_and(|tls| tls.client_auth != ClientAuth::None);
+    let auth = Auth::read(&table.table("auth"), &Around { asks_for_certificates, egress });
     let limits = read_limits(&table.table("limits"));
     let idempotency = read_idempotency(&table.table("idempotency"));
     if plugin.as_deref() == Some(RAW) && auth.as_ref().is_some_and(Auth::is_open) {

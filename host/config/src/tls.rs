@@ -4,7 +4,9 @@ use std::path::Path;
 
 use hookgate_net::tls::{TlsError, TlsTexts, server_config};
 
-use super::{ClientAuth, Environment, Tls, table::Table};
+use hookgate_settings::Table;
+
+use super::{ClientAuth, Environment, Tls};
 
 /// Reads the section; none when something in it is missing or wrong.
 pub(super) fn read_tls(table: &Table<'_>) -> Option<Tls> {

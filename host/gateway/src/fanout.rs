@@ -49,10 +49,10 @@ use tokio::{
 
 use self::lane::{Ended, Lane, Next, Resting};
 use crate::{
-    cloudevents,
     route::Routes,
     tasks::{Cursor, stopped},
 };
+use hookgate_cloudevents as cloudevents;
 
 /// Events read from the inbox at once.
 const WINDOW: usize = 256;

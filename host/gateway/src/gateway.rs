@@ -26,6 +26,7 @@ use hookgate_model::{
     limits, redact,
     trace::TraceId,
 };
+use hookgate_net::tls::ClientCertificate;
 use hookgate_sandbox::{Broken, Function, Provider};
 use hookgate_telemetry::ServerMetrics;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode, request::Parts};
@@ -36,13 +37,12 @@ use metrics::Gauge;
 use sha2::{Digest, Sha256};
 
 use crate::{
-    auth::{Denied, Shown},
     claim_links::{AnswerBody, ClaimLinks, event_of as claimed_event},
     claims::{Arrival, Claims},
     diagnosis, duplicates,
     handed_over::{HandedOver, NotTaken},
     ingress::{
-        BodyBounds, BodyRoom, Client, ClientCertificate, Decoder, Failures, Refused, Share, WholeBody, content_codings,
+        BodyBounds, BodyRoom, Client, Decoder, Failures, Refused, Share, WholeBody, content_codings,
         discard_of_stranger, read_body, refusal_causes,
     },
     keys::KeysError,
@@ -52,6 +52,7 @@ use crate::{
     sources::Inbound,
     trial::{Beside, Judgement, Trials},
 };
+use hookgate_auth::{Credentials, Denied};
 
 /// Takes deliveries.
 pub struct Gateway {
@@ -437,7 +438,7 @@ enum Judged {
 /// Whether the sender is who may send, by what the head and the connection show.
 async fn authenticate(inbound: &Inbound, head: &Parts, client: Client, now: u64) -> Result<Vec<Sender>, Refused> {
     let certificate = head.extensions.get::<ClientCertificate>();
-    let shown = Shown { headers: &head.headers, client, certificate, now };
+    let shown = Credentials { headers: &head.headers, client, certificate, now };
     inbound.authenticator.authenticate(shown).await.map_err(|denied| match denied {
         Denied::Missing(why, challenges) => Refused::NoCredentials(why, challenges),
         Denied::Wrong(why, challenges) => Refused::WrongCredentials(why, challenges),

@@ -11,11 +11,9 @@ pub mod tasks;
 
 // Connections, large bodies and messages.
 pub mod claims;
-pub mod cloudevents;
 pub mod ingress;
 
 // What judges a delivery.
-pub mod auth;
 pub mod duplicates;
 pub mod handed_over;
 pub mod keys;

@@ -7,7 +7,7 @@ use hookgate_config as config;
 use hookgate_filter::{Decimal, Matcher, Scalar, Seen};
 use hookgate_model::event::KeptEvent;
 
-use crate::cloudevents::{Fields, JsonData};
+use hookgate_cloudevents::{Fields, JsonData};
 
 /// The routes of a configuration, ready to be asked.
 #[derive(Debug, Default)]
@@ -96,7 +96,7 @@ mod tests {
     use hookgate_filter as filter;
 
     use super::*;
-    use crate::cloudevents::tests::{event, output};
+    use hookgate_cloudevents::testing::{event, output};
 
     /// Routes of sources, destinations and perhaps a filter.
     fn routes(routes: &[(&[&str], &[&str], &str)]) -> Routes {

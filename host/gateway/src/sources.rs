@@ -13,7 +13,6 @@ use hookgate_sandbox::{Breakers, Broken, Function, Provider, Running, Slot};
 use hookgate_telemetry::{SourceMetrics, metrics::begin_plugin_swaps};
 
 use crate::{
-    auth::Authenticator,
     claims::{ClaimError, Claims, body_of},
     fanout::{Transform, TransformError, Transformed},
     handed_over::{HandedOver, SourceSecrets},
@@ -21,6 +20,7 @@ use crate::{
     keys::{Granted, SourceKeys},
     refused_deliveries::Refusals,
 };
+use hookgate_auth::Authenticator;
 
 /// A source, ready for deliveries.
 pub struct Inbound {

@@ -1,6 +1,7 @@
-//! Connections: which addresses may be connected to, the client that asks them, documents that are fetched and kept for a
-//! while, signatures as JOSE has them, and TLS.
+//! Connections: whose they are, which addresses may be connected to, the client that asks them, documents that are fetched
+//! and kept for a while, signatures as JOSE has them, and TLS.
 
+pub mod client;
 pub mod egress;
 pub mod fetch;
 pub mod jose;

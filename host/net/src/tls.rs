@@ -20,6 +20,11 @@ pub enum ClientAuth {
     /// There is no connection without one.
     Required,
 }
+
+/// The certificate that a client has shown, and that the client CA vouches for.
+#[derive(Clone, Debug)]
+pub struct ClientCertificate(pub Arc<CertificateDer<'static>>);
+
 /// What the files hold, as text in PEM.
 pub struct TlsTexts {
     /// The listener's certificate, and those between it and its authority.

@@ -5,8 +5,8 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
 };
 use hookgate_config as config;
-use hookgate_config::{Rate, Target};
-use hookgate_model::{human::span, redact};
+use hookgate_config::Rate;
+use hookgate_model::human::span;
 use hookgate_sandbox as plugin;
 use hookgate_sandbox::Origin;
 
@@ -56,29 +56,18 @@ fn show_source(live: &Live, source: &config::Source, public_url: &str) -> Source
 pub async fn destinations(State(state): State<AdminState>) -> Result<Json<DestinationList>, ApiError> {
     let stats = state.read(|journal| journal.stats()).await?;
     let live = state.live();
-    let show = |destination: &config::Destination| {
-        let (kind, target) = show_target(&destination.target);
-        Destination {
-            name: destination.name.clone(),
-            kind: kind.to_owned(),
-            target,
-            queue: status::of_destination(&stats, &destination.name),
-            breaker_open: live.breakers.is_open(&destination.name),
-            concurrency: destination.concurrency,
-            rate: destination.rate.as_ref().map(show_rate),
-            attempts_max: destination.retry.attempts,
-        }
+    let show = |destination: &config::Destination| Destination {
+        name: destination.name.clone(),
+        kind: destination.target.kind.to_owned(),
+        target: destination.target.describe(),
+        queue: status::of_destination(&stats, &destination.name),
+        breaker_open: live.breakers.is_open(&destination.name),
+        concurrency: destination.concurrency,
+        rate: destination.rate.as_ref().map(show_rate),
+        attempts_max: destination.retry.attempts,
     };
     let destinations = live.config.destinations.iter().map(|destination| show(destination)).collect();
     Ok(Json(DestinationList { destinations }))
-}
-
-fn show_target(target: &Target) -> (&'static str, Option<String>) {
-    match target {
-        Target::Http(http) => ("http", Some(redact::url(&http.url.to_string()))),
-        Target::Jsonl { path } => ("jsonl", Some(path.display().to_string())),
-        Target::Stdout => ("stdout", None),
-    }
 }
 
 fn show_rate(rate: &Rate) -> String {

@@ -14,6 +14,7 @@ use std::{
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use hookgate_capabilities::Payload;
+use hookgate_capabilities::cloudevents::is_media_type;
 use hookgate_journal::Journal;
 use hookgate_model::{
     claim::{Claim, Part, part},
@@ -29,7 +30,6 @@ use tokio::{task::spawn_blocking, time::timeout};
 use self::readers::{Blocks, Readers, Reading};
 use crate::{
     claims::{BadLink, ClaimError, Claims, Stretch},
-    cloudevents::is_media_type,
     ingress::{Client, Refused},
 };
 

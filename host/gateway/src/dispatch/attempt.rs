@@ -9,12 +9,10 @@ use hookgate_model::{
     handoff::{Attempt, Handoff, HandoffId, HandoffState, Place},
     limits,
 };
+use hookgate_sinks::{Advice, Health, Outcome, Parcel};
 use tokio::time::Instant;
 
-use super::{
-    Lane, Parcel, backoff,
-    outcome::{Advice, Health, Outcome},
-};
+use super::{Lane, backoff};
 
 /// Between two tries at recording what happened: the store is being opened again, or its disk is full.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
@@ -331,7 +329,7 @@ fn tell(lane: &Lane, parcel: &Parcel, standing: &Standing, outcome: &Outcome, st
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dispatch::outcome::Failure;
+    use hookgate_sinks::Failure;
 
     #[test]
     fn attempts_are_counted_with_the_one_just_made() {

@@ -10,12 +10,7 @@
 mod attempt;
 pub mod backoff;
 pub mod breaker;
-pub mod http;
-pub mod lines;
-pub mod outcome;
 pub mod pace;
-pub mod signature;
-pub mod sink;
 mod worker;
 
 use std::{
@@ -26,16 +21,15 @@ use std::{
     },
 };
 
-use hookgate_capabilities::CloudEvent;
 use hookgate_config::Destination;
 use hookgate_journal::Journal;
-use hookgate_model::claim::Reference;
-use hookgate_model::{event::KeptEvent, handoff::HandoffId, limits};
+use hookgate_model::limits;
 use hookgate_net::egress::Guard;
+use hookgate_sinks::{Sink, SinkError};
 use hookgate_telemetry::DestinationMetrics;
 use tokio::sync::watch;
 
-use self::{http::EndpointError, sink::Sink, worker::Worker};
+use self::worker::Worker;
 use crate::claims::Claims;
 
 /// Which destinations count as away, by name; kept up to date while they are worked.
@@ -69,26 +63,13 @@ pub struct StartError {
     /// Its name.
     pub destination: String,
     /// Why.
-    pub why: EndpointError,
-}
-
-/// One output of an event on its way to one destination.
-#[derive(Clone, Debug)]
-pub struct Parcel {
-    /// Which.
-    pub handoff: HandoffId,
-    /// The event.
-    pub event: KeptEvent,
-    /// The output.
-    pub output: CloudEvent,
-    /// What stands for a payload that is kept elsewhere; its link begins to expire with this attempt.
-    pub reference: Option<Reference>,
+    pub why: SinkError,
 }
 
 /// A destination that is ready to be worked: what every attempt at it shares.
 pub struct Lane {
     destination: Arc<Destination>,
-    sink: Sink,
+    sink: Box<dyn Sink>,
     journal: Journal,
     claims: Option<Claims>,
     metrics: DestinationMetrics,
@@ -106,8 +87,8 @@ impl Lane {
         journal: &Journal,
         claims: Option<&Claims>,
     ) -> Result<Lane, StartError> {
-        let sink =
-            Sink::new(destination, guard).map_err(|why| StartError { destination: destination.name.clone(), why })?;
+        let sink = destination.target.open(guard, destination.concurrency);
+        let sink = sink.map_err(|why| StartError { destination: destination.name.clone(), why })?;
         let metrics = DestinationMetrics::new(&destination.name);
         let (destination, journal, claims) = (destination.clone(), journal.clone(), claims.cloned());
         Ok(Lane { destination, sink, journal, claims, metrics, breaker_open: Arc::default() })

@@ -7,6 +7,7 @@ use std::{
 };
 
 use hookgate_model::{event::EventId, handoff::HandoffId, limits};
+use hookgate_sinks::Health;
 use tokio::{
     sync::watch,
     task::{JoinError, JoinSet},
@@ -18,7 +19,6 @@ use super::{
     Lane,
     attempt::{Report, attempt},
     breaker::{Breaker, Permit},
-    outcome::Health,
     pace::Pace,
 };
 use crate::tasks::{Cursor, stopped};

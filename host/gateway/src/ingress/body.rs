@@ -13,10 +13,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{
     Refused,
-    client::Client,
     shares::{Share, Shares, Size},
 };
 use crate::claims::{Arrival, ClaimError, Claims};
+use hookgate_net::client::Client;
 
 /// The memory that the bodies of all deliveries share. Without it connections times streams times bytes would be the
 /// bound, which no machine has.

@@ -33,15 +33,15 @@ use tokio::{
 use super::{
     Refused,
     begin::{Beginning, begin, turn_away},
-    client::Client,
     head,
     patient::Patient,
     progress::{Failure, Finding, Progress},
     rates::Failures,
     shares::{Share, Shares, Size},
     shutdown::Shutdown,
-    tls::{ClientCertificate, Tls, client_certificate},
+    tls::{Tls, client_certificate},
 };
+use hookgate_net::{client::Client, tls::ClientCertificate};
 
 /// How each connection of a listener is treated.
 #[derive(Clone)]

@@ -15,7 +15,6 @@ use tokio::{
 };
 
 use super::{
-    client::Client,
     conversation::{Answer, Manner},
     progress::Progress,
     rates::Failures,
@@ -24,6 +23,7 @@ use super::{
     shutdown::Shutdown,
     tls::Tls,
 };
+use hookgate_net::client::Client;
 
 /// A bound socket, ready to serve.
 pub struct Listener {

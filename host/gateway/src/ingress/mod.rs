@@ -2,7 +2,6 @@
 
 mod begin;
 mod body;
-mod client;
 mod conversation;
 mod decode;
 mod head;
@@ -17,9 +16,10 @@ mod shares;
 mod shutdown;
 mod tls;
 
+pub use hookgate_net::client::{Client, this_machine};
+
 pub use self::{
     body::{BodyBounds, BodyRoom, WholeBody, discard_of_stranger, read_body},
-    client::{Client, this_machine},
     decode::{Decoder, content_codings},
     listener::{Bounds, Listener},
     rates::{Failures, SourceRates},
@@ -27,5 +27,5 @@ pub use self::{
     resting::{Holders, Known, Resting},
     shares::{NoRoom, Share, Shares, Size},
     shutdown::Shutdown,
-    tls::{ClientCertificate, Tls},
+    tls::Tls,
 };

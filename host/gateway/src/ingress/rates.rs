@@ -14,7 +14,7 @@ use governor::{
 use hookgate_config::{Rate, SourceLimits};
 use hookgate_model::limits;
 
-use super::client::Client;
+use hookgate_net::client::Client;
 
 /// The rates of one source.
 pub struct SourceRates {

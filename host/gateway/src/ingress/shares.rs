@@ -12,7 +12,7 @@ use std::{
 use ipnet::IpNet;
 use tokio::sync::Notify;
 
-use super::client::Client;
+use hookgate_net::client::Client;
 
 /// One part in so many of a room is for small things only.
 const PARTS_FOR_SMALL: u64 = 8;

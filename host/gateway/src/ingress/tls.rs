@@ -12,9 +12,9 @@ use std::{
 use arc_swap::ArcSwap;
 use hookgate_config as config;
 use hookgate_model::limits;
-use hookgate_net::tls::{TlsError, TlsTexts, certificates, server_config};
+use hookgate_net::tls::{ClientCertificate, TlsError, TlsTexts, certificates, server_config};
 use hookgate_telemetry::TlsMetrics;
-use rustls::{ServerConfig, pki_types::CertificateDer};
+use rustls::ServerConfig;
 use sha2::{Digest, Sha256};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -23,10 +23,6 @@ use tokio::{
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use x509_cert::{Certificate, der::Decode};
-
-/// The certificate that a client has shown, and that the client CA vouches for.
-#[derive(Clone, Debug)]
-pub struct ClientCertificate(pub Arc<CertificateDer<'static>>);
 
 /// TLS as it is in force.
 pub struct Tls {

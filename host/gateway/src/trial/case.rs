@@ -13,10 +13,8 @@ use hookgate_sandbox::{Broken, Provider};
 use uuid::Uuid;
 
 use super::compare::{Answer, EventSaid, Judgement, Outputs};
-use crate::{
-    cloudevents,
-    sources::{Inbound, VersionKeys},
-};
+use crate::sources::{Inbound, VersionKeys};
+use hookgate_cloudevents as cloudevents;
 
 /// A delivery as all versions get it: the same time, secrets, settings and keys that are at hand. Judging it has no effect:
 /// no signature is noted and no key is fetched.

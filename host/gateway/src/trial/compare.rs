@@ -17,7 +17,7 @@ use hookgate_model::{
 use hookgate_sandbox::Broken;
 use sha2::{Digest, Sha256};
 
-use crate::cloudevents::without_marks;
+use hookgate_cloudevents::without_marks;
 
 /// All that two versions say differently of one delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

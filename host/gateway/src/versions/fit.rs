@@ -63,7 +63,7 @@ pub async fn objection(plugin: &Plugin, source: &Source) -> Option<String> {
         body: Bytes::new(),
     };
     let (settings, secrets) = (Arc::new(source.settings.clone()), Arc::new(Secrets::new(source.secrets.clone())));
-    let known_by: Arc<[String]> = source.auth.methods().map(|method| method.name().to_owned()).collect();
+    let known_by: Arc<[String]> = source.auth.methods().map(|method| method.name.to_owned()).collect();
     let delivery = |request: &Request| {
         let delivery = Delivery::new(Arc::new(request.clone()), settings.clone(), secrets.clone());
         delivery.from_known_sender(known_by.clone())

@@ -5,7 +5,7 @@ use std::fs;
 use super::*;
 
 fn jsonl(path: PathBuf) -> Destination {
-    destination("archive", Target::Jsonl { path })
+    destination("archive", Jsonl { path }.into())
 }
 
 /// The data of each line.

@@ -26,14 +26,6 @@ async fn send_one_with(bench: Bench) -> (EventId, Handoff) {
     (event, handoff)
 }
 
-fn with_http(mut destination: Destination, change: impl FnOnce(&mut HttpTarget)) -> Destination {
-    match &mut destination.target {
-        Target::Http(http) => change(http),
-        other => panic!("{other:?}"),
-    }
-    destination
-}
-
 fn errors(handoff: &Handoff) -> Vec<&str> {
     handoff.attempts.iter().map(|attempt| attempt.error.as_deref().unwrap_or("")).collect()
 }
@@ -41,7 +33,7 @@ fn errors(handoff: &Handoff) -> Vec<&str> {
 #[tokio::test]
 async fn an_event_arrives_as_a_signed_cloudevent() {
     let receiver = Receiver::with_statuses(&[204]).await;
-    let destination = with_http(http("orders", &receiver.url), |http| {
+    let destination = http_with("orders", &receiver.url, |http| {
         http.secrets =
             ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "old secret"].map(|s| SecretText::new(s.into())).to_vec();
         http.headers = vec![("x-api-key".parse().unwrap(), SecretText::new("k".into()))];
@@ -115,7 +107,7 @@ async fn what_an_endpoint_refuses_for_good_is_not_tried_again() {
         (On4xx::DeadLetter, 400, 1),
     ] {
         let receiver = Receiver::start(move |_, _| async move { status(answered) }).await;
-        let destination = with_http(http("orders", &receiver.url), |http| http.on_4xx = on_4xx);
+        let destination = http_with("orders", &receiver.url, |http| http.on_4xx = on_4xx);
         let (_, handoff) = send_one(destination).await;
         assert!(is_dead(&handoff));
         assert_eq!((receiver.seen().len(), handoff.attempts.len()), (attempts, attempts), "{on_4xx:?} {answered}");

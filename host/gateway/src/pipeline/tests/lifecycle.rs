@@ -80,11 +80,8 @@ async fn a_stop_is_bounded_and_what_it_cuts_off_stays_queued() {
 
 #[tokio::test]
 async fn a_destination_that_cannot_be_used_is_named() {
-    let mut destination = http("orders", "http://127.0.0.1/");
-    match &mut destination.target {
-        Target::Http(http) => http.secrets = vec![hookgate_config::SecretText::new("whsec_?".into())],
-        other => panic!("{other:?}"),
-    }
+    let secret = hookgate_config::SecretText::new("whsec_?".into());
+    let destination = http_with("orders", "http://127.0.0.1/", |http| http.secrets = vec![secret]);
     let bench = Bench::new(vec![destination]);
     let journal = bench.open();
     let error = Dispatcher::prepare(&bench.config, &journal, None).err().unwrap().to_string();

@@ -20,15 +20,17 @@ use std::{
 
 use bytes::Bytes;
 use hookgate_capabilities::{Admission, CloudEvent, EventData, Identity, Payload, Request};
+use hookgate_cloudevents::Format;
 use hookgate_config::{
-    Admin, Claims, Config, DataRef, Destination, Diagnosis, Egress, EngineKind, Format, HttpTarget, Log, LogFormat,
-    On4xx, Plugins, Rate, Retry, Route, Server, Store, Target,
+    Admin, Claims, Config, DataRef, Destination, Diagnosis, Egress, EngineKind, Log, LogFormat, Plugins, Rate, Retry,
+    Route, Server, Store, Target,
 };
 use hookgate_journal::{Admitted, Commit, Journal};
 use hookgate_model::{
     event::{EventId, KeptDelivery, KeptEvent},
     handoff::{Handoff, HandoffId, HandoffState},
 };
+use hookgate_sinks::{HttpTarget, Jsonl, On4xx};
 use tempfile::TempDir;
 
 use super::Dispatcher;
@@ -159,14 +161,20 @@ fn config(directory: &Path, destinations: Vec<Destination>, routes: Vec<Route>) 
 
 /// An HTTP destination that retries at once, five attempts in all.
 pub fn http(name: &str, url: &str) -> Destination {
-    let http = HttpTarget {
+    http_with(name, url, |_| {})
+}
+
+/// The same with other settings.
+pub fn http_with(name: &str, url: &str, change: impl FnOnce(&mut HttpTarget)) -> Destination {
+    let mut http = HttpTarget {
         url: url.parse().unwrap(),
         secrets: Vec::new(),
         format: Format::Structured,
         headers: Vec::new(),
         on_4xx: On4xx::DeadLetter,
     };
-    destination(name, Target::Http(http))
+    change(&mut http);
+    destination(name, http.into())
 }
 
 /// Any destination that retries at once, five attempts in all.

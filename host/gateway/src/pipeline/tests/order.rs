@@ -191,7 +191,7 @@ async fn what_waits_goes_out_when_its_source_is_no_longer_ordered() {
 async fn key_before_a_file(on_failure: OnFailure, count: usize) -> (Bench, Journal, Dispatcher, Vec<EventId>) {
     let mut bench = bench(http("none", "http://127.0.0.1:1/"), on_failure);
     let path = bench.path("missing").join("events.jsonl");
-    let mut file = destination("file", Target::Jsonl { path });
+    let mut file = destination("file", Jsonl { path }.into());
     file.retry.attempts = u32::MAX;
     bench.config.destinations = vec![Arc::new(file)];
     bench.config.routes[0].to = vec!["file".into()];
@@ -244,7 +244,7 @@ async fn a_store_that_fails_meanwhile_swaps_nothing() {
     const EVENTS: usize = 200;
     let mut bench = bench(http("none", "http://127.0.0.1:1/"), OnFailure::Continue);
     let path = bench.path("events.jsonl");
-    let file = destination("file", Target::Jsonl { path: path.clone() });
+    let file = destination("file", Jsonl { path: path.clone() }.into());
     bench.config.destinations = vec![Arc::new(file)];
     bench.config.routes[0].to = vec!["file".into()];
     let journal = bench.open();

@@ -2,23 +2,49 @@
 
 mod claims;
 mod issuer;
+mod settings;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use hookgate_config::{JwtAuth, JwtKeys, SecretText};
+use async_trait::async_trait;
 use hookgate_net::{
     fetch::Fetcher,
     jose::{Algorithm, KeySet, Token, Verdict},
 };
-use http::HeaderMap;
+use hookgate_settings::{Kind as Takes, SecretText, Table, key};
+use http::{HeaderName, header::AUTHORIZATION};
 
-use self::{claims::Unfit, issuer::IssuerKeys};
-use super::{Denied, credentials};
+use self::{
+    claims::Unfit,
+    issuer::IssuerKeys,
+    settings::{JwtAuth, JwtKeys},
+};
+use crate::{Around, Asked, Credentials, Denied, Kind, Prover, authorization};
+
+/// This method.
+pub const KIND: Kind = Kind {
+    key: key("jwt", Takes::Table(settings::KEYS), "A bearer token that is a JWT: OAuth 2.0, OpenID Connect."),
+    read,
+};
 
 const CHALLENGE: &str = "Bearer realm=\"hookgate\"";
 
+fn read(table: &Table<'_>, around: &Around<'_>) -> Option<Box<dyn Asked>> {
+    Some(Box::new(settings::read(&table.table("jwt"), around.egress)?))
+}
+
+impl Asked for JwtAuth {
+    fn header(&self) -> Option<HeaderName> {
+        Some(AUTHORIZATION)
+    }
+
+    fn prover(&self, fetcher: &Fetcher) -> Arc<dyn Prover> {
+        Arc::new(Tokens::new(self, fetcher))
+    }
+}
+
 /// The tokens that a source takes.
-pub struct Tokens {
+struct Tokens {
     wanted: Wanted,
     keys: Keys,
 }
@@ -48,7 +74,7 @@ enum Keys {
 
 impl Tokens {
     /// As configured; keys are fetched at the first token.
-    pub fn new(auth: &JwtAuth, fetcher: &Fetcher) -> Self {
+    fn new(auth: &JwtAuth, fetcher: &Fetcher) -> Self {
         let keys = match &auth.keys {
             JwtKeys::Url(url) => Keys::Fetched(IssuerKeys::at(url.clone(), fetcher.clone())),
             JwtKeys::Discovery(url) => {
@@ -66,18 +92,6 @@ impl Tokens {
             clock_skew: auth.clock_skew.as_secs_f64(),
         };
         Tokens { wanted, keys }
-    }
-
-    /// Whom the token of a request speaks of. `now` is in milliseconds since the epoch.
-    pub async fn prove(&self, headers: &HeaderMap, now: u64) -> Result<String, Denied> {
-        let text = credentials(headers, "Bearer", CHALLENGE)?;
-        let token = Token::parse(text).map_err(invalid)?;
-        if !self.wanted.algorithms.contains(&token.algorithm) {
-            return Err(invalid(format!("{} is not among the algorithms of this source", token.algorithm.name())));
-        }
-        self.check_signature(&token).await?;
-        let claims = token.claims().map_err(invalid)?;
-        claims::check(&claims, &self.wanted, now).map_err(|unfit| self.denied(unfit))
     }
 
     async fn check_signature(&self, token: &Token<'_>) -> Result<(), Denied> {
@@ -107,6 +121,20 @@ impl Tokens {
     }
 }
 
+#[async_trait]
+impl Prover for Tokens {
+    async fn prove(&self, shown: Credentials<'_>) -> Result<String, Denied> {
+        let text = authorization(shown.headers, "Bearer", CHALLENGE)?;
+        let token = Token::parse(text).map_err(invalid)?;
+        if !self.wanted.algorithms.contains(&token.algorithm) {
+            return Err(invalid(format!("{} is not among the algorithms of this source", token.algorithm.name())));
+        }
+        self.check_signature(&token).await?;
+        let claims = token.claims().map_err(invalid)?;
+        claims::check(&claims, &self.wanted, shown.now).map_err(|unfit| self.denied(unfit))
+    }
+}
+
 fn judge_mac(secrets: &[SecretText], token: &Token<'_>) -> Verdict {
     let right = |secret: &SecretText| {
         token.algorithm.verify_mac(secret.expose().as_bytes(), token.message.as_bytes(), &token.signature)
@@ -125,7 +153,7 @@ mod tests {
 
     use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
     use hookgate_net::egress::Guard;
-    use http::HeaderValue;
+    use http::{HeaderMap, HeaderValue};
     use ring::{
         hmac,
         rand::SystemRandom,
@@ -168,7 +196,8 @@ mod tests {
     async fn proven(tokens: &Tokens, token: &str) -> Result<String, Denied> {
         let mut headers = HeaderMap::new();
         headers.insert("authorization", HeaderValue::from_str(&format!("Bearer {token}")).unwrap());
-        tokens.prove(&headers, 1_900_000_000_000).await
+        let client = hookgate_net::client::Client::Unknown;
+        tokens.prove(Credentials { headers: &headers, client, certificate: None, now: 1_900_000_000_000 }).await
     }
 
     #[tokio::test]

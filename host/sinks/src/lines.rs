@@ -10,11 +10,12 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
+use hookgate_cloudevents as cloudevents;
 use hookgate_model::limits;
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{Parcel, outcome::Outcome};
-use crate::cloudevents;
+use crate::{Parcel, Sink, outcome::Outcome};
 
 /// Where lines are written to.
 #[derive(Debug)]
@@ -64,8 +65,30 @@ impl Lines {
         Lines { out, turn }
     }
 
+    async fn write(&self, text: Vec<u8>) -> io::Result<()> {
+        let mut turn = self.turn.clone().lock_owned().await;
+        let out = self.out.clone();
+        let writing = tokio::task::spawn_blocking(move || match out {
+            Out::File(path) => append(&path, &text),
+            Out::Stdout => print(&mut turn, &text),
+        });
+        writing.await.map_err(io::Error::other)?
+    }
+}
+
+#[async_trait]
+impl Sink for Lines {
+    fn batch(&self) -> usize {
+        limits::ATTEMPT_LINES_MAX
+    }
+
+    /// One batch is written after the other.
+    fn concurrency(&self, _: usize) -> usize {
+        1
+    }
+
     /// Appends the outputs, one line each, in order and in one write. A file is synced before this returns.
-    pub async fn append(&self, parcels: &[Parcel], within: Duration) -> Vec<Outcome> {
+    async fn attempt(&self, parcels: &[Parcel], within: Duration) -> Vec<Outcome> {
         let lines: Vec<_> = parcels
             .iter()
             .map(|parcel| cloudevents::json_line(&parcel.event, &parcel.output, parcel.reference.as_ref()))
@@ -81,16 +104,6 @@ impl Lines {
             (Ok(_), Err(error)) => Outcome::unreachable(error.clone()),
         };
         lines.into_iter().map(outcome).collect()
-    }
-
-    async fn write(&self, text: Vec<u8>) -> io::Result<()> {
-        let mut turn = self.turn.clone().lock_owned().await;
-        let out = self.out.clone();
-        let writing = tokio::task::spawn_blocking(move || match out {
-            Out::File(path) => append(&path, &text),
-            Out::Stdout => print(&mut turn, &text),
-        });
-        writing.await.map_err(io::Error::other)?
     }
 }
 
@@ -185,10 +198,8 @@ mod tests {
     use hookgate_model::handoff::HandoffId;
 
     use super::*;
-    use crate::{
-        cloudevents::tests::{event, output},
-        dispatch::{Parcel, outcome::Health},
-    };
+    use crate::Health;
+    use hookgate_cloudevents::testing::{event, output};
 
     const LONG: Duration = Duration::from_secs(30);
 
@@ -217,7 +228,7 @@ mod tests {
         let path = directory.path().join("events.jsonl");
         let lines = Lines::file(path.clone());
         for batch in [vec![parcel("a"), parcel("b")], vec![parcel("c")]] {
-            let outcomes = lines.append(&batch, LONG).await;
+            let outcomes = lines.attempt(&batch, LONG).await;
             assert_eq!(outcomes, vec![Outcome::delivered(None); batch.len()]);
         }
         assert_eq!(ids(&path), ["a", "b", "c"]);
@@ -228,9 +239,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let (path, moved) = (directory.path().join("events.jsonl"), directory.path().join("events.jsonl.1"));
         let lines = Lines::file(path.clone());
-        lines.append(&[parcel("a")], LONG).await;
+        lines.attempt(&[parcel("a")], LONG).await;
         fs::rename(&path, &moved).unwrap();
-        lines.append(&[parcel("b")], LONG).await;
+        lines.attempt(&[parcel("b")], LONG).await;
         assert_eq!((ids(&moved), ids(&path)), (vec!["a".to_owned()], vec!["b".to_owned()]));
     }
 
@@ -248,7 +259,7 @@ mod tests {
         for (before, after) in cases {
             let path = directory.path().join("events.jsonl");
             fs::write(&path, before).unwrap();
-            Lines::file(path.clone()).append(&[parcel("b")], LONG).await;
+            Lines::file(path.clone()).attempt(&[parcel("b")], LONG).await;
             assert_eq!(ids(&path), after);
         }
     }
@@ -257,7 +268,7 @@ mod tests {
     async fn a_file_that_cannot_be_opened_is_named_and_tried_again() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("missing").join("events.jsonl");
-        let outcomes = Lines::file(path.clone()).append(&[parcel("a"), parcel("b")], LONG).await;
+        let outcomes = Lines::file(path.clone()).attempt(&[parcel("a"), parcel("b")], LONG).await;
         for outcome in outcomes {
             let failure = outcome.result.unwrap_err();
             assert!(failure.health == Health::Unwell && failure.error.contains(path.to_str().unwrap()), "{failure:?}");
@@ -270,7 +281,7 @@ mod tests {
         let path = directory.path().join("events.jsonl");
         let mut broken = parcel("broken");
         broken.event.admission.payload = Payload::BodyRange(hookgate_capabilities::ByteRange { offset: 9, length: 9 });
-        let outcomes = Lines::file(path.clone()).append(&[parcel("a"), broken, parcel("b")], LONG).await;
+        let outcomes = Lines::file(path.clone()).attempt(&[parcel("a"), broken, parcel("b")], LONG).await;
         assert_eq!(outcomes.iter().map(|outcome| outcome.result.is_ok()).collect::<Vec<_>>(), [true, false, true]);
         assert_eq!(ids(&path), ["a", "b"]);
     }
@@ -282,11 +293,11 @@ mod tests {
         let (lines, others) = (Lines::file(path.clone()), Lines::file(path.clone()));
         let hanging = lines.turn.clone().lock_owned().await;
         for lines in [&lines, &others] {
-            let outcome = lines.append(&[parcel("a")], Duration::from_millis(50)).await;
+            let outcome = lines.attempt(&[parcel("a")], Duration::from_millis(50)).await;
             assert!(outcome[0].result.as_ref().is_err_and(|failure| failure.error.contains("not written within")));
         }
         drop(hanging);
-        assert!(others.append(&[parcel("b")], LONG).await[0].result.is_ok());
+        assert!(others.attempt(&[parcel("b")], LONG).await[0].result.is_ok());
         assert_eq!(ids(&path), ["b"]);
     }
 
@@ -295,7 +306,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fifo");
         assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
-        let outcome = Lines::file(path).append(&[parcel("a")], LONG).await;
+        let outcome = Lines::file(path).attempt(&[parcel("a")], LONG).await;
         assert!(outcome[0].result.as_ref().is_err_and(|failure| failure.error.contains("not a regular file")));
     }
 }

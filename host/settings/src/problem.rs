@@ -65,7 +65,7 @@ fn listed(problems: &[Problem]) -> String {
 }
 
 /// Collects what is found while reading one text; places are byte offsets into it.
-pub(super) struct Problems<'t> {
+pub struct Problems<'t> {
     file: &'t str,
     text: &'t str,
     line_starts: Vec<usize>,
@@ -76,6 +76,7 @@ pub(super) struct Problems<'t> {
 }
 
 impl<'t> Problems<'t> {
+    /// Nothing found yet in this text of that file.
     pub fn new(file: &'t str, text: &'t str) -> Self {
         let line_starts = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
         Problems {
@@ -88,10 +89,12 @@ impl<'t> Problems<'t> {
         }
     }
 
+    /// A mistake.
     pub fn error(&self, at: usize, what: impl Into<String>, instead: impl Into<String>) {
         push(&self.errors, self.problem(at, what.into(), instead.into()));
     }
 
+    /// Something that works, and is probably not meant.
     pub fn warning(&self, at: usize, what: impl Into<String>, instead: impl Into<String>) {
         push(&self.warnings, self.problem(at, what.into(), instead.into()));
     }

@@ -7,8 +7,11 @@ use std::fmt;
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
-use hookgate_config::SecretText;
-use hookgate_model::handoff::HandoffId;
+use hookgate_model::{
+    handoff::HandoffId,
+    limits::{SIGNING_SECRET_BYTES_MAX, SIGNING_SECRET_BYTES_MIN},
+};
+use hookgate_settings::{Context, SecretText};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use sha2::Sha256;
 use zeroize::Zeroizing;
@@ -57,6 +60,34 @@ impl SigningKey {
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningKey(…)")
+    }
+}
+
+/// Checks a secret by which the gateway signs (Standard Webhooks 1.0.0, "Signature scheme"): `whsec_` and base64, or any
+/// other text, whose bytes are the key.
+pub fn check(context: &Context<'_>, path: &str, secret: &SecretText, at: usize) {
+    const INSTEAD: &str = "make one: printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\"";
+    let text = secret.expose();
+    if text.starts_with("whsk_") || text.starts_with("whpk_") {
+        let what = format!("`{path}` is a key of the asymmetric scheme, and the gateway signs with the symmetric one");
+        return context.problems.error(at, what, INSTEAD);
+    }
+    let length = match text.strip_prefix("whsec_") {
+        Some(encoded) => match STANDARD.decode(encoded).map(Zeroizing::new) {
+            Ok(key) => key.len(),
+            Err(_) => {
+                let what = format!("`{path}` begins with whsec_, and what follows is not base64");
+                return context.problems.error(at, what, INSTEAD);
+            }
+        },
+        None => text.len(),
+    };
+    if length == 0 {
+        context.problems.error(at, format!("`{path}` is a key of no bytes"), INSTEAD);
+    } else if !(SIGNING_SECRET_BYTES_MIN..=SIGNING_SECRET_BYTES_MAX).contains(&length) {
+        let (min, max) = (SIGNING_SECRET_BYTES_MIN, SIGNING_SECRET_BYTES_MAX);
+        let what = format!("`{path}` is a key of {length} bytes; Standard Webhooks wants {min} to {max}");
+        context.problems.warning(at, what, INSTEAD);
     }
 }
 

@@ -16,13 +16,14 @@ mod data;
 mod fields;
 mod order;
 mod structured;
+#[doc(hidden)]
+pub mod testing;
 
 use bytes::Bytes;
 pub use fields::{Fields, JsonData};
+use hookgate_capabilities::cloudevents::rfc3339;
 pub use hookgate_capabilities::cloudevents::{check, check_all};
-pub(crate) use hookgate_capabilities::cloudevents::{is_media_type, rfc3339};
 use hookgate_capabilities::{CloudEvent, EventData, ExtensionValue, Payload};
-use hookgate_config::Format;
 use hookgate_model::claim::Reference;
 use hookgate_model::event::{EventId, KeptEvent};
 use http::{
@@ -31,6 +32,17 @@ use http::{
 };
 pub use order::{say_order, say_unread, without_marks};
 pub use structured::json_line;
+
+/// How an event is written into an HTTP request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// CloudEvents, structured mode (`application/cloudevents+json`).
+    Structured,
+    /// CloudEvents, binary mode (`ce-` headers, data as body).
+    Binary,
+    /// The event's payload as the provider sent it, with its content type.
+    Raw,
+}
 
 /// What is sent to an HTTP endpoint, but for what belongs to one attempt.
 #[derive(Clone, Debug)]
@@ -156,4 +168,4 @@ fn encoded(text: &str, what: &'static str) -> Result<HeaderValue, RenderError> {
 }
 
 #[cfg(test)]
-pub(crate) mod tests;
+mod tests;

@@ -2,13 +2,13 @@
 
 use toml::de::{DeTable, DeValue};
 
-use super::{
-    keys::Key,
+use crate::{
+    key::Key,
     table::{Table, Value},
 };
 
 /// The entries of a table whose names are not the configuration's to know.
-pub(super) fn named<'t>(table: &Table<'t>, name: &'static str) -> (&'static Key, &'t DeTable<'t>) {
+pub fn named<'t>(table: &Table<'t>, name: &'static str) -> (&'static Key, &'t DeTable<'t>) {
     let (key, found) = table.value(name);
     match found.map(|value| (value, value.get_ref())) {
         Some((_, DeValue::Table(entries))) => (key, entries),
@@ -21,7 +21,7 @@ pub(super) fn named<'t>(table: &Table<'t>, name: &'static str) -> (&'static Key,
 }
 
 /// A value as JSON.
-pub(super) fn json(value: &Value<'_>) -> Result<serde_json::Value, String> {
+pub fn json(value: &Value<'_>) -> Result<serde_json::Value, String> {
     Ok(match value.get_ref() {
         DeValue::String(text) => text.as_ref().into(),
         DeValue::Integer(number) => i64::from_str_radix(number.as_str(), number.radix())

@@ -1,87 +1,28 @@
 //! Secrets: where their texts come from. No message here holds a secret, nor what may be one by mistake.
 
-use std::{
-    io::{self, Read},
-    path::Path,
-};
-
-use base64::Engine as _;
-use hookgate_model::limits::{
-    SECRET_BYTES_MAX, SECRET_VERSIONS_MAX, SIGNING_SECRET_BYTES_MAX, SIGNING_SECRET_BYTES_MIN,
-};
+use hookgate_model::limits::SECRET_VERSIONS_MAX;
 use toml::de::DeValue;
-use zeroize::Zeroizing;
 
-use super::{
+use crate::{
     SecretText,
-    keys::Key,
+    key::Key,
     table::{Context, Table, Value, did_you_mean, quoted},
 };
 
-/// What a configuration refers to outside its text.
-pub trait Environment {
-    /// An environment variable; none when it is not set or is not UTF-8.
-    fn variable(&self, name: &str) -> Option<String>;
-
-    /// A file with a secret.
-    fn file(&self, path: &Path) -> io::Result<SecretFile>;
-}
-
-/// A file with a secret.
-pub struct SecretFile {
-    /// Its text as it stands there.
-    pub text: SecretText,
-    /// Whether every user of the machine may read it.
-    pub exposed: bool,
-}
-
-/// The environment and the files of this process.
-pub struct ProcessEnvironment;
-
-impl Environment for ProcessEnvironment {
-    fn variable(&self, name: &str) -> Option<String> {
-        std::env::var(name).ok()
-    }
-
-    fn file(&self, path: &Path) -> io::Result<SecretFile> {
-        let file = std::fs::File::open(path)?;
-        let exposed = world_readable(&file.metadata()?);
-        // Room for all at once: a buffer that grows leaves copies behind that nobody wipes.
-        let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX as usize + 1));
-        file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > SECRET_BYTES_MAX {
-            return Err(io::Error::other(format!("it is larger than {SECRET_BYTES_MAX} bytes")));
-        }
-        let text = std::str::from_utf8(&bytes).map_err(|_| io::Error::other("it is not text in UTF-8"))?;
-        Ok(SecretFile { text: SecretText::new(text.to_owned()), exposed })
-    }
-}
-
-#[cfg(unix)]
-fn world_readable(metadata: &std::fs::Metadata) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    metadata.permissions().mode() & 0o004 != 0
-}
-
-#[cfg(not(unix))]
-fn world_readable(_: &std::fs::Metadata) -> bool {
-    false
-}
-
 /// The one secret of a key; none when it is not set or wrong.
-pub(super) fn one(table: &Table<'_>, name: &'static str) -> Option<SecretText> {
+pub fn one(table: &Table<'_>, name: &'static str) -> Option<SecretText> {
     let (key, found) = table.value(name);
     referred(&table.context, &table.path_of(name), key, found?)
 }
 
 /// The versions of a key's secret, newest first, each with its place.
-pub(super) fn versions(table: &Table<'_>, name: &'static str) -> Vec<(SecretText, usize)> {
+pub fn versions(table: &Table<'_>, name: &'static str) -> Vec<(SecretText, usize)> {
     let (key, found) = table.value(name);
     found.map_or_else(Vec::new, |found| versions_in(&table.context, &table.path_of(name), key, found))
 }
 
 /// The versions in a value: one reference or a list of them.
-pub(super) fn versions_in(context: &Context<'_>, path: &str, key: &Key, found: &Value<'_>) -> Vec<(SecretText, usize)> {
+pub fn versions_in(context: &Context<'_>, path: &str, key: &Key, found: &Value<'_>) -> Vec<(SecretText, usize)> {
     let items = items(found);
     check_number(context, path, found, items.len());
     items.iter().filter_map(|item| Some((referred(context, path, key, item)?, item.span().start))).collect()
@@ -89,7 +30,7 @@ pub(super) fn versions_in(context: &Context<'_>, path: &str, key: &Key, found: &
 
 /// The versions of a source's secret, newest first, and whether the provider hands it over: `{ handed-over = true }`,
 /// alone or in the list.
-pub(super) fn of_source(
+pub fn of_source(
     context: &Context<'_>,
     path: &str,
     key: &Key,
@@ -139,7 +80,7 @@ fn check_number(context: &Context<'_>, path: &str, found: &Value<'_>, versions: 
 }
 
 /// The text that `{ env }`, `{ file }` or `{ value }` refers to.
-pub(super) fn referred(context: &Context<'_>, path: &str, key: &Key, found: &Value<'_>) -> Option<SecretText> {
+pub fn referred(context: &Context<'_>, path: &str, key: &Key, found: &Value<'_>) -> Option<SecretText> {
     const WAYS: [&str; 3] = ["env", "file", "value"];
     let (problems, at) = (context.problems, found.span().start);
     let wrong = |what: String| {
@@ -260,32 +201,4 @@ fn from_file(context: &Context<'_>, path: &str, at: usize, file: &str) -> Option
     Some(SecretText::new(
         text.strip_suffix('\n').map_or(text, |text| text.strip_suffix('\r').unwrap_or(text)).to_owned(),
     ))
-}
-
-/// Checks a secret by which the gateway signs (Standard Webhooks 1.0.0, "Signature scheme"): `whsec_` and base64, or any
-/// other text, whose bytes are the key.
-pub(super) fn check_signing(context: &Context<'_>, path: &str, secret: &SecretText, at: usize) {
-    const INSTEAD: &str = "make one: printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\"";
-    let text = secret.expose();
-    if text.starts_with("whsk_") || text.starts_with("whpk_") {
-        let what = format!("`{path}` is a key of the asymmetric scheme, and the gateway signs with the symmetric one");
-        return context.problems.error(at, what, INSTEAD);
-    }
-    let length = match text.strip_prefix("whsec_") {
-        Some(encoded) => match base64::prelude::BASE64_STANDARD.decode(encoded).map(Zeroizing::new) {
-            Ok(key) => key.len(),
-            Err(_) => {
-                let what = format!("`{path}` begins with whsec_, and what follows is not base64");
-                return context.problems.error(at, what, INSTEAD);
-            }
-        },
-        None => text.len(),
-    };
-    if length == 0 {
-        context.problems.error(at, format!("`{path}` is a key of no bytes"), INSTEAD);
-    } else if !(SIGNING_SECRET_BYTES_MIN..=SIGNING_SECRET_BYTES_MAX).contains(&length) {
-        let (min, max) = (SIGNING_SECRET_BYTES_MIN, SIGNING_SECRET_BYTES_MAX);
-        let what = format!("`{path}` is a key of {length} bytes; Standard Webhooks wants {min} to {max}");
-        context.problems.warning(at, what, INSTEAD);
-    }
 }

@@ -1,27 +1,163 @@
-//! One attempt at an HTTP endpoint.
+//! An HTTP endpoint.
 
 use std::{io, time::Duration};
 
+use async_trait::async_trait;
 use bytes::Bytes;
-use hookgate_config as config;
-use hookgate_config::{Format, On4xx};
-use hookgate_model::{clock::now_ms, limits};
+use hookgate_cloudevents::{self as cloudevents, Format, RenderError};
+use hookgate_model::{clock::now_ms, limits, redact};
 use hookgate_net::egress::{self, Connector, Guard, HttpClient, USER_AGENT, whole_story};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use hookgate_settings::{
+    Egress, Key, Kind as Takes, SecretText, Table, Value, check_egress, key, quoted, required, secret, value,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
+use toml::de::DeValue;
 
-use super::{
-    Parcel,
+use crate::{
+    Kind, Parcel, Settings, Sink, SinkError, Target,
     outcome::{Advice, Failure, Health, Outcome},
     signature::{self, KeyError, SigningKey},
 };
-use crate::cloudevents::{self, RenderError};
+
+/// This kind of sink.
+pub const KIND: Kind = Kind {
+    key: key("http", Takes::Table(KEYS), "An HTTP endpoint."),
+    example: "http = { url = \"https://...\" }",
+    read: |table, egress| Some(read(table, egress)?.into()),
+};
+
+const KEYS: &[Key] = &[
+    required("url", Takes::Url, "Where events are posted."),
+    key("secret", Takes::Secrets, "Signs as Standard Webhooks say, with every version; without it nothing is signed."),
+    key(
+        "format",
+        Takes::Choice(&["structured", "binary", "raw"]),
+        "CloudEvents in structured or binary mode, or the payload as the provider sent it.",
+    ),
+    key("headers", Takes::Headers, "Headers to add; a value is a text or a secret."),
+    key(
+        "on-4xx",
+        Takes::Choice(&["retry", "dead-letter"]),
+        "What a 4xx other than 408, 410, 425 and 429 means: try again, or a dead letter at once.",
+    ),
+];
+
+/// An HTTP endpoint.
+#[derive(Debug)]
+pub struct HttpTarget {
+    /// `http` or `https`.
+    pub url: Uri,
+    /// Signs as Standard Webhooks say, with every version, newest first; empty: unsigned.
+    pub secrets: Vec<SecretText>,
+    /// What is sent.
+    pub format: Format,
+    /// Headers to add.
+    pub headers: Vec<(HeaderName, SecretText)>,
+    /// What a 4xx other than 408, 410, 425 and 429 means.
+    pub on_4xx: On4xx,
+}
+
+/// What a refusal by the destination means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On4xx {
+    /// Try again as after a 5xx.
+    Retry,
+    /// A dead letter at once.
+    DeadLetter,
+}
+
+/// Headers that the gateway sets itself.
+const OWN_HEADERS: [&str; 12] = [
+    "connection",
+    "content-length",
+    "content-type",
+    "host",
+    "keep-alive",
+    "te",
+    "trailer",
+    "traceparent",
+    "transfer-encoding",
+    "webhook-id",
+    "webhook-signature",
+    "webhook-timestamp",
+];
+
+fn read(table: &Table<'_>, egress: &Egress) -> Option<HttpTarget> {
+    let url = table.parsed("url", value::url);
+    if let Some(url) = &url {
+        check_egress(table, "url", url, egress);
+    }
+    let path = table.path_of("secret");
+    let secrets = secret::versions(table, "secret");
+    secrets.iter().for_each(|(text, at)| signature::check(&table.context, &path, text, *at));
+    Some(HttpTarget {
+        format: match table.choice("format") {
+            "binary" => Format::Binary,
+            "raw" => Format::Raw,
+            _ => Format::Structured,
+        },
+        headers: read_headers(table),
+        on_4xx: match table.choice("on-4xx") {
+            "dead-letter" => On4xx::DeadLetter,
+            _ => On4xx::Retry,
+        },
+        secrets: secrets.into_iter().map(|(text, _)| text).collect(),
+        url: url?,
+    })
+}
+
+fn read_headers(table: &Table<'_>) -> Vec<(HeaderName, SecretText)> {
+    let (key, Some(found)) = table.value("headers") else { return Vec::new() };
+    let DeValue::Table(entries) = found.get_ref() else {
+        table.wrong_type(key, found);
+        return Vec::new();
+    };
+    let header = |(name, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, &Value<'_>)| {
+        let (problems, at) = (table.problems(), name.span().start);
+        let path = table.path_of(&format!("headers.{}", name.get_ref()));
+        let text = match value.get_ref() {
+            DeValue::String(text) => Some(SecretText::new(text.to_string())),
+            _ => secret::referred(&table.context, &path, key, value),
+        };
+        if text.as_ref().is_some_and(|text| HeaderValue::from_str(text.expose()).is_err()) {
+            let what = format!("`{path}` holds characters that a header must not have");
+            problems.error(value.span().start, what, "take out line breaks and control characters");
+        }
+        let Ok(parsed) = HeaderName::from_bytes(name.get_ref().as_bytes()) else {
+            problems.error(at, format!("{} is not the name of a header", quoted(name.get_ref())), key.kind.instead());
+            return None;
+        };
+        if OWN_HEADERS.contains(&parsed.as_str()) || parsed.as_str().starts_with("ce-") {
+            problems.error(at, format!("the header {parsed} is the gateway's own"), "take another name");
+        }
+        Some((parsed, text?))
+    };
+    entries.iter().filter_map(header).collect()
+}
+
+impl From<HttpTarget> for Target {
+    fn from(settings: HttpTarget) -> Target {
+        Target::new(&KIND, settings)
+    }
+}
+
+impl Settings for HttpTarget {
+    fn describe(&self) -> Option<String> {
+        Some(redact::url(&self.url.to_string()))
+    }
+
+    fn open(&self, guard: &Guard, concurrency: usize) -> Result<Box<dyn Sink>, SinkError> {
+        let endpoint = HttpEndpoint::new(self, concurrency, guard.clone()).map_err(SinkError::new)?;
+        Ok(Box::new(endpoint))
+    }
+}
 
 /// An HTTP endpoint with its own pool of connections (HTTP/1.1 or HTTP/2, as the endpoint wants it).
 #[derive(Debug)]
-pub struct HttpEndpoint {
+struct HttpEndpoint {
     client: HttpClient,
     url: Uri,
     format: Format,
@@ -33,13 +169,13 @@ pub struct HttpEndpoint {
 
 /// Why an endpoint cannot be used as it is configured.
 #[derive(Debug, thiserror::Error)]
-pub enum EndpointError {
+enum EndpointError {
     /// A secret that makes no key.
     #[error(transparent)]
     Key(#[from] KeyError),
     /// A header's value has control characters in it.
     #[error("the value of the header {0} cannot be sent: it holds control characters (a line break at its end?)")]
-    Header(http::HeaderName),
+    Header(HeaderName),
     /// No certificate authorities.
     #[error(
         "the system's certificate authorities cannot be read: {0}; install `ca-certificates`, or set SSL_CERT_FILE"
@@ -48,8 +184,7 @@ pub enum EndpointError {
 }
 
 impl HttpEndpoint {
-    /// Makes an endpoint ready; nothing is connected yet.
-    pub fn new(target: &config::HttpTarget, concurrency: usize, guard: Guard) -> Result<HttpEndpoint, EndpointError> {
+    fn new(target: &HttpTarget, concurrency: usize, guard: Guard) -> Result<HttpEndpoint, EndpointError> {
         let mut headers = HeaderMap::from_iter([(header::USER_AGENT, USER_AGENT)]);
         for (name, value) in &target.headers {
             let value = HeaderValue::from_str(value.expose()).map_err(|_| EndpointError::Header(name.clone()));
@@ -69,7 +204,7 @@ impl HttpEndpoint {
     }
 
     /// Sends one output of an event, once. What the status says is what happened, whatever becomes of the body.
-    pub async fn attempt(&self, parcel: &Parcel, within: Duration) -> Outcome {
+    async fn send(&self, parcel: &Parcel, within: Duration) -> Outcome {
         let deadline = Instant::now() + within;
         let request = match self.request(parcel) {
             Ok(request) => request,
@@ -99,6 +234,17 @@ impl HttpEndpoint {
         let id = signature::webhook_id(&parcel.handoff);
         signature::sign(headers, &self.keys, &id, now_ms() / 1000, &message.body);
         Ok(request)
+    }
+}
+
+#[async_trait]
+impl Sink for HttpEndpoint {
+    async fn attempt(&self, parcels: &[Parcel], within: Duration) -> Vec<Outcome> {
+        let mut outcomes = Vec::with_capacity(parcels.len());
+        for parcel in parcels {
+            outcomes.push(self.send(parcel, within).await);
+        }
+        outcomes
     }
 }
 
@@ -172,6 +318,8 @@ fn describe(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use hookgate_settings::testing;
+
     use super::*;
 
     fn advice(status: u16, on_4xx: On4xx) -> Option<Advice> {
@@ -236,5 +384,24 @@ mod tests {
             "the destination answered 302 Found to http://169.254.169.254/; redirects are not followed, \
              set the destination's `url` to where it is: moved"
         );
+    }
+
+    #[test]
+    fn every_key_is_read() {
+        let text = r#"
+            url = "https://a.example/hooks?x=1"
+            secret = { env = "SIGNING" }
+            format = "binary"
+            headers = { "x-api-key" = { env = "B" }, x-plain = "text" }
+            on-4xx = "dead-letter"
+        "#;
+        let (read, problems) = testing::read(text, KEYS, |table| read(table, &Egress::default()));
+        assert_eq!(problems, []);
+        let http = read.unwrap();
+        assert_eq!(http.url.to_string(), "https://a.example/hooks?x=1");
+        assert_eq!(http.secrets[0].expose(), "a long secret of SIGNING");
+        assert_eq!((http.format, http.on_4xx), (Format::Binary, On4xx::DeadLetter));
+        let headers: Vec<_> = http.headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+        assert_eq!(headers, [("x-api-key", "a long secret of B"), ("x-plain", "text")]);
     }
 }

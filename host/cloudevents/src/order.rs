@@ -89,7 +89,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::cloudevents::check_all;
+    use crate::check_all;
 
     fn event(key: &str) -> KeptEvent {
         let request = Request {

@@ -47,12 +47,12 @@ const BYTE_UNITS: [(&str, u64); 9] = [
 const DURATION_UNITS: [(&str, u64); 5] = [("ms", 1), ("s", 1_000), ("m", 60_000), ("h", 3_600_000), ("d", 86_400_000)];
 
 /// A size as an operator would write it.
-pub(super) fn show_bytes(bytes: u64) -> String {
+pub fn show_bytes(bytes: u64) -> String {
     show(bytes, BYTE_UNITS.iter().filter(|(name, _)| *name == "B" || name.ends_with("iB")))
 }
 
 /// A duration as an operator would write it.
-pub(super) fn show_duration(ms: u64) -> String {
+pub fn show_duration(ms: u64) -> String {
     show(ms, DURATION_UNITS.iter())
 }
 
@@ -62,7 +62,7 @@ fn show<'u>(amount: u64, units: impl DoubleEndedIterator<Item = &'u (&'u str, u6
 }
 
 /// `200/s`, `10/m`, `5/10s`: how many, and in what time.
-pub(super) fn rate(text: &str) -> Result<(NonZeroU32, Duration), String> {
+pub fn rate(text: &str) -> Result<(NonZeroU32, Duration), String> {
     let (count, period) = text.split_once('/').ok_or("is not a rate")?;
     let count: u32 = count.trim().parse().map_err(|_| "is not a rate".to_owned())?;
     let count = NonZeroU32::new(count).ok_or("lets nothing through; leave the key out for no limit")?;
@@ -80,7 +80,7 @@ pub(super) fn rate(text: &str) -> Result<(NonZeroU32, Duration), String> {
 }
 
 /// `10.0.0.0/8`, `fd00::/8`, or one address.
-pub(super) fn network(text: &str) -> Result<IpNet, String> {
+pub fn network(text: &str) -> Result<IpNet, String> {
     if let Ok(address) = text.parse::<IpAddr>() {
         return Ok(IpNet::from(address));
     }
@@ -92,7 +92,7 @@ pub(super) fn network(text: &str) -> Result<IpNet, String> {
 }
 
 /// An absolute `http` or `https` URL without user, password and fragment.
-pub(super) fn url(text: &str) -> Result<Uri, String> {
+pub fn url(text: &str) -> Result<Uri, String> {
     if text.contains('#') {
         return Err("has a fragment (#...), which is never sent".to_owned());
     }
@@ -115,7 +115,7 @@ pub(super) fn url(text: &str) -> Result<Uri, String> {
 }
 
 /// A name that can stand in URLs, file names and metrics.
-pub(super) fn name(text: &str) -> Result<String, String> {
+pub fn name(text: &str) -> Result<String, String> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
     match text.len() {
         0 => Err("is empty".to_owned()),

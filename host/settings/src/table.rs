@@ -13,7 +13,7 @@ use std::{
 };
 
 use hookgate_capabilities::UrlPattern;
-pub(super) use hookgate_model::human::did_you_mean;
+pub use hookgate_model::human::did_you_mean;
 use hookgate_model::{
     limits::{self, Range},
     private,
@@ -24,34 +24,40 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{
-    keys::{Key, Kind},
+use crate::{
+    key::{Key, Kind},
     problem::Problems,
     value,
 };
 
-/// Mode bits of everybody but the owner.
-pub(super) const ANY_OTHER: u32 = 0o077;
+/// Mode bits of all users but the owner.
+pub const ANY_OTHER: u32 = 0o077;
 
-/// Mode bits of those who are not in the file's group: a group is given on purpose.
-pub(super) const STRANGERS: u32 = 0o007;
+/// Mode bits of users outside the file's group: a group is given on purpose.
+pub const STRANGERS: u32 = 0o007;
 
 /// A value and where it stands.
-pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+pub type Value<'t> = Spanned<DeValue<'t>>;
 
 /// What every reader of a part needs.
 #[derive(Clone, Copy)]
-pub(super) struct Context<'t> {
+pub struct Context<'t> {
+    /// Collects what is wrong.
     pub problems: &'t Problems<'t>,
-    pub environment: &'t dyn super::Environment,
+    /// What the configuration refers to outside its text.
+    pub environment: &'t dyn crate::environment::Environment,
     /// Paths are relative to it.
     pub base_dir: &'t std::path::Path,
     /// Stands in for a table that is not there.
     pub empty: &'t DeTable<'t>,
+    /// Called with the name of a key that a table describes and its reader did not ask for: it would be accepted and
+    /// ignored. A test fails there.
+    pub unread: fn(&str),
 }
 
 /// One table of the configuration.
-pub(super) struct Table<'t> {
+pub struct Table<'t> {
+    /// Shared by all tables of one configuration.
     pub context: Context<'t>,
     /// As an operator would call it: `server`, `source.limits`.
     path: String,
@@ -63,7 +69,7 @@ pub(super) struct Table<'t> {
 }
 
 impl<'t> Table<'t> {
-    /// A table whose unknown keys are told at once.
+    /// A table; its unknown keys are reported at once.
     pub fn new(context: Context<'t>, path: String, at: usize, keys: &'static [Key], entries: &'t DeTable<'t>) -> Self {
         let table = Table { context, path, at, keys, entries, asked: RefCell::default() };
         for (name, _) in entries {
@@ -74,7 +80,7 @@ impl<'t> Table<'t> {
         table
     }
 
-    /// The value of a key, with the key; none when it is not set. A required one that is missing is told.
+    /// The value of a key, with the key; `None` if unset. Reports a missing required key.
     pub fn value(&self, name: &'static str) -> (&'static Key, Option<&'t Value<'t>>) {
         let key = self.key(name);
         let found = self.entries.get(name);
@@ -95,6 +101,7 @@ impl<'t> Table<'t> {
         self.entries.get(name).map_or(self.at, |value| value.span().start)
     }
 
+    /// Where mistakes are reported.
     pub fn problems(&self) -> &'t Problems<'t> {
         self.context.problems
     }
@@ -136,6 +143,7 @@ impl<'t> Table<'t> {
         items.iter().filter_map(table).collect()
     }
 
+    /// An address with a port, or the default.
     pub fn address(&self, name: &'static str) -> SocketAddr {
         let parse = |text: &str| text.parse::<SocketAddr>().map_err(|_| "is not an address with a port".to_owned());
         let default = match self.key(name).kind {
@@ -145,39 +153,44 @@ impl<'t> Table<'t> {
         self.parsed(name, parse).or(default).unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 0)))
     }
 
+    /// A duration within its bounds, or the default.
     pub fn duration(&self, name: &'static str) -> Duration {
         let Kind::Duration(range) = self.key(name).kind else { return Duration::ZERO };
         let within = |text: &str| within(value::duration_ms(text)?, range, value::show_duration);
         Duration::from_millis(self.parsed(name, within).unwrap_or(range.default))
     }
 
+    /// A size within its bounds, or the default.
     pub fn bytes(&self, name: &'static str) -> u64 {
         let Kind::Bytes(range) = self.key(name).kind else { return 0 };
         let within = |text: &str| within(value::bytes(text)?, range, value::show_bytes);
         self.parsed(name, within).unwrap_or(range.default)
     }
 
+    /// A whole number within its bounds, or the default.
     pub fn count(&self, name: &'static str) -> u64 {
         let Kind::Count(range) = self.key(name).kind else { return 0 };
         self.whole(name, range).unwrap_or(range.default)
     }
 
+    /// A rate; the default, if there is one, where it is not set.
     pub fn rate(&self, name: &'static str) -> Option<(NonZeroU32, Duration)> {
         let Kind::Rate(default) = self.key(name).kind else { return None };
         self.parsed(name, value::rate).or_else(|| value::rate(default?).ok())
     }
 
     /// A rate with the burst beside it.
-    pub fn rate_and_burst(&self) -> Option<super::Rate> {
+    pub fn rate_and_burst(&self) -> Option<crate::Rate> {
         let rate = self.rate("rate");
         let burst = self.whole("burst", &limits::BURST).and_then(|n| NonZeroU32::new(u32::try_from(n).ok()?));
         if burst.is_some() && !self.has("rate") {
             let what = format!("`{}` stands alone: it belongs to a rate", self.path_of("burst"));
             self.problems().error(self.place("burst"), what, "add rate = \"200/s\", or leave burst out");
         }
-        rate.map(|(count, per)| super::Rate { count, per, burst: burst.unwrap_or(count) })
+        rate.map(|(count, per)| crate::Rate { count, per, burst: burst.unwrap_or(count) })
     }
 
+    /// One of the words of the key; the first where it is not set.
     pub fn choice(&self, name: &'static str) -> &'static str {
         let Kind::Choice(words) = self.key(name).kind else { return "" };
         let known = |text: &str| match words.iter().find(|word| **word == text) {
@@ -197,6 +210,7 @@ impl<'t> Table<'t> {
         self.parsed(name, checked).unwrap_or_else(|| default.to_owned())
     }
 
+    /// A path, absolute or below the configuration file's directory; `None` if unset.
     pub fn path(&self, name: &'static str) -> Option<PathBuf> {
         let parse = |text: &str| match text {
             "" => Err("is empty".to_owned()),
@@ -219,10 +233,12 @@ impl<'t> Table<'t> {
         }
     }
 
+    /// A list of networks.
     pub fn networks(&self, name: &'static str) -> Vec<IpNet> {
         self.list(name, value::network)
     }
 
+    /// A list of URL patterns.
     pub fn url_patterns(&self, name: &'static str) -> Vec<UrlPattern> {
         self.list(name, UrlPattern::new)
     }
@@ -255,7 +271,7 @@ impl<'t> Table<'t> {
         items.iter().filter_map(named).collect()
     }
 
-    /// The texts of a list, or the one text, each parsed; what is wrong is told and left out.
+    /// The texts of a list, or the one text, each parsed; wrong ones are reported and skipped.
     pub fn texts<T>(&self, name: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Vec<T> {
         let (key, Some(found)) = self.value(name) else { return Vec::new() };
         let items = match found.get_ref() {
@@ -270,13 +286,13 @@ impl<'t> Table<'t> {
         items.iter().filter_map(|item| self.parse_item(key, item, &parse)).collect()
     }
 
-    /// The value of a key, parsed from its text; none when it is not set or wrong, which is told.
+    /// The value of a key, parsed from its text; `None` if it is unset, or wrong, which is reported.
     pub fn parsed<T>(&self, name: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let (key, found) = self.value(name);
         self.parse_item(key, found?, parse)
     }
 
-    /// Tells that a value is of another type than its key takes. The value itself is not shown: it may be a secret.
+    /// Reports a value of another type than its key takes. The value itself is not shown: it may be a secret.
     pub fn wrong_type(&self, key: &Key, found: &Value<'_>) {
         let (path, kind) = (self.path_of(key.name), found.get_ref().type_str());
         let what = format!("`{path}` takes {}, and this is of type {kind}", key.kind.takes());
@@ -346,14 +362,11 @@ impl<'t> Table<'t> {
 /// Stands in for a key that the list does not have; a test keeps that from happening.
 static NO_KEY: Key = Key { name: "", kind: Kind::Text(""), required: false, doc: "" };
 
-#[cfg(test)]
 impl Drop for Table<'_> {
-    /// A key of the list that no reader asks for would be accepted and ignored.
     fn drop(&mut self) {
         let asked = self.asked.borrow();
-        let forgotten = self.keys.iter().find(|key| !asked.contains(key.name));
-        if let (Some(key), false) = (forgotten, std::thread::panicking()) {
-            panic!("`{}` is in the list of keys and never read", self.path_of(key.name));
+        if let Some(key) = self.keys.iter().find(|key| !asked.contains(key.name)) {
+            (self.context.unread)(&self.path_of(key.name));
         }
     }
 }
@@ -366,7 +379,7 @@ fn within(value: u64, range: &Range, show: impl Fn(u64) -> String) -> Result<u64
 }
 
 /// A text of the configuration in quotes, cut where it is long.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
     match text.chars().count() {
         0..=SHOWN => format!("{text:?}"),
