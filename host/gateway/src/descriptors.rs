@@ -3,10 +3,12 @@
 //! A connection costs nothing to open and takes a descriptor. If all were given to senders, the store could not open its
 //! files and the gateway could not connect to destinations.
 
-use hookgate_config::Config;
+use std::sync::Arc;
+
+use hookgate_config::Destination;
 use hookgate_model::limits;
 
-/// Raises the process's soft limit of open files to the hard one, and tells the one in force; none where there is no
+/// Raises the process's soft limit of open files to the hard one, and returns the limit in force. `None` if there is no
 /// limit, or no way to ask.
 pub fn raise_limit() -> Option<u64> {
     #[cfg(unix)]
@@ -21,11 +23,10 @@ pub fn raise_limit() -> Option<u64> {
     None
 }
 
-/// The connections from providers that a limit of open files leaves room for, at most as many as are configured; with a
-/// warning where that is fewer.
-pub fn connections(config: &Config, limit: Option<u64>) -> usize {
-    let configured = config.server.connections;
-    let attempts = config.destinations.iter().map(|destination| destination.concurrency).sum();
+/// The number of connections from providers that the limit of open files leaves room for, at most `configured`. Warns if it
+/// is lower than that.
+pub fn connections(configured: usize, destinations: &[Arc<Destination>], limit: Option<u64>) -> usize {
+    let attempts = destinations.iter().map(|destination| destination.concurrency).sum();
     let Some((room, needed)) = limit.and_then(|limit| too_few(limit, configured, attempts)) else { return configured };
     tracing::warn!(
         "server.connections = {configured} does not fit into the limit of open files, {}: {room} connections are taken \
@@ -36,11 +37,11 @@ pub fn connections(config: &Config, limit: Option<u64>) -> usize {
     room
 }
 
-/// The connections there is room for, and the limit with which there would be enough; none when there is.
+/// The connections that fit, and the limit that `configured` would need; `None` if all fit.
 fn too_few(limit: u64, configured: usize, attempts: usize) -> Option<(usize, u64)> {
     let reserved = (limits::ADMIN_CONNECTIONS + attempts) as u64 + limits::DESCRIPTORS_RESERVED;
     let needed = reserved + configured as u64;
-    // A limit that not even the rest fits into still must let deliveries in.
+    // Deliveries get some connections even if the limit does not cover the reserve.
     let room = limit.saturating_sub(reserved).max(limit / 8).max(1);
     let room = usize::try_from(room).unwrap_or(usize::MAX);
     (room < configured).then_some((room, needed))

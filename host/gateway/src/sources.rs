@@ -28,40 +28,37 @@ pub struct Inbound {
     pub source: Arc<Source>,
     /// Who may send to it.
     pub authenticator: Authenticator,
-    /// What judges its deliveries.
+    /// The plugin versions that judge its deliveries.
     pub plugin: Slot,
-    /// Whether it may be asked.
+    /// Whether each version may be called.
     pub breakers: Breakers,
-    /// What the plugin is told.
+    /// The settings that the plugin reads.
     pub settings: Arc<BTreeMap<String, String>>,
-    /// What the plugin may check against.
+    /// The secrets that the plugin may use.
     pub secrets: SourceSecrets,
-    /// What the host fetches for it.
+    /// The keys that the host fetches for the plugin.
     pub keys: VersionKeys,
-    /// What is left of its rates.
+    /// Its rate limits.
     pub rates: Arc<SourceRates>,
-    /// What it counts.
+    /// Its metrics.
     pub metrics: SourceMetrics,
-    /// Deliveries that it has refused.
+    /// The latest deliveries that were refused.
     pub refusals: Arc<Refusals>,
 }
 
-/// What the host fetches for the versions of a source's plugin.
+/// The keys that the host fetches for the versions of a source's plugin.
 #[derive(Clone)]
 pub struct VersionKeys {
-    /// As far as the source allows it.
+    /// As far as the source grants it.
     own: Arc<SourceKeys>,
-    /// For a bundled one, which may also have fetched what it names itself.
+    /// For a bundled version, which is also granted the URLs that it declares.
     bundled: Arc<SourceKeys>,
 }
 
 impl VersionKeys {
-    /// What it fetches for one of them.
+    /// The keys for one version.
     pub fn of(&self, version: &Provider) -> &Arc<SourceKeys> {
-        match version.is_bundled() {
-            true => &self.bundled,
-            false => &self.own,
-        }
+        if version.is_bundled() { &self.bundled } else { &self.own }
     }
 }
 
@@ -69,13 +66,13 @@ impl VersionKeys {
 #[derive(Default)]
 pub struct Sources {
     by_name: HashMap<String, Inbound>,
-    /// Where large bodies are.
+    /// Large bodies.
     claims: Option<Claims>,
 }
 
 impl Sources {
-    /// Puts each source together with what judges its deliveries, and what a bundled plugin may have fetched for it. Rates
-    /// that are the same as `before` go on as they stand: reading the configuration again fills no bucket.
+    /// Builds each source from its configuration, the versions of its plugin, and the URLs granted to a bundled one. If the
+    /// limits of a source are the same as `before`, its rates go on: a reload does not refill them.
     pub fn new(
         sources: impl IntoIterator<Item = (Arc<Source>, Running, Granted)>,
         fetcher: &Fetcher,
@@ -107,21 +104,21 @@ impl Sources {
         Sources { by_name: sources.into_iter().map(ready).collect(), claims }
     }
 
-    /// Which versions are at work: source, plugin, hash, and `active`, `canary` or `shadow`.
-    pub fn at_work(&self) -> Vec<(String, String, String, &'static str)> {
+    /// The versions that run: source, plugin, hash, and the role `active`, `canary` or `shadow`.
+    pub fn versions(&self) -> Vec<(String, String, String, &'static str)> {
         let of = |(name, inbound): (&String, &Inbound)| {
             let running = inbound.plugin.get();
-            let told = |provider: &Provider, role| {
+            let version = |provider: &Provider, role| {
                 let (plugin, hash) = provider.stamp();
                 (name.clone(), plugin, hash, role)
             };
-            let trial = running.trial.as_ref().map(|trial| told(&trial.candidate, trial.mode.name()));
-            [Some(told(&running.active, "active")), trial]
+            let trial = running.trial.as_ref().map(|trial| version(&trial.candidate, trial.mode.name()));
+            [Some(version(&running.active, "active")), trial]
         };
         self.by_name.iter().flat_map(of).flatten().collect()
     }
 
-    /// All of them.
+    /// All sources, in no order.
     pub fn all(&self) -> impl Iterator<Item = &Inbound> {
         self.by_name.values()
     }
@@ -132,8 +129,8 @@ impl Sources {
     }
 }
 
-/// Transforms with the plugin that the event's source has now: where two are at work, with the one that has verified it.
-/// An event whose source is gone from the configuration waits as a dead letter until it is back.
+/// Transforms with the plugin that the event's source has now. If two versions run, the one that has verified the event is
+/// used. An event whose source was removed from the configuration becomes a dead letter.
 #[async_trait::async_trait]
 impl Transform for Sources {
     async fn transform(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
@@ -173,7 +170,7 @@ impl Transform for Sources {
     }
 }
 
-/// An object store that is away comes back; an object that is gone does not.
+/// An unavailable object store is tried again; a missing object is not.
 fn not_there(error: ClaimError) -> TransformError {
     match error {
         ClaimError::Missing(_) => TransformError::Refused(error.to_string()),

@@ -145,7 +145,7 @@ pub async fn twin(config: &Path) -> Result<()> {
     let _logs = hookgate_gateway::logs::Logs::start(&config.log)?;
     crate::twin::twin()?;
     let native = |_: &_| crate::twin::twin().ok();
-    let options = serve::Options { substitute: &native, ..serve::Options::default() };
+    let options = serve::Options { replace_plugin: &native, ..serve::Options::default() };
     Ok(serve::run(config, |ready| say(&ready.deliveries), options).await?)
 }
 

@@ -1,12 +1,12 @@
 //! Versions of plugins: installed, tried, activated and rolled back while deliveries go on.
 //!
 //! ```text
-//! component -> signature -> compiled -> what is granted -> own vectors -> recorded deliveries -> kept -> at work
+//! component -> signature -> compiled -> grants -> own vectors -> recorded deliveries -> kept -> activated
 //! ```
 //!
-//! Without anything here a source runs the plugin that the configuration gives. An activation says, for one source, that
-//! the version of a hash works for it instead; it holds until another one is activated, also after a restart. Which versions
-//! there are, what works where and what was done is in the journal; the components are files beside it ([`files`]).
+//! Without an activation a source runs the plugin that the configuration gives. An activation replaces it for one source by the
+//! version with a certain hash, until another one is activated, also across restarts. The journal has the versions, the
+//! activations and their history; the components are files beside it ([`files`]).
 
 mod activate;
 pub mod files;
@@ -19,7 +19,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
 };
 
 use hookgate_bundled::is_bundled;
@@ -34,6 +34,7 @@ use hookgate_model::{
 };
 use hookgate_sandbox::{Catalog, CatalogError, Plugin, Provider, Running, Sandbox, Trial};
 use hookgate_telemetry::metrics::plugin_swaps;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
 
 pub use self::{
@@ -47,7 +48,7 @@ use self::{
 };
 use crate::{claims::Claims, live::Live, sources::Inbound};
 
-/// What is known of the versions of plugins; cheap to clone. It outlives every configuration.
+/// The versions of plugins; cheap to clone. They outlive every configuration.
 #[derive(Clone)]
 pub struct Versions(Arc<Parts>);
 
@@ -56,19 +57,19 @@ struct Parts {
     sandbox: Arc<Sandbox>,
     files: Files,
     trusted: Vec<TrustedKey>,
-    is_dev: bool,
+    in_development: bool,
     claims: Claims,
     kept: Mutex<Kept>,
-    /// Those that work somewhere, or could be back in a moment, by hash.
+    /// Loaded plugins by hash: active ones, and candidates for a rollback.
     loaded: Mutex<HashMap<String, Plugin>>,
     watched: Mutex<HashMap<String, Watched>>,
-    /// Held by whoever changes what works.
+    /// Held while activations are changed.
     turn: Arc<tokio::sync::Mutex<()>>,
-    /// Held by whoever takes a version in: compiling one takes all processors.
+    /// Held while a version is installed, because compiling takes all processors.
     installing: tokio::sync::Mutex<()>,
 }
 
-/// As the journal has it.
+/// The records of the journal.
 #[derive(Clone, Default)]
 struct Kept {
     /// By plugin and hash.
@@ -77,16 +78,16 @@ struct Kept {
     seen: BTreeMap<String, String>,
 }
 
-/// Why something was not done with a version.
+/// Why an order about a version was not carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum VersionError {
-    /// It is not installed, or not activated.
+    /// The version is refused.
     #[error("{0}")]
     Refused(String),
-    /// There is no such version, plugin or source.
+    /// The version, plugin or source does not exist.
     #[error("{0}")]
     NotFound(String),
-    /// It cannot be done as things are.
+    /// It cannot be done in the current state.
     #[error("{0}")]
     Conflict(String),
     /// The store.
@@ -112,31 +113,31 @@ const ACTIVATED: &str = "it is activated; put that right, or have all sources ru
     hookgate store deactivate-plugins";
 const GIVEN: &str = "put another one where the configuration finds it, or correct what it says of the source";
 
-/// A version may be named by so many digits of its hash, or more.
+/// The digits of a hash by which a version may be named, at least.
 const HASH_DIGITS_MIN: usize = 8;
 
-/// Who does something with a version.
+/// Who gives an order about a version, for the history.
 pub mod who {
     /// An operator, through the API.
     pub const ADMIN: &str = "admin API";
     /// A file that has changed.
     pub const DIRECTORY: &str = "directory";
-    /// What the configuration names at a start.
+    /// The configuration at a start.
     pub const CONFIGURATION: &str = "configuration";
 }
 
 impl Versions {
-    /// What the journal and the store's directory keep.
+    /// Reads the versions from the journal.
     ///
     /// # Errors
-    /// The journal does not tell.
+    /// The journal cannot be read.
     pub fn open(
         journal: &Journal,
         store: &Path,
         sandbox: &Arc<Sandbox>,
         plugins: &config::Plugins,
         claims: Claims,
-        is_dev: bool,
+        in_development: bool,
     ) -> Result<Versions, JournalError> {
         let kept = journal.plugins()?;
         let kept = Kept {
@@ -149,7 +150,7 @@ impl Versions {
             sandbox: sandbox.clone(),
             files: Files::of_store(store),
             trusted: plugins.trusted_keys.clone(),
-            is_dev,
+            in_development,
             claims,
             kept: Mutex::new(kept),
             loaded: Mutex::default(),
@@ -161,7 +162,7 @@ impl Versions {
         Ok(versions)
     }
 
-    /// The versions that are kept of a plugin, newest first, each with whether something may need it.
+    /// The kept versions of a plugin, newest first, each with whether it is needed.
     pub fn of_plugin(&self, plugin: &str) -> Vec<(KeptVersion, bool)> {
         let kept = self.kept();
         let of = kept.versions.values().filter(|version| version.plugin == plugin);
@@ -170,20 +171,20 @@ impl Versions {
         all
     }
 
-    /// Which versions work for a source, as far as that is not what the configuration gives.
+    /// The activation of a source. Without one it runs the plugin that the configuration gives.
     pub fn activation(&self, source: &Source) -> Option<Activation> {
         self.kept().activations.get(&source.name).filter(|activation| activation.plugin == source.plugin).cloned()
     }
 
-    /// Keeps everybody else from changing what works, for as long as the guard is held.
+    /// No activation changes while the guard is held.
     pub async fn turn(&self) -> OwnedMutexGuard<()> {
         self.0.turn.clone().lock_owned().await
     }
 
-    /// What is to judge the deliveries of a source. `given` is what the configuration gives.
+    /// The versions that are to judge the deliveries of a source. `given` is the plugin that the configuration gives.
     ///
     /// # Errors
-    /// What is activated cannot work.
+    /// An activated version cannot be used.
     pub async fn running(
         &self,
         plugins: &config::Plugins,
@@ -191,7 +192,7 @@ impl Versions {
         given: Option<Provider>,
     ) -> Result<Option<Running>, NotRunning> {
         let activation = self.activation(source).unwrap_or_default();
-        // What is loaded already need not be loaded once more.
+        // The configured plugin is loaded already.
         if let Some(given) = given.as_ref().and_then(Provider::plugin)
             && activation.active.as_deref() == Some(given.hash())
         {
@@ -213,14 +214,14 @@ impl Versions {
         Ok(Some(Running { active, trial }))
     }
 
-    /// The version of that hash, if it may work for the source.
+    /// The version with that hash, if the source may use it.
     async fn working(&self, plugins: &config::Plugins, source: &Source, hash: &str) -> Result<Provider, NotRunning> {
         let loaded = self.load(hash).await;
         let allowed = loaded.and_then(|plugin| fit::allowed(plugins, source, &plugin).map(|()| plugin));
         allowed.map(Provider::Sandboxed).map_err(|reason| NotRunning::new(source, hash, reason, ACTIVATED))
     }
 
-    /// A version that is kept, ready to work: from memory, else from its file.
+    /// Loads a kept version from memory or from its file.
     async fn load(&self, hash: &str) -> Result<Plugin, String> {
         if let Some(plugin) = self.loaded().get(hash) {
             return Ok(plugin.clone());
@@ -234,10 +235,10 @@ impl Versions {
         Ok(plugin)
     }
 
-    /// Checks who vouches for a component, and compiles it where nobody waits for it. It works for nobody yet.
+    /// Checks the signature of a component, and compiles it on a thread of its own.
     ///
     /// # Errors
-    /// Why it is not a plugin, or not to be trusted.
+    /// Why it is not a plugin, or not trusted.
     pub async fn compile(&self, bytes: Vec<u8>) -> Result<Plugin, String> {
         if !self.0.trusted.is_empty() && !is_bundled(&bytes) {
             component_signature::verify(&bytes, &self.0.trusted).map_err(|error| error.to_string())?;
@@ -245,16 +246,16 @@ impl Versions {
         self.0.sandbox.load_aside(bytes).await.map_err(|error| error.to_string())
     }
 
-    /// A version by the hash of its component (or the beginning of it) or by its plugin's name: at work for a source, kept, or
-    /// what the configuration would give.
+    /// Finds a version by the hash of its component (or its beginning) or by its plugin's name, among the running versions, the
+    /// kept ones, and the plugins that the configuration can name.
     ///
     /// # Errors
-    /// There is none, or it cannot be loaded.
+    /// It does not exist, or cannot be loaded.
     pub async fn named(&self, live: &Live, inbound: &Inbound, name: &str) -> Result<Plugin, VersionError> {
         let running = inbound.plugin.get();
-        let at_work = [Some(&running.active), running.trial.as_ref().map(|trial| &trial.candidate)];
+        let in_use = [Some(&running.active), running.trial.as_ref().map(|trial| &trial.candidate)];
         let given = live.plugins.values().map(|(plugin, _)| plugin);
-        let in_use = at_work.into_iter().flatten().filter_map(Provider::plugin).chain(given);
+        let in_use = in_use.into_iter().flatten().filter_map(Provider::plugin).chain(given);
         let is_meant = |hash: &str| name.len() >= HASH_DIGITS_MIN && hash.starts_with(name);
         if let Some(plugin) = in_use.into_iter().find(|plugin| is_meant(plugin.hash())) {
             return Ok(plugin.clone());
@@ -271,7 +272,7 @@ impl Versions {
     /// Removes a version that nothing needs.
     ///
     /// # Errors
-    /// There is none, it is needed, or the store does not take it.
+    /// It does not exist, it is needed, or the store fails.
     pub async fn remove(&self, plugin: &str, hash: &str, by: &str) -> Result<KeptVersion, VersionError> {
         let _turn = self.turn().await;
         let version = self.find(plugin, hash)?;
@@ -286,7 +287,7 @@ impl Versions {
         Ok(version)
     }
 
-    /// Removes a component that is not a version of any plugin any more.
+    /// Removes the component of a version, unless another plugin has the same.
     fn drop_file(&self, hash: &str) {
         if self.kept().versions.values().any(|version| version.hash == hash) {
             return;
@@ -311,12 +312,12 @@ impl Versions {
         }
     }
 
-    /// Makes changes durable, then known.
+    /// Makes changes durable, then applies them in memory.
     async fn change(&self, changes: PluginChanges) -> Result<(), JournalError> {
         self.0.journal.change_plugins(changes.clone()).await?;
         for entry in &changes.history {
             plugin_swaps(&entry.plugin, entry.event.name()).increment(1);
-            tell(entry);
+            log(entry);
         }
         let moved = !changes.activations.is_empty() || !changes.forgotten.is_empty();
         {
@@ -330,13 +331,13 @@ impl Versions {
         if moved {
             self.note_active();
             let kept = self.kept().clone();
-            // The last delivery that an old one works on keeps it for as long as that takes.
+            // A delivery in flight keeps its own reference to an old version.
             self.loaded().retain(|hash, _| kept.needs(hash));
         }
         Ok(())
     }
 
-    /// For whoever cannot ask the journal. What goes wrong with it is no reason not to go on.
+    /// For `hookgate check`, which cannot read the journal of a running gateway. A failure does not matter to the gateway.
     fn note_active(&self) {
         let active = |(source, activation): (&String, &Activation)| {
             let (plugin, hash) = (activation.plugin.clone(), activation.active.clone()?);
@@ -349,11 +350,11 @@ impl Versions {
     }
 
     fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.kept.lock()
     }
 
     fn loaded(&self) -> MutexGuard<'_, HashMap<String, Plugin>> {
-        self.0.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.loaded.lock()
     }
 }
 
@@ -375,7 +376,7 @@ impl Kept {
     }
 }
 
-/// The sources of a configuration that a plugin works for: all of them, or one.
+/// The sources of a configuration that name a plugin: all, or the one named `only`.
 fn sources_of(live: &Live, plugin: &str, only: Option<&str>) -> Result<Vec<Arc<Source>>, VersionError> {
     let wanted = |source: &&Arc<Source>| only.is_none_or(|only| source.name == only);
     let named: Vec<&Arc<Source>> = live.config.sources.iter().filter(wanted).collect();
@@ -405,8 +406,8 @@ fn entry(plugin: &str, hash: Option<&str>, event: PluginEvent, by: &str) -> Plug
     }
 }
 
-/// A line of the log for each entry of the history.
-fn tell(entry: &PluginHistory) {
+/// Writes an entry of the history to the log.
+fn log(entry: &PluginHistory) {
     let PluginHistory { plugin, source, hash, event, by, reason, .. } = entry;
     let (source, hash, reason) = (source.as_deref(), hash.as_deref(), reason.as_deref());
     match event {
@@ -415,7 +416,7 @@ fn tell(entry: &PluginHistory) {
     }
 }
 
-/// At most so much of a reason is kept.
+/// A reason, cut to what is kept of it.
 fn shortened(mut reason: String) -> String {
     reason.truncate(reason.floor_char_boundary(limits::PLUGIN_REASON_BYTES_MAX));
     reason

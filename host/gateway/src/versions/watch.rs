@@ -1,7 +1,7 @@
 //! The directory of plugins: a file that has changed is installed as a version, and activated when it passes.
 //!
-//! What was seen last of each file is kept, so that one that was refused is not tried again and again, and one from which
-//! an operator has rolled back does not come back at the next start.
+//! The hash of each file that was seen last is kept. So a refused file is not tried again and again, and a file from which an
+//! operator has rolled back is not activated again at the next start.
 
 use std::{path::Path, sync::Arc, time::SystemTime};
 
@@ -13,16 +13,16 @@ use sha2::{Digest, Sha256};
 use super::{How, Install, Then, Versions, entry, who};
 use crate::live::{Current, Live};
 
-/// What a file looked like.
+/// The state of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watched {
     length: u64,
     modified: Option<SystemTime>,
-    /// Whether that was dealt with.
+    /// Whether this state was handled.
     done: bool,
 }
 
-/// A file of the directory whose plugin a source names.
+/// A file of the directory with the plugin of a source.
 struct Found {
     plugin: String,
     component: Vec<u8>,
@@ -30,7 +30,7 @@ struct Found {
 }
 
 impl Versions {
-    /// Looks at the directory again and again.
+    /// Looks at the directory periodically, without end.
     pub async fn watch(self, current: Current) {
         loop {
             tokio::time::sleep(limits::PLUGIN_WATCH_PAUSE).await;
@@ -40,11 +40,11 @@ impl Versions {
 
     /// Looks at every file of the directory, whether it has changed or not.
     pub async fn look_again(&self, current: &Current) {
-        self.0.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clear();
+        self.0.watched.lock().clear();
         self.look(current, true).await;
     }
 
-    /// Looks at the directory once. A file counts when it has stood still from one look to the next, or `at_once`.
+    /// Looks at the directory once. A changed file counts if it is the same at two looks, or at the first with `at_once`.
     pub async fn look(&self, current: &Current, at_once: bool) {
         let live = current.get();
         let Some(directory) = live.config.plugins.directory.clone() else { return };
@@ -68,9 +68,9 @@ impl Versions {
         }
     }
 
-    /// Whether a file is another one than was dealt with last. From then on it counts as dealt with.
+    /// Whether a file differs from the one that was handled last. After that it counts as handled.
     fn has_changed(&self, plugin: &str, path: &Path, at_once: bool) -> bool {
-        let mut watched = self.0.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut watched = self.0.watched.lock();
         let Ok(metadata) = std::fs::metadata(path) else {
             watched.remove(plugin);
             return false;
@@ -93,14 +93,14 @@ impl Versions {
             return self.adopt(live, found).await;
         }
         match live.plugins.get(&found.plugin) {
-            // It was there when the configuration was read, and works as that gives it.
+            // It was there when the configuration was read, and runs as the configured plugin.
             Some((given, _)) if seen.is_none() && *given.hash() == found.hash => self.adopt(live, found).await,
             _ => self.take_over(current, found).await,
         }
     }
 
-    /// What a start has found in the directory is a version like any other from then on: no later start runs another one
-    /// that has not passed.
+    /// Makes a version of a file that a start has found in the directory, so that no later start runs another file that has not
+    /// passed the checks.
     async fn adopt(&self, live: &Live, found: Found) {
         let Found { plugin: name, component, hash } = found;
         let Some((plugin, _)) = live.plugins.get(&name).filter(|(given, _)| *given.hash() == hash) else { return };
@@ -112,7 +112,7 @@ impl Versions {
             return;
         }
         let activation = Activation { plugin: name.clone(), active: Some(hash.clone()), ..Activation::default() };
-        let told = |source: &&str| PluginHistory {
+        let history = |source: &&str| PluginHistory {
             source: Some((*source).to_owned()),
             ..entry(&name, Some(&hash), PluginEvent::Activated, who::CONFIGURATION)
         };
@@ -120,7 +120,7 @@ impl Versions {
             versions: vec![version(&name, plugin, component.len())],
             activations: bare.iter().map(|source| ((*source).to_owned(), activation.clone())).collect(),
             seen: vec![(name.clone(), hash.clone())],
-            history: bare.iter().map(told).collect(),
+            history: bare.iter().map(history).collect(),
             ..PluginChanges::default()
         };
         let kept = self.keep_file(&hash, &Arc::new(component)).await;
@@ -136,21 +136,21 @@ impl Versions {
 
     async fn take_over(&self, current: &Current, found: Found) {
         let Found { plugin, component, hash } = found;
-        // Before it is tried: a gateway that it brings down does not try it again.
+        // Noted before it is tried, so that a file that brings the gateway down is not tried again.
         let seen = PluginChanges { seen: vec![(plugin.clone(), hash)], ..PluginChanges::default() };
         if let Err(error) = self.change(seen).await {
             tracing::error!(plugin, %error, "a file of the plugin directory has changed, and the store does not take it");
-            self.0.watched.lock().unwrap_or_else(std::sync::PoisonError::into_inner).remove(&plugin);
+            self.0.watched.lock().remove(&plugin);
             return;
         }
         let order = Install {
             plugin: Some(plugin.clone()),
             source: None,
             then: Then::Work(How::Now),
-            despite_recorded: self.0.is_dev,
+            despite_recorded: self.0.in_development,
             by: who::DIRECTORY,
         };
-        // A refusal is told by the history and the log; whatever works goes on working.
+        // A refusal is in the history and the log. The running version stays.
         if let Err(error) = self.install(current, component, order).await {
             tracing::error!(plugin, %error, "a changed file of the plugin directory is not put to work");
         }

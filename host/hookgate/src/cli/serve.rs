@@ -35,8 +35,8 @@ impl Serve {
         keep_memory_private();
         let config = self.file.load_for_gateway()?;
         let _logs = Logs::start(&config.log)?;
-        let again = || self.file.check();
-        serve::run(config, say_ready, Options { again: Some(&again), ..Options::default() }).await?;
+        let reload_config = || self.file.check();
+        serve::run(config, say_ready, Options { reload_config: Some(&reload_config), ..Options::default() }).await?;
         Ok(Exit::Ok)
     }
 }

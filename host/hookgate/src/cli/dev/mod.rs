@@ -111,8 +111,8 @@ pub async fn run(gateway: &Gateway, directory: &Directory, only: &[String]) -> R
     let store = gateway.store.clone().unwrap_or_else(|| temporary.path().join("data"));
     let text = configuration(gateway, directory, &store, &sources)?;
     let here = std::env::current_dir().context("the current directory is gone")?;
-    let again = || read(&text, &here, &sources);
-    let (config, _) = again()?;
+    let reload_config = || read(&text, &here, &sources);
+    let (config, _) = reload_config()?;
     let _logs = Logs::start(&config.log)?;
     let forward = gateway.forward.as_ref().map(Uri::to_string);
     let (mut broken, is_ready) = (None, Notify::new());
@@ -122,7 +122,8 @@ pub async fn run(gateway: &Gateway, directory: &Directory, only: &[String]) -> R
         broken = Introduction { ready, sources, left_out, forward, directory, file }.show().err();
         is_ready.notify_one();
     };
-    let serving = serve::run(config, introduce, Options { again: Some(&again), is_dev: true, ..Options::default() });
+    let options = Options { reload_config: Some(&reload_config), plugins_in_development: true, ..Options::default() };
+    let serving = serve::run(config, introduce, options);
     tokio::select! {
         ended = serving => ended?,
         never = follow(watch, &is_ready) => match never {},
