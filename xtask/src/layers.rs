@@ -59,7 +59,7 @@ const MODULES: [&str; 26] = [
     "versions",
     // The way of a delivery.
     "claim_links",
-    "gateway",
+    "delivery",
     // Everything put together.
     "admin",
     "serve",

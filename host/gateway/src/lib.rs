@@ -1,7 +1,7 @@
 //! The gateway: what happens to a delivery, and everything that runs while hookgate serves.
 //!
 //! The groups of modules stand here from bottom to top: a module imports modules of its own group and of those before it.
-//! `xtask/src/layers.rs` has the exact order, and a test that holds it. The way of a delivery is in [`gateway`].
+//! `xtask/src/layers.rs` has the exact order, and a test that holds it. The way of a delivery is in [`delivery`].
 
 // Tools.
 pub mod descriptors;
@@ -36,7 +36,7 @@ pub mod versions;
 
 // The way of a delivery.
 pub mod claim_links;
-pub mod gateway;
+pub mod delivery;
 
 // Everything put together, and what operators see.
 pub mod admin;

@@ -25,8 +25,8 @@ use self::{
 use crate::{
     admin::{self, AdminState, Parts},
     claims::{self, Claims},
+    delivery::{Gateway, Stores},
     descriptors,
-    gateway::{Gateway, Stores},
     handed_over::HandedOver,
     ingress::Shutdown,
     live::Current,

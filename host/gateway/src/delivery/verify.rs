@@ -1,0 +1,142 @@
+use std::sync::Arc;
+
+use hookgate_capabilities as capabilities;
+use hookgate_capabilities::{Accepted, Body, Confirmation, Delivery, Enrollment, Proofs, Refusal, Reply, Request};
+use hookgate_model::{
+    event::{Sender, methods},
+    limits,
+};
+use hookgate_sandbox::{Broken, Function};
+
+use super::{DeliveryContext, reply::Outcome};
+use crate::{
+    claims::Arrival, diagnosis, ingress::Refused, keys::KeysError, refused_deliveries::Subject, replay,
+    trial::Judgement,
+};
+
+/// A delivery that its plugin has found authentic. Only [`DeliveryContext::verify`] makes one, so that nothing unverified
+/// can be committed.
+pub(super) struct Verified {
+    pub(super) request: Arc<Request>,
+    pub(super) body: Body,
+    pub(super) accepted: Accepted,
+    /// The signatures that were checked, if the source has replay protection.
+    pub(super) proofs: Option<Proofs>,
+    /// Part of its JSON counted as absent.
+    pub(super) is_incomplete: bool,
+    /// The body's way into the object store, if it goes there.
+    pub(super) arrival: Option<Box<Arrival>>,
+    /// Keeps other modules from making one.
+    _private: (),
+}
+
+/// What an authentic delivery asks for.
+pub(super) enum Verdict {
+    Admit(Box<Verified>),
+    Answer(Reply),
+    Confirm(Confirmation),
+    Enroll(Enrollment),
+}
+
+impl DeliveryContext<'_> {
+    /// Has the plugin judge the delivery. On any failure it is not admitted.
+    pub(super) async fn verify(
+        &self,
+        request: Arc<Request>,
+        body: Body,
+        arrival: Option<Box<Arrival>>,
+        senders: &[Sender],
+    ) -> Result<Verdict, Refused> {
+        let verdict = self.verdict(request.clone(), body.clone(), arrival, senders).await;
+        match &verdict {
+            Ok(_) => self.inbound.refusals.authentic_from(self.client),
+            Err(refused) => {
+                let subject = Subject { request, body, senders: senders.to_vec() };
+                diagnosis::note(self.live, &self.inbound.source.name, refused, self.client, self.trace, subject);
+            }
+        }
+        verdict
+    }
+
+    async fn verdict(
+        &self,
+        request: Arc<Request>,
+        body: Body,
+        arrival: Option<Box<Arrival>>,
+        senders: &[Sender],
+    ) -> Result<Verdict, Refused> {
+        let inbound = self.inbound;
+        let mut delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
+            .with_body(body.clone())
+            .with_keys(inbound.keys.of(self.provider).clone())
+            .from_known_sender(methods(senders));
+        let proofs = replay::proofs_for(&inbound.source);
+        if let Some(proofs) = &proofs {
+            delivery = delivery.noting(proofs.clone());
+        }
+        let judgement = self.judge(delivery.clone()).await?;
+        if let Some(shadow) = self.shadow {
+            shadow.saw(inbound, &request, &body, senders, &judgement);
+        }
+        match judgement.map_err(refused_for_broken)?.map_err(refused_by_plugin)? {
+            capabilities::Verdict::Admit(accepted) => {
+                let is_incomplete = delivery.is_incomplete();
+                let verified = Verified { request, body, accepted, proofs, is_incomplete, arrival, _private: () };
+                Ok(Verdict::Admit(Box::new(verified)))
+            }
+            capabilities::Verdict::Answer(reply) => Ok(Verdict::Answer(reply)),
+            capabilities::Verdict::Confirm(confirmation) => Ok(Verdict::Confirm(confirmation)),
+            capabilities::Verdict::Enroll(enrollment) => Ok(Verdict::Enroll(enrollment)),
+        }
+    }
+
+    /// The plugin's judgement, with all keys that it needs. The plugin does not wait for keys: they are fetched, and it
+    /// starts over.
+    async fn judge(&self, delivery: Delivery) -> Result<Judgement, Refused> {
+        let (provider, breakers) = (self.provider, &self.inbound.breakers);
+        let leave = breakers.ask(provider.hash(), Function::Verify, self.client.counted().address());
+        let leave = leave.map_err(Refused::PluginOut)?;
+        let mut judgement = provider.verify(delivery.clone()).await;
+        for _ in 0..limits::KEY_ROUNDS_MAX {
+            let Err(Broken::KeysNeeded(need)) = &judgement else { break };
+            let fetched = self.inbound.keys.of(provider).fetch(need, Some(self.client)).await;
+            // A failed fetch does not make the delivery a forgery.
+            fetched.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
+            judgement = provider.verify(delivery.clone()).await;
+        }
+        breakers.tell(provider.hash(), leave, &judgement);
+        Ok(judgement)
+    }
+
+    /// Confirms a subscription before the provider gets its reply. If that fails, the provider asks again.
+    pub(super) async fn confirm(&self, confirmation: Confirmation) -> Result<Outcome, Refused> {
+        let confirmed = self.inbound.keys.of(self.provider).confirm(&confirmation.url).await;
+        confirmed.map_err(|error| Refused::ConfirmationFailed(error.to_string()))?;
+        tracing::info!(source = self.inbound.source.name, trace = %self.trace, "a subscription was confirmed");
+        Ok(Outcome::Answered(confirmation.reply))
+    }
+
+    /// Lists a delivery that was refused before its plugin saw it.
+    pub(super) fn note_unjudged(&self, refused: &Refused) {
+        diagnosis::note_unjudged(&self.inbound.refusals, refused, self.client, self.trace);
+    }
+}
+
+fn refused_for_broken(broken: Broken) -> Refused {
+    match broken {
+        Broken::KeysNeeded(_) => Refused::KeysUnavailable(KeysError::TooManyRounds.to_string()),
+        Broken::Body(text) => Refused::ClaimFailed(text),
+        Broken::NoTurn => Refused::Overloaded,
+        broken => Refused::PluginBroken(broken.cause(), broken.to_string()),
+    }
+}
+
+fn refused_by_plugin(refusal: Refusal) -> Refused {
+    match refusal {
+        Refusal::Unauthenticated(text) => Refused::Unauthenticated(text),
+        Refusal::Stale(text) => Refused::Stale(text),
+        Refusal::Malformed(text) => Refused::Malformed(text),
+        Refusal::Unsupported(text) => Refused::Unsupported(text),
+        Refusal::Misconfigured(text) => Refused::Misconfigured(text),
+    }
+}
