@@ -8,7 +8,7 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 
 use super::{Message, RenderError, data, encoded, extensions, header_value, rfc3339};
 
-/// What has to be encoded in a header value besides what is not ASCII (HTTP binding, 3.1.3.2).
+/// ASCII characters that must be encoded in a header value (HTTP binding, 3.1.3.2).
 const ENCODED: &AsciiSet = &CONTROLS.add(b' ').add(b'"').add(b'%');
 
 /// A header value as the HTTP binding has it: printable ASCII, the rest percent-encoded UTF-8.

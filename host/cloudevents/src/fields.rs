@@ -11,14 +11,14 @@ use hookgate_model::event::KeptEvent;
 
 use super::{data, extensions, rfc3339};
 
-/// The fields of an output. Its data is looked at when it is asked for, and once.
+/// The fields of an output. Its data is read on demand, once.
 pub struct Fields<'a> {
     event: &'a KeptEvent,
     output: &'a CloudEvent,
     data: OnceCell<Option<Data<'a>>>,
 }
 
-/// Data that the JSON form has as `data`; what it would have as `data_base64` is none.
+/// Data that the JSON form has as `data`. There is none if it would be `data_base64`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum JsonData<'d> {
     /// A JSON text.
@@ -28,7 +28,7 @@ pub enum JsonData<'d> {
 }
 
 impl<'a> Fields<'a> {
-    /// Of this output.
+    /// The fields of one output.
     pub fn new(event: &'a KeptEvent, output: &'a CloudEvent) -> Self {
         Fields { event, output, data: OnceCell::new() }
     }
@@ -70,7 +70,7 @@ impl<'a> Fields<'a> {
         of_data.or(self.output.data_content_type.as_deref().map(Cow::Borrowed))
     }
 
-    /// An event whose payload cannot be had has no data here; its delivery tells why.
+    /// An event whose payload is not available has no data here; its delivery reports why.
     fn kept_data(&self) -> Option<&Data<'a>> {
         self.data.get_or_init(|| data::data(self.event, self.output, None).ok().flatten()).as_ref()
     }

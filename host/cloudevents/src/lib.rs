@@ -5,11 +5,11 @@
 //! the extension for distributed tracing.
 //!
 //! The extension `traceparent` is the host's: the delivery's trace and a span id that is the event's own, the same for
-//! every attempt. A plugin that sets `traceparent` itself keeps its own. Of the order of events tells [`order`].
+//! every attempt. A plugin that sets `traceparent` itself keeps its own. [`order`] adds the position of ordered events.
 //!
 //! A payload that is kept in the object store does not travel with its event. In its place stand the extension `dataref`
 //! (<https://github.com/cloudevents/spec/blob/main/cloudevents/extensions/dataref.md>), `datalength` (decimal digits: an
-//! integer of CloudEvents ends at 2 GiB) and `datasha256` (hex); these are the host's, whatever a plugin says.
+//! integer of CloudEvents ends at 2 GiB) and `datasha256` (hex). The host sets these; a plugin cannot.
 
 mod binary;
 mod data;
@@ -44,7 +44,7 @@ pub enum Format {
     Raw,
 }
 
-/// What is sent to an HTTP endpoint, but for what belongs to one attempt.
+/// A message for an HTTP endpoint, without the headers of a single attempt.
 #[derive(Clone, Debug)]
 pub struct Message {
     /// `content-type` and what the format puts beside the body.
@@ -59,7 +59,7 @@ pub enum RenderError {
     /// The payload's range lies outside the body.
     #[error("the event's payload lies outside its delivery's body: the record is damaged")]
     PayloadOutside,
-    /// The payload is in the object store, and there is no way to refer to it.
+    /// The payload is in the object store, and cannot be referred to.
     #[error("the event's payload is in the object store, and its record does not say which part of it")]
     Elsewhere,
     /// A value that no header can carry.

@@ -1,13 +1,13 @@
-//! What the host says of an event in extension attributes of its outputs: `hookgateunread` ([`UNREAD`]), and for ordered
-//! sources what its place is.
+//! Extension attributes that the host adds to the outputs of an event: `hookgateunread` ([`UNREAD`]), and for ordered sources
+//! its position.
 //!
 //! * `partitionkey` (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/partitioning.md>): the
 //!   ordering key. A plugin that sets it itself keeps its own.
 //! * `sequence` (<https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/extensions/sequence.md>): compares, as text,
 //!   as the events of the gateway were released. Not contiguous for one key.
-//! * `hookgategap`: so many numbers before the event did not come in time.
-//! * `hookgatelate`, `hookgateoverflow`, `hookgateahead`: `true` for an event that came after its turn, that went before
-//!   its time, whose own time lies too far ahead. Left out where that is not so.
+//! * `hookgategap`: how many numbers before the event did not arrive in time.
+//! * `hookgatelate`, `hookgateoverflow`, `hookgateahead`: `true` for an event that came after its turn, that was released
+//!   early, or whose own time lies too far ahead. Absent otherwise.
 
 use hookgate_capabilities::{
     CloudEvent, ExtensionValue,
@@ -17,17 +17,17 @@ use hookgate_model::event::{KeptEvent, Waiting};
 use sha2::{Digest, Sha256};
 
 const PARTITION_KEY: &str = "partitionkey";
-/// All that [`say_order`] sets.
+/// The attributes that [`say_order`] sets.
 const ORDER: [&str; 6] =
     ["sequence", PARTITION_KEY, "hookgategap", "hookgatelate", "hookgateoverflow", "hookgateahead"];
 
-/// Has the outputs of an event with an ordering key say what its place is.
+/// Adds the position of an event with an ordering key to its outputs.
 pub fn say_order(outputs: &mut [CloudEvent], event: &KeptEvent, waiting: &Waiting) {
     let Some(ordering) = &event.admission.identity.ordering else { return };
     let marks = &waiting.marks;
     let several = outputs.len() > 1;
     for (number, output) in outputs.iter_mut().enumerate() {
-        // As wide as a ticket gets, so that texts compare as numbers do.
+        // Padded to the width of the largest ticket, so that texts compare like numbers.
         let mut sequence = format!("{:020}", waiting.ticket);
         if several {
             sequence.push_str(&format!(".{number:03}"));
@@ -51,7 +51,7 @@ pub fn say_order(outputs: &mut [CloudEvent], event: &KeptEvent, waiting: &Waitin
     }
 }
 
-/// Has the outputs of an event say that a part of its JSON counted as absent.
+/// Marks the outputs of an event if a part of its JSON counted as absent.
 pub fn say_unread(outputs: &mut [CloudEvent]) {
     for output in outputs {
         set(&mut output.extensions, UNREAD, ExtensionValue::Boolean(true));
@@ -162,16 +162,16 @@ mod tests {
     #[test]
     fn marks_are_told() {
         let marks = Marks { late: true, overflow: true, ahead: true, missing: u64::MAX };
-        let told = said("a", 1, marks, 1).concat();
+        let extensions = said("a", 1, marks, 1).concat();
         let yes = |name: &str| (name.to_owned(), ExtensionValue::Boolean(true));
         let gap = ("hookgategap".to_owned(), ExtensionValue::Integer(i32::MAX));
-        assert_eq!(told[2..], [gap, yes("hookgatelate"), yes("hookgateoverflow"), yes("hookgateahead")]);
+        assert_eq!(extensions[2..], [gap, yes("hookgatelate"), yes("hookgateoverflow"), yes("hookgateahead")]);
     }
 
     #[test]
     fn a_key_that_no_attribute_can_hold_is_hashed() {
         assert_eq!(said("", 1, Marks::default(), 1).concat().len(), 1);
-        let told = said("a\nb", 1, Marks::default(), 1).concat();
-        assert!(matches!(&told[1].1, ExtensionValue::Text(text) if text.len() == 64));
+        let extensions = said("a\nb", 1, Marks::default(), 1).concat();
+        assert!(matches!(&extensions[1].1, ExtensionValue::Text(text) if text.len() == 64));
     }
 }

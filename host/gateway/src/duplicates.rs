@@ -1,10 +1,10 @@
-//! Dropped duplicates: what is counted and logged of them. The journal keeps them, and operators can admit them after all.
+//! Counts and logs dropped duplicates. The journal keeps them, and operators can admit them later.
 
 use hookgate_journal::{DropCause, Dropped};
 use hookgate_model::trace::TraceId;
 use hookgate_telemetry::SourceMetrics;
 
-/// Counts and logs what a delivery brought that had come before. Replays have a counter of their own.
+/// Counts and logs the events of a delivery that were dropped. Replays have a counter of their own.
 pub fn tell(source: &str, metrics: &SourceMetrics, dropped: &[Dropped], trace: &TraceId) {
     for Dropped { id, of, cause, key_kind, kind, recorded } in dropped {
         let known_by = match cause {
@@ -15,7 +15,7 @@ pub fn tell(source: &str, metrics: &SourceMetrics, dropped: &[Dropped], trace: &
             metrics.duplicate_dropped(*key_kind);
         }
         let kind = kind.as_deref();
-        // Without a record there is nothing to show under its id.
+        // Without a record nothing can be shown under its id.
         let duplicate = recorded.then(|| tracing::field::display(id));
         tracing::info!(source, %trace, event = %of, duplicate, kind, known_by, "a duplicate was dropped");
     }

@@ -1,23 +1,23 @@
 //! Fan-out: from the inbox to the destinations' queues.
 //!
-//! Takes admitted events in the order of the inbox, which is that of their arrival, but for those that were held until it
-//! was their turn. Has them transformed, checks what comes out, asks the routes, and has the journal queue it all in one
-//! write. An event without outputs, or without a route, is done then; one that cannot be transformed becomes a dead letter
-//! of the pseudo-destination `transform`.
+//! Takes admitted events in the order of the inbox, which is the order of arrival, or of release for held events. Each event
+//! is transformed, its outputs are checked and routed, and the journal queues all of them in one write. An event without
+//! outputs, or without a route, is done then. One that cannot be transformed becomes a dead letter of the pseudo-destination
+//! `transform`.
 //!
-//! Several events are transformed at once, of one source not all of them, and the results of a source are put into the
-//! journal in the order of the inbox. A source whose plugin is slow or broken holds up others only when thousands
-//! of its events ([`limits::FANOUT_EVENTS_MAX`]) wait before theirs.
+//! Several events are transformed at once, a bounded number of them from one source. The results of a source are written to
+//! the journal in the order of the inbox. A source with a slow or broken plugin holds up others only when thousands of its
+//! events ([`limits::FANOUT_EVENTS_MAX`]) wait before theirs.
 //!
-//! While a plugin is out ([`hookgate_sandbox`]'s breaker), its source's events rest, in their order and without being worked
-//! on: nothing is lost by waiting. What an event has broken of the plugin counts on: after its last try it is a dead letter,
-//! so that a run of events on which a plugin breaks does not keep those behind it for ever.
+//! While a plugin is out ([`hookgate_sandbox`]'s breaker), the events of its source rest in their order. The failures of an
+//! event still count: after its last try it becomes a dead letter, so that a run of events that break a plugin does not hold
+//! up later events without end.
 //!
-//! An event that was being transformed when a process died is transformed alone, and not any more when that has happened
-//! [`limits::TRANSFORM_DEATHS_MAX`] times: it is a dead letter then, so that no event can keep the gateway from starting.
+//! An event that was being transformed when the process died is transformed alone the next time. When that has happened
+//! [`limits::TRANSFORM_DEATHS_MAX`] times it becomes a dead letter, so that no event can keep the gateway from starting.
 //!
-//! Of one strand a single result is on its way into the journal at a time. A store that fails takes some results and
-//! refuses others; the next event of an ordering key must not get in while the one before it is tried again.
+//! Only one result of a strand is being written to the journal at a time. A failing store accepts some results and refuses
+//! others; the next event of an ordering key must not be written while the one before it is tried again.
 
 mod lane;
 
@@ -56,26 +56,26 @@ use hookgate_cloudevents as cloudevents;
 
 /// Events read from the inbox at once.
 const WINDOW: usize = 256;
-/// How often the inbox is read from its front, for what could not be read before.
+/// How often the inbox is read from its front, for events that could not be read before.
 const LOOK_BACK: Duration = Duration::from_secs(2);
-/// Before the journal is asked again that has just failed.
+/// Before the journal is asked again after a failure.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
-/// Before an object store is asked again that is away.
+/// Before an unavailable object store is asked again.
 const AWAY_PAUSE: Duration = Duration::from_secs(5);
-/// Between the tries at an event on which the plugin breaks.
+/// Between tries of an event that breaks the plugin.
 const BROKEN_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 
 /// Why an event whose record is gone is a dead letter.
 const GONE: &str = "the event is not kept any more";
 
-/// What puts events into CloudEvents: the source's plugin.
+/// Turns events into CloudEvents; implemented by the plugins of the sources.
 #[async_trait::async_trait]
 pub trait Transform: Send + Sync {
-    /// The outputs of an event: none to leave it out.
+    /// The outputs of an event. It goes nowhere if there are none.
     async fn transform(&self, event: &KeptEvent) -> Result<Transformed, TransformError>;
 }
 
-/// What the plugin has made of an event.
+/// The answer of a plugin.
 #[derive(Clone, Debug, Default)]
 pub struct Transformed {
     /// Its outputs, not checked yet.
@@ -93,36 +93,36 @@ impl From<Vec<CloudEvent>> for Transformed {
 /// Why an event has no outputs.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransformError {
-    /// The plugin says that it cannot; it would say so again.
+    /// The plugin refuses the event. Another try would not help.
     #[error("the plugin cannot transform the event: {0}")]
     Refused(String),
-    /// The plugin trapped or went over its limits, or is not there; worth some more tries.
+    /// The plugin trapped, exceeded its limits, or is missing. More tries may help.
     #[error("the plugin broke: {0}")]
     Broken(String),
-    /// So many processes have died while they transformed the event: it is not tried again.
+    /// The process has died this many times while it transformed the event, which is not tried again.
     #[error(
         "the gateway's process ended {0} times while this event was being transformed, so it is not tried again; correct \
          the plugin, then redrive it"
     )]
     Deadly(u8),
-    /// The plugin has broken too often to be asked now; again after so long.
+    /// The plugin has broken too often to be called now. It may be called again after this time.
     #[error("the plugin is out")]
     Out(Duration),
-    /// Its large body cannot be read now; it is tried until it can.
+    /// Its large body cannot be read now. It is tried until that works.
     #[error("the event's body cannot be read: {0}")]
     Away(String),
 }
 
-/// A result on its way into the journal: of which event, and of which strand.
+/// A result on its way into the journal, with its event and strand.
 type Applying = Pin<Box<dyn Future<Output = (EventId, Option<Strand>)> + Send>>;
 
-/// What is to be put into the journal, or why there is nothing.
+/// The routed outputs of an event, or why there are none.
 type Done = Result<Routed, String>;
 
-/// What has become of an event, on its way into the journal.
+/// The result of an event, to be written to the journal.
 struct Decided {
     event: EventId,
-    /// None where the event's record is gone or damaged.
+    /// `None` if the record of the event is missing or damaged.
     source: Option<String>,
     done: Done,
 }
@@ -132,28 +132,28 @@ struct Decided {
 struct Routed {
     outputs: Vec<CloudEvent>,
     to: Vec<(String, u16)>,
-    /// What the event belongs to, where its source keeps the order.
+    /// The strand of the event, if its source is ordered.
     strand: Option<Strand>,
 }
 
-/// The sources that keep their events in order, each with what a dead letter means there.
+/// The ordered sources, each with its rule for dead letters.
 #[derive(Debug, Default)]
 pub struct Ordered(HashMap<String, OnFailure>);
 
 impl Ordered {
-    /// Those of a configuration.
+    /// The ordered sources of a configuration.
     pub fn new(sources: &[Arc<config::Source>]) -> Ordered {
         let ordered =
             sources.iter().filter_map(|source| Some((source.name.clone(), source.ordering.as_ref()?.on_failure)));
         Ordered(ordered.collect())
     }
 
-    /// Whether the events of a source are put in order, so that their outputs say in which.
+    /// Whether the events of a source are ordered, so that their outputs carry their position.
     fn holds(&self, source: &str) -> bool {
         self.0.contains_key(source)
     }
 
-    /// The strand of an event; none when it has no ordering key, or its source does not keep the order.
+    /// The strand of an event; `None` if it has no ordering key or its source is not ordered.
     fn strand(&self, event: &KeptEvent) -> Option<Strand> {
         let source = &event.delivery.source;
         let on_failure = *self.0.get(source)?;
@@ -167,16 +167,16 @@ pub struct Fanout {
     shared: Arc<Shared>,
     stop: watch::Receiver<bool>,
     sources: HashMap<String, Lane>,
-    /// Everything that has been read from the inbox and is not out of it.
+    /// All events that were read from the inbox and are still in it.
     held: HashSet<EventId>,
-    /// Bytes of bodies that wait.
+    /// The bodies of waiting events, in bytes.
     held_bytes: usize,
     transforming: JoinSet<(String, EventId, Ended)>,
     applying: FuturesUnordered<Applying>,
-    /// Each strand of which a result is on its way, with those that come behind it.
+    /// Each strand with a result on its way, and the results that follow it.
     strands: HashMap<Strand, VecDeque<Decided>>,
     cursor: Cursor<u64>,
-    /// The inbox may hold something that is not held.
+    /// The inbox may contain events that are not in `held`.
     stale: bool,
     blocked_until: Option<Instant>,
 }
@@ -186,12 +186,12 @@ struct Shared {
     routes: Arc<Routes>,
     ordered: Arc<Ordered>,
     transform: Arc<dyn Transform>,
-    /// Held by every call of a plugin, and by a suspect's alone.
+    /// Read-locked by each call of a plugin; write-locked by a call that may end the process.
     calls: RwLock<()>,
 }
 
 impl Fanout {
-    /// Ready to run.
+    /// Prepares the task; [`Fanout::run`] starts it.
     pub fn new(
         journal: Journal,
         routes: Arc<Routes>,
@@ -214,7 +214,7 @@ impl Fanout {
         }
     }
 
-    /// Works until told to stop. What has not been put into the journal then stays in the inbox.
+    /// Runs until it is stopped. Events that are not written to the journal by then stay in the inbox.
     pub async fn run(mut self) {
         let shared = self.shared.clone();
         let grown = shared.journal.inbox_grown();
@@ -232,11 +232,11 @@ impl Fanout {
             }
         }
         self.transforming.abort_all();
-        // Those behind them stay in the inbox.
+        // Later results stay in the inbox.
         while self.applying.next().await.is_some() {}
     }
 
-    /// Starts what may be started: first what waits, then what is new in the inbox.
+    /// Starts events: waiting ones first, then new ones from the inbox.
     fn advance(&mut self) {
         if self.blocked_until.is_some_and(|until| Instant::now() < until) {
             return;
@@ -261,15 +261,15 @@ impl Fanout {
         }
     }
 
-    /// When the next of the events that rest may be started. None while there is no room for it: a transformation that
-    /// ends makes some.
+    /// When the next resting event may be started. `None` while there is no room for it; the end of a transformation makes
+    /// room.
     fn rested_at(&self) -> Option<Instant> {
         let now = Instant::now();
         let has_room = self.transforming.len() < limits::TRANSFORMS_MAX && self.blocked_until.is_none();
         self.sources.values().filter_map(|lane| lane.wakes_at(now)).min().filter(|_| has_room)
     }
 
-    /// Starts events again that have rested for as long as their plugin was out.
+    /// Restarts events that rested while their plugin was out.
     fn wake_resting(&mut self) {
         let now = Instant::now();
         let rested = |lane: &Lane| lane.wakes_at(now).is_some_and(|at| at <= now);
@@ -311,7 +311,7 @@ impl Fanout {
                     Err(error @ JournalError::Damaged(..)) => self.damaged(waiting.event, &error),
                     Err(error) => {
                         tracing::error!(event = %waiting.event, %error, "the event cannot be read");
-                        // Its place is before those that came after it.
+                        // It keeps its place in front.
                         lane.waiting.push_front(Next::Id(waiting));
                         self.blocked_until = Some(Instant::now() + JOURNAL_PAUSE);
                         return;
@@ -321,7 +321,7 @@ impl Fanout {
         }
     }
 
-    /// Takes in a window of the inbox.
+    /// Reads a window of the inbox.
     fn read_inbox(&mut self) -> Result<(), JournalError> {
         let limit = self.held.len() + WINDOW;
         let after = self.cursor.at(Instant::now()).copied();
@@ -379,12 +379,12 @@ impl Fanout {
         });
     }
 
-    /// An event whose record is gone is a dead letter.
+    /// An event whose record is missing becomes a dead letter.
     fn gone(&mut self, id: EventId) {
         self.apply(Decided { event: id, source: None, done: Err(GONE.to_owned()) });
     }
 
-    /// So is one whose record is damaged.
+    /// An event whose record is damaged becomes a dead letter.
     fn damaged(&mut self, id: EventId, error: &JournalError) {
         self.apply(Decided { event: id, source: None, done: Err(error.to_string()) });
     }
@@ -392,7 +392,7 @@ impl Fanout {
     fn transformed(&mut self, ended: Result<(String, EventId, Ended), JoinError>) {
         let (source, id, ended) = match ended {
             Ok(ended) => ended,
-            // A defect of ours: the events are still in the inbox, and the task begins anew from there.
+            // A defect of hookgate. The events are still in the inbox, from which the task starts again.
             Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
             Err(_) => return,
         };
@@ -401,7 +401,7 @@ impl Fanout {
         self.apply_done(&source);
     }
 
-    /// Puts into the journal what is done of a source.
+    /// Writes the finished events of a source to the journal.
     fn apply_done(&mut self, source: &str) {
         let Some(lane) = self.sources.get_mut(source) else { return };
         for (event, done) in lane.take_done() {
@@ -412,8 +412,8 @@ impl Fanout {
         }
     }
 
-    /// Puts a result into the journal, behind those of its strand. Those waiting are asked first in the order in which they
-    /// come here, which is the order in which the journal writes them.
+    /// Writes a result to the journal, after the earlier ones of its strand. Writes are first polled in the order in which they
+    /// are pushed here, which is the order in which the journal writes them.
     fn apply(&mut self, decided: Decided) {
         self.held.insert(decided.event);
         let Ok(Routed { strand: Some(strand), .. }) = decided.done else { return self.write(decided, None) };
@@ -426,10 +426,10 @@ impl Fanout {
         }
     }
 
-    /// Tokio makes a future yield after a number of steps, and one that yields here would come to the journal after the
-    /// next. So these are exempt. Each waits for the store after a few steps.
+    /// Tokio makes a future yield after a number of steps. One that yields here would reach the journal after the next, so these
+    /// futures are exempt. Each waits for the store after a few steps.
     ///
-    /// An event is counted once its result is in the journal: what is cut off before that is transformed again.
+    /// An event is counted once its result is in the journal, because one that is cut off before is transformed again.
     fn write(&mut self, decided: Decided, strand: Option<Strand>) {
         let journal = self.shared.journal.clone();
         self.applying.push(Box::pin(tokio::task::unconstrained(async move {
@@ -461,7 +461,7 @@ async fn write(journal: &Journal, id: EventId, done: Done) -> Result<(), Journal
     }
 }
 
-/// Counts what has become of an event.
+/// Counts the result of an event.
 fn count(source: Option<&str>, done: &Done) {
     let outcome = match done {
         Ok(Routed { outputs, .. }) if outputs.is_empty() => "empty",
@@ -509,7 +509,7 @@ impl Shared {
         Ended::Done(done)
     }
 
-    /// Asks the plugin, again after a pause where it broke. `failures` are those of this event so far.
+    /// Calls the plugin, again after a pause if it broke. `failures` counts those of this event so far.
     async fn transform(&self, event: &KeptEvent, failures: &mut usize) -> Result<Transformed, TransformError> {
         loop {
             let outcome = self.transform_once_there(event).await;
@@ -522,8 +522,8 @@ impl Shared {
         }
     }
 
-    /// Asks the plugin, for as long as the event's body cannot be read. Behind it the source's later events wait, as they
-    /// do behind every transformation.
+    /// Calls the plugin until the body of the event can be read. Later events of the source wait, as they do for every
+    /// transformation.
     async fn transform_once_there(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
         loop {
             match self.transform_marked(event).await {
@@ -537,8 +537,8 @@ impl Shared {
         }
     }
 
-    /// Asks the plugin, with the event marked meanwhile. One that was being transformed when a process died is asked for
-    /// alone: should it end this one, too, no other event is accused.
+    /// Calls the plugin with the event marked. An event that was being transformed when the process died is transformed alone,
+    /// so that no other event is blamed if the process dies again.
     async fn transform_marked(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
         let deaths = self.journal.transform_deaths(event.id);
         if deaths >= limits::TRANSFORM_DEATHS_MAX {
@@ -550,7 +550,7 @@ impl Shared {
         self.transform.transform(event).await
     }
 
-    /// Each output's destinations: a handoff for each pair.
+    /// The destinations of each output, as pairs of destination and output number.
     fn destinations(&self, event: &KeptEvent, outputs: &[CloudEvent]) -> Vec<(String, u16)> {
         let numbered = (0_u16..).zip(outputs);
         let pairs = numbered.flat_map(|(number, output)| {

@@ -1,14 +1,9 @@
 //! The keys of a source that the host fetches for its plugin, and the subscriptions that it confirms.
 //!
-//! A plugin never waits: what is not at hand ends its call with [`Broken::KeysNeeded`](hookgate_sandbox::Broken), the gateway
-//! has it fetched here, and the plugin judges the delivery again from the beginning.
+//! A plugin never waits. If a document is not cached, its call ends with [`Broken::KeysNeeded`](hookgate_sandbox::Broken),
+//! the gateway fetches the document here, and the plugin judges the delivery again from the beginning.
 
-use std::{
-    collections::HashMap,
-    num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashMap, num::NonZeroU32, sync::Arc, time::Duration};
 
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 use hookgate_capabilities::{
@@ -18,12 +13,13 @@ use hookgate_config::Source;
 use hookgate_model::limits;
 use hookgate_net::fetch::{Anew, Document, FetchError, Fetcher, Query};
 use http::Uri;
+use parking_lot::Mutex;
 use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
 use crate::ingress::Client;
 
-/// What a source may have fetched, and what was made of it.
+/// The documents that a source may have fetched, and the keys read from them.
 pub struct SourceKeys {
     source: Arc<Source>,
     fetcher: Fetcher,
@@ -33,14 +29,14 @@ pub struct SourceKeys {
     read: Mutex<HashMap<String, Read>>,
 }
 
-/// What is left of the fetches of documents that have verified nothing yet. Anybody can have those fetched, by making up
-/// key ids; so they are few, and one address has only a part of them.
+/// The budget for documents that have not verified anything yet. Any sender can cause such fetches by inventing key ids, so the
+/// budget is small, and one address gets only a part of it.
 struct Strangers {
     all: DefaultDirectRateLimiter,
     by_address: DefaultKeyedRateLimiter<Client>,
 }
 
-/// The URLs that the deliveries of a source may have the host ask.
+/// The URLs that the host may request for deliveries of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Granted {
     /// Documents with keys.
@@ -49,10 +45,10 @@ pub struct Granted {
     pub confirm: Vec<UrlPattern>,
 }
 
-/// A document's number, and what it holds.
+/// A document's number, and its keys or why it has none.
 type Read = (u64, Result<Arc<KeyDocument>, String>);
 
-/// Why keys cannot be had, or a subscription cannot be confirmed.
+/// Why keys are not available, or a subscription cannot be confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeysError {
     /// Its server.
@@ -68,7 +64,7 @@ pub enum KeysError {
     )]
     TooMany,
     /// Not a URL.
-    #[error("the plugin asks for a URL that is none")]
+    #[error("the plugin asks for something that is not a URL")]
     NotAUrl,
     /// The source may not.
     #[error("the source may not confirm at this URL; where that is right, add a pattern for it to keys.confirm")]
@@ -76,7 +72,7 @@ pub enum KeysError {
     /// No secret of that name.
     #[error("secrets.{0} is not set, which asking for keys takes")]
     NoSecret(String),
-    /// However often it was fetched, more was needed.
+    /// Each round of fetches was followed by another.
     #[error("the plugin needed keys again and again")]
     TooManyRounds,
 }
@@ -87,11 +83,11 @@ impl SourceKeys {
         SourceKeys { source, fetcher, granted, strangers: Strangers::new(), read: Mutex::default() }
     }
 
-    /// Fetches what a plugin needs for a delivery from an address, unless it is at hand by now. The address is none where
+    /// Fetches the document that a plugin needs for a delivery of `sender`, unless it is cached by now. `sender` is `None` if
     /// the delivery was admitted before.
     ///
     /// # Errors
-    /// It cannot be had now.
+    /// It cannot be fetched now.
     pub async fn fetch(&self, need: &KeyNeed, sender: Option<Client>) -> Result<(), KeysError> {
         let query = self.query(&need.request)?;
         match self.fetcher.at_hand(&query) {
@@ -103,7 +99,7 @@ impl SourceKeys {
         if !is_proven && !self.fetcher.is_under_way(&query) {
             self.strangers.spend(sender)?;
         }
-        // What is proven does not wait behind what strangers make up.
+        // Proven documents do not wait behind those that strangers ask for.
         let _room = if is_proven { None } else { Some(self.fetcher.stranger(&query)?) };
         match need.newer_than {
             None => self.fetcher.get(&query).await?,
@@ -112,10 +108,10 @@ impl SourceKeys {
         Ok(())
     }
 
-    /// Confirms a subscription: gets a URL that an authentic delivery has named.
+    /// Confirms a subscription: requests the URL that an authentic delivery has named.
     ///
     /// # Errors
-    /// It may not be got, or was not answered with a success.
+    /// It is not granted, or was not answered with a success.
     pub async fn confirm(&self, url: &str) -> Result<(), KeysError> {
         if !self.granted.confirm.iter().any(|pattern| pattern.fits(url)) {
             return Err(KeysError::NotAllowed);
@@ -130,7 +126,7 @@ impl SourceKeys {
             return Ok(Query::get(url));
         }
         let mut object = Map::new();
-        // Sources have credentials of their own: what one of them is answered says nothing of the other.
+        // Sources have credentials of their own, so one must not use the document that another one was given.
         let mut about = self.source.name.clone();
         for (name, field) in &request.fields {
             let text = match field {
@@ -155,11 +151,11 @@ impl SourceKeys {
     /// The document as keys, read once.
     fn read(&self, request: &KeyRequest, document: &Document) -> Result<Arc<KeyDocument>, String> {
         let name = format!("{request:?}");
-        let mut read = self.read.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut read = self.read.lock();
         if let Some((_, keys)) = read.get(&name).filter(|(number, _)| *number == document.number) {
             return keys.clone();
         }
-        // Whoever makes requests up has them read anew, and takes up no more room than others.
+        // Invented requests must not fill the memory; clearing only costs reading documents again.
         if read.len() >= limits::FETCHED_DOCUMENTS_MAX {
             read.clear();
         }
@@ -178,7 +174,7 @@ impl FetchedKeys for SourceKeys {
             Ok(query) => query,
             Err(error) => return Found::Never(KeyError::Unusable(error.to_string())),
         };
-        // A failure of a moment ago is told by whoever is asked to fetch it.
+        // A recent failure is reported by `fetch`.
         let Some(Ok(document)) = self.fetcher.at_hand(&query) else { return Found::Needed(None) };
         self.fetcher.keep_fresh(&query);
         match self.read(request, &document) {
@@ -207,14 +203,14 @@ impl Strangers {
         }
     }
 
-    /// Spends one fetch. The share of the address is looked at first, so that one address cannot use up what is for all.
+    /// Spends one fetch. The share of the address is checked first, so that one address cannot use up the budget of all.
     fn spend(&self, sender: Option<Client>) -> Result<(), KeysError> {
         if let Some(sender) = sender {
             let is_known = self.by_address.len() < limits::KEY_FETCHING_ADDRESSES_MAX;
             if !is_known {
                 self.by_address.retain_recent();
             }
-            // Beyond so many addresses all further ones share what unknown senders have.
+            // When too many addresses are remembered, further ones share the budget of unknown senders.
             let counted = if is_known { sender.counted() } else { Client::Unknown };
             self.by_address.check_key(&counted).map_err(|_| KeysError::TooMany)?;
         }
@@ -311,7 +307,7 @@ mod tests {
         assert!(matches!(found, Found::Never(KeyError::Unusable(why)) if why.contains("secrets.missing")));
     }
 
-    /// How many made-up documents an address can have asked for before it is told to wait.
+    /// How many invented documents an address can ask for before it is refused.
     async fn fetched_for(keys: &SourceKeys, address: Option<Client>, from: u32) -> u32 {
         for n in 0.. {
             match keys.fetch(&need(&format!("http://127.0.0.1/{}.pem", from + n)), address).await {

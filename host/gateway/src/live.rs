@@ -1,4 +1,4 @@
-//! The configuration that is in force, with what was made of it, and the place where another one takes over from it.
+//! The configuration in force with everything built from it, and the place where the next one takes over.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -11,34 +11,33 @@ use crate::{dispatch::Breakers, sources::Sources};
 
 /// A configuration in force.
 pub struct Live {
-    /// As it was read, but for what holds from start to end.
+    /// As it was read, except for sections that hold from start to stop.
     pub config: Config,
-    /// The plugins in use, by the name that sources call them, each with where it came from.
+    /// The plugins in use by the name that sources give them, each with its origin.
     pub plugins: BTreeMap<String, (Plugin, Origin)>,
     /// The sources, each with its plugin.
     pub sources: Arc<Sources>,
     /// What fetches key sets and certificates.
     pub fetcher: Fetcher,
-    /// Which destinations count as away.
+    /// Which destinations are available.
     pub breakers: Breakers,
 }
 
-/// Where the configuration in force is found; cheap to clone.
+/// A handle to the configuration in force; cheap to clone.
 #[derive(Clone)]
 pub struct Current(Arc<ArcSwap<Live>>);
 
 impl Current {
-    /// The first one.
     pub fn new(live: Live) -> Self {
         Current(Arc::new(ArcSwap::from_pointee(live)))
     }
 
-    /// The one in force now. Whoever works on something takes it once and keeps it: nothing is worked on by two.
+    /// Take it once per unit of work, so that one delivery never sees two configurations.
     pub fn get(&self) -> Arc<Live> {
         self.0.load_full()
     }
 
-    /// Puts another one in force. What is under way ends under the one with which it began.
+    /// Puts another configuration in force. Work that has begun ends under the one with which it began.
     pub fn set(&self, live: Live) {
         self.0.store(Arc::new(live));
     }

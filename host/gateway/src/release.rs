@@ -1,4 +1,4 @@
-//! The task that has the journal release held events when it is their turn ([`hookgate_journal::reorder`]).
+//! The task that lets the journal release held events when it is their turn ([`hookgate_journal::reorder`]).
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -7,15 +7,15 @@ use tokio::time::sleep;
 
 use crate::live::{Current, Live};
 
-/// Between two releases: what becomes due meanwhile goes in one write.
+/// Between two releases. Events that become due in this time are released in one write.
 const RELEASE_PAUSE: Duration = Duration::from_millis(5);
-/// The longest sleep. The clock that held events wait by stands still while the machine does.
+/// The longest sleep. The clock by which held events wait stops while the machine is suspended.
 const SLEEP_MAX: Duration = Duration::from_secs(60);
-/// Before the journal is asked again that has just failed.
+/// Before the journal is asked again after a failure.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
-/// Releases what is due, for ever. A configuration that has taken over holds nothing longer than it says; sources that it
-/// does not order any more hold nothing.
+/// Releases due events, without end. After a reload the new rules apply to events that are held already; sources that are no
+/// longer ordered hold nothing.
 pub async fn run(journal: Journal, current: Current) {
     let mut in_force: Option<Arc<Live>> = None;
     loop {

@@ -1,4 +1,4 @@
-//! Whose request it is: the address that `auth`, limits, shares and the log go by.
+//! The sender of a request: the address that `auth`, limits, shares and the log use.
 
 use std::{
     fmt,
@@ -11,9 +11,9 @@ use ipnet::{IpNet, Ipv4Net};
 /// The sender of a request, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Client {
-    /// Its address: of the connection, or the one that a trusted proxy tells.
+    /// Its address: that of the connection, or the one that a trusted proxy reports.
     Address(IpAddr),
-    /// A trusted proxy has told no address, or none that can be read.
+    /// A trusted proxy has reported no valid address.
     Unknown,
 }
 
@@ -142,7 +142,7 @@ mod tests {
         check("10.0.0.1", &[b"203.0.113.9", b""], "unknown");
         check("10.0.0.1", &[b"203.0.113.9, _hidden, 10.2.3.4"], "unknown");
         check("10.0.0.1", &[], "unknown");
-        // The proxy 10.2.3.4 has not told for whom it asks.
+        // The proxy 10.2.3.4 has not reported an address.
         check("10.0.0.1", &[b"10.2.3.4"], "unknown");
     }
 

@@ -1,4 +1,4 @@
-//! `GET /claims/{event}`: the payload of an event, whole or in part (RFC 9110, 14), to whoever has a link.
+//! `GET /claims/{event}`: the payload of an event, whole or in part (RFC 9110, 14), for readers with a link.
 
 mod readers;
 
@@ -90,7 +90,7 @@ pub fn event_of(path: &str) -> Option<&str> {
     path.strip_prefix("/claims/").filter(|id| !id.is_empty() && !id.contains('/'))
 }
 
-/// Hands the payloads of events out to readers who have a link; cheap to clone.
+/// Serves the payloads of events to readers with a link; cheap to clone.
 #[derive(Clone)]
 pub struct ClaimLinks {
     claims: Claims,
@@ -98,7 +98,7 @@ pub struct ClaimLinks {
 }
 
 impl ClaimLinks {
-    /// Of these claims.
+    /// Serves these claims.
     pub fn new(claims: Claims) -> ClaimLinks {
         ClaimLinks { claims, readers: Arc::new(Readers::new()) }
     }
@@ -106,7 +106,7 @@ impl ClaimLinks {
     /// Answers a request for the payload of an event.
     ///
     /// # Errors
-    /// The link is forged or has expired; there is no such event; the range lies outside; too many are reading.
+    /// The link is forged or has expired, the event does not exist, the range lies outside, or there are too many readers.
     pub async fn serve(
         &self,
         journal: &Journal,
@@ -132,9 +132,10 @@ impl ClaimLinks {
             Some((from, to)) => (from, to - from, StatusCode::PARTIAL_CONTENT),
             None => (0, part.length, StatusCode::OK),
         };
-        let body = match *method == Method::HEAD || length == 0 {
-            true => AnswerBody::Whole(Full::default()),
-            false => self.stream(client, claim, part.offset + from, length).await?,
+        let body = if *method == Method::HEAD || length == 0 {
+            AnswerBody::Whole(Full::default())
+        } else {
+            self.stream(client, claim, part.offset + from, length).await?
         };
         let mut response = Response::new(body);
         *response.status_mut() = status;
@@ -170,7 +171,7 @@ impl ClaimLinks {
             Stretch::File(file) => Box::pin(blocks_of(Arc::new(file), from, length)),
             Stretch::Stream(stream) => Box::pin(stream.map(|block| block.map_err(io::Error::other))),
         };
-        // A store that says nothing any more must not hold a reader's place for ever.
+        // A store that stops responding must not hold the place of a reader without end.
         let blocks = Box::pin(stream::unfold(blocks, |mut blocks| async move {
             let next = timeout(limits::CLAIM_STORE_TIME_MAX, blocks.next()).await;
             match next {
@@ -199,11 +200,11 @@ fn blocks_of(file: Arc<File>, from: u64, length: u64) -> impl Stream<Item = io::
     })
 }
 
-/// The bytes that are asked for, from the first to behind the last; none for all. Several ranges, and what is not a range,
-/// count as none, as RFC 9110 (14.2) allows.
+/// The requested bytes, from the first to behind the last; `None` for all. Several ranges, or an invalid one, are ignored, as
+/// RFC 9110 (14.2) allows.
 fn wanted(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u64)>, Refused> {
     let Some(range) = headers.get(header::RANGE).and_then(|value| value.to_str().ok()) else { return Ok(None) };
-    // Only with the same bytes on both sides is a part of any use.
+    // A part is useful only if the reader has the same bytes.
     if headers.get(header::IF_RANGE).is_some_and(|condition| condition.as_bytes() != etag.as_bytes()) {
         return Ok(None);
     }
@@ -218,8 +219,8 @@ fn wanted(headers: &HeaderMap, etag: &str, length: u64) -> Result<Option<(u64, u
     }
 }
 
-/// What is said of the payload. Providers choose its type and bytes: no browser is to run them as a page of the
-/// gateway's.
+/// Adds the headers that describe the payload. Providers choose its type and bytes, so no browser may run them as a page of
+/// the gateway.
 fn describe(headers: &mut HeaderMap, event: &KeptEvent, part: &Part, etag: &str) {
     let declared = match event.admission.payload {
         Payload::Body => event.delivery.request.headers.iter().find(|(name, _)| name == "content-type"),

@@ -1,16 +1,17 @@
-//! Who reads claims: so many at once, of which each client has a share. A reader that takes nothing gives its place up when
-//! another one asks for it.
+//! The readers of claims. Their number is bounded, and each client has a share. A reader that takes nothing gives up its place
+//! when another one asks for it.
 
 use std::{
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
 use futures_util::Stream;
 use hookgate_model::limits;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout};
 
 use crate::ingress::{Client, Holders, Known, NoRoom, Resting, Share, Shares, Size};
@@ -33,11 +34,11 @@ struct Reader {
 struct State {
     /// When the reader last asked for more.
     moved: Instant,
-    /// None once its place was given up.
+    /// `None` once its place was given up.
     reading: Option<(Blocks, Share)>,
 }
 
-/// What a reader gets, block by block.
+/// The blocks that a reader gets.
 pub struct Reading {
     reader: Arc<Reader>,
     _known: Known<Reader>,
@@ -45,12 +46,12 @@ pub struct Reading {
 
 impl Readers {
     pub fn new() -> Self {
-        // This machine is not exempt: what reads claims has a connection of its own, whatever stands in front of it.
+        // This machine is not exempt, because each reader has a connection of its own, even behind a proxy.
         Readers { places: Shares::new(limits::CLAIM_READERS_MAX, Vec::new()), all: Holders::new() }
     }
 
-    /// A place for a client. When there is none, the reader gives way that has taken nothing for longest; one of the same
-    /// client if that has its share.
+    /// A place for a client. If all are taken, the reader that has taken nothing for longest gives way. If the client has its
+    /// share, one of its own readers gives way.
     pub async fn place(&self, client: Client) -> Option<Share> {
         let client = client.counted();
         let mut place = self.places.of_client(client);
@@ -74,7 +75,7 @@ impl Readers {
 
 impl Reader {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
@@ -97,7 +98,7 @@ impl Resting for Reader {
     }
 
     fn give_way(&self) {
-        // Dropped behind the lock: a place that is given back wakes the task that waits for it.
+        // Dropped after the lock is released, because returning the place wakes the task that waits for it.
         let reading = self.state().reading.take();
         drop(reading);
     }

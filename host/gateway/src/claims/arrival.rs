@@ -4,8 +4,8 @@
 //! note (durable) -> blocks into the spool file, and as parts into the bucket -> keep (durable) -> commit -> settled
 //! ```
 //!
-//! Whatever ends it before it is settled (a refusal, a sender that goes away, a panic) has everything removed again.
-//! Only while the commit is under way nobody here knows whether the journal has it; then the keeper finds out.
+//! If an upload ends before it is settled (a refusal, a sender that goes away, a panic), everything of it is removed. Only while
+//! the commit is under way it is unknown whether the journal has it; then the keeper finds out.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use std::{
     io::{self, Write},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -34,35 +34,35 @@ use super::{
     objects::{Bucket, Objects, blocking, remove_file, sync_directory},
 };
 
-/// What stands behind an object's id in the name of its spool file.
+/// The suffix of spool files, after the object's id.
 const SPOOL: &str = ".body";
 
-/// A large body on its way in. It exists before anything is made for the body, and removes all that was made unless a
-/// commit refers to it. A request can be dropped at any `await`, so whatever makes something durable runs in a task of its
-/// own, for which the removal waits.
+/// A large body on its way in. It exists before any file or object of the body, and removes all of them unless a commit refers
+/// to them. A request can be dropped at any `await`, so each step that makes something durable runs in a task of its own, for
+/// which the removal waits.
 pub struct Arrival {
     under_way: Arc<UnderWay>,
     stage: Stage,
-    /// What has come and is not a whole block yet.
+    /// Bytes that are not a whole block yet.
     gathered: Vec<Bytes>,
     gathered_bytes: usize,
-    /// At work on the spool file and the upload: one step at a time, so that the sender waits for the disk and the bucket.
+    /// The step that is writing to the spool file and the bucket. There is one at a time, so that the sender waits for both.
     at_work: Option<JoinHandle<Result<Spool, ClaimError>>>,
-    /// While nothing is at work.
+    /// `None` while a step is running.
     spool: Option<Spool>,
 }
 
 #[derive(PartialEq, Eq)]
 enum Stage {
-    /// Nothing refers to it.
+    /// No commit refers to it.
     Loose,
     /// A commit that refers to it is under way.
     InCommit,
-    /// It is done with.
+    /// Its commit is durable.
     Settled,
 }
 
-/// An object that somebody is working on; the keeper leaves it alone.
+/// An object that is being worked on, so that the keeper leaves it alone.
 struct UnderWay {
     claims: Claims,
     object: Uuid,
@@ -85,7 +85,7 @@ struct Upload {
 }
 
 impl Claims {
-    /// Bytes of memory that a body takes while it arrives: the block that comes in, and the one that is being written.
+    /// Bytes of memory that a body takes during its upload: the block that comes in, and the one that is being written.
     pub fn arrival_bytes(&self) -> usize {
         2 * self.block()
     }
@@ -97,7 +97,7 @@ impl Claims {
         }
     }
 
-    /// Begins to take in a body, of so many bytes at least.
+    /// Begins the upload of a body of at least `expected` bytes.
     ///
     /// # Errors
     /// There is no room, or the disk or the bucket does not answer.
@@ -121,27 +121,27 @@ impl Claims {
         Ok(arrival)
     }
 
-    /// Whether somebody is working on an object.
+    /// Whether an object is being worked on.
     pub(super) fn is_under_way(&self, object: Uuid) -> bool {
-        self.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).contains(&object)
+        self.0.under_way.lock().contains(&object)
     }
 }
 
 impl UnderWay {
     fn new(claims: Claims, object: Uuid) -> Self {
-        claims.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).insert(object);
+        claims.0.under_way.lock().insert(object);
         UnderWay { claims, object }
     }
 }
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.claims.0.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.object);
+        self.claims.0.under_way.lock().remove(&self.object);
     }
 }
 
 impl Arrival {
-    /// Takes the next bytes of the body; waits while the disk or the bucket is slower than the sender.
+    /// Appends the next bytes of the body. Waits while the disk or the bucket is slower than the sender.
     pub async fn take(&mut self, mut bytes: Bytes) -> Result<(), ClaimError> {
         let block = self.under_way.claims.block();
         while !bytes.is_empty() {
@@ -155,7 +155,7 @@ impl Arrival {
         Ok(())
     }
 
-    /// The body is whole: its bytes, to be verified.
+    /// Ends the body. Returns its bytes, to be verified.
     pub async fn whole(&mut self) -> Result<Blob, ClaimError> {
         if self.gathered_bytes > 0 {
             self.write_gathered().await?;
@@ -164,7 +164,7 @@ impl Arrival {
         Ok(Blob::of_file(spool.file.clone(), spool.length))
     }
 
-    /// Makes an object of it, durably. From here on a commit may refer to it.
+    /// Makes a durable object of it. After this a commit may refer to it.
     pub async fn keep(&mut self) -> Result<Claim, ClaimError> {
         let kept = self.make_object().await;
         let metrics = &self.under_way.claims.0.metrics;
@@ -179,7 +179,7 @@ impl Arrival {
         kept
     }
 
-    /// The commit is durable: whether it refers to the object.
+    /// The commit is durable. `referred` says whether it refers to the object.
     pub async fn settle(mut self, referred: bool) {
         self.stage = if referred { Stage::Settled } else { Stage::Loose };
         if referred {
@@ -202,7 +202,7 @@ impl Arrival {
         Ok(Claim { object, length: *length, sha256: hash.clone().finalize().into(), ranges: Vec::new() })
     }
 
-    /// Begins the next step, which goes on to its end even if this is dropped.
+    /// Begins the next step, which runs to its end even if this is dropped.
     fn work(&mut self, step: impl Future<Output = Result<Spool, ClaimError>> + Send + 'static) {
         self.at_work = Some(tokio::spawn(step));
     }
@@ -230,7 +230,7 @@ impl Arrival {
 }
 
 impl Spool {
-    /// Begins the upload, where there is one, notes it durably, and makes the spool file.
+    /// Begins the upload to a bucket if there is one, notes it durably, and makes the spool file.
     async fn open(claims: Claims, object: Uuid) -> Result<Spool, ClaimError> {
         let upload = match &claims.0.objects {
             Objects::Directory(_) => None,
@@ -248,7 +248,7 @@ impl Spool {
         match opened.await {
             Ok(file) => Ok(Spool { file: Arc::new(file), length: 0, hash: Sha256::new(), upload }),
             Err(error) => {
-                // Perhaps nothing was noted of it.
+                // There may be no note of it.
                 if let Some(Upload { bucket, id, .. }) = upload
                     && let Err(error) = bucket.abort(object, &id).await
                 {
@@ -272,7 +272,7 @@ impl Spool {
                 spool.write_all_at(piece, at).map_err(|error| ClaimError::of_path(incoming, &error))?;
                 at += piece.len() as u64;
             }
-            // Not for every block: the file system is asked.
+            // Not for every block, because this asks the file system.
             if at / limits::CLAIM_ROOM_BYTES != length / limits::CLAIM_ROOM_BYTES {
                 check_room(incoming, claims.0.headroom)?;
             }
@@ -287,13 +287,13 @@ impl Spool {
                 _ => Ok(None),
             }
         };
-        // Both to their ends: a part that was given up halfway could turn up after the upload was aborted.
+        // Both run to their ends: a part that was cut off could appear after the upload was aborted.
         let (spooled, uploaded) = tokio::join!(spooling, uploading);
         let ((length, hash), upload) = (spooled?, uploaded?);
         Ok(Spool { file, length, hash, upload })
     }
 
-    /// Makes an object of what was written, durably. What is still to be read is read from the open file.
+    /// Makes a durable object of the written bytes. They can still be read from the open file.
     async fn become_object(mut self, claims: Claims, object: Uuid) -> Result<Spool, ClaimError> {
         let incoming = claims.0.incoming.clone();
         let spool = spool(&incoming, object);
@@ -303,7 +303,7 @@ impl Spool {
                 let completed = upload.bucket.s3.complete_multipart(&name, &upload.id, parts).await;
                 completed.map_err(|error| ClaimError::of_store(&error))?;
                 let note = incoming.join(object.to_string());
-                // There is no upload any more.
+                // The upload has ended.
                 blocking(move || {
                     fs::write(&note, "").map_err(|error| ClaimError::of_path(&note, &error))?;
                     remove_file(&spool)
@@ -356,8 +356,7 @@ impl Drop for Arrival {
 }
 
 impl Claims {
-    /// Removes all that there is of an object to which nothing refers. What cannot be removed now is tried again: then
-    /// this is false.
+    /// Removes everything of an object to which no commit refers. False if that failed; then it is tried again later.
     pub(super) async fn discard(&self, object: Uuid) -> bool {
         let removed = self.remove_all(object).await;
         match &removed {
@@ -375,7 +374,7 @@ impl Claims {
         let note = self.0.incoming.join(object.to_string());
         let upload = match fs::read_to_string(&note) {
             Ok(text) => text.trim().to_owned(),
-            // The note goes last: without it there is nothing.
+            // The note is removed last, so without it nothing is left.
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(ClaimError::of_path(&note, &error)),
         };
@@ -394,7 +393,7 @@ impl Claims {
     }
 }
 
-/// The ids of objects of which something lies in the directory and was not written for that long.
+/// The ids of objects with files in the directory that were not written for at least `age`.
 pub(super) fn left_behind(incoming: &Path, age: Duration) -> io::Result<Vec<Uuid>> {
     let now = SystemTime::now();
     let mut objects = BTreeMap::new();
@@ -403,7 +402,7 @@ pub(super) fn left_behind(incoming: &Path, age: Duration) -> io::Result<Vec<Uuid
         let name = entry.file_name();
         let name = name.to_str().unwrap_or_default();
         let Ok(object) = name.strip_suffix(SPOOL).unwrap_or(name).parse::<Uuid>() else { continue };
-        // One that is being removed may be gone by now.
+        // The file may have been removed meanwhile.
         let written = entry.metadata().and_then(|metadata| metadata.modified()).unwrap_or(now);
         let is_old = now.duration_since(written).unwrap_or_default() >= age;
         *objects.entry(object).or_insert(true) &= is_old;
@@ -415,7 +414,7 @@ fn spool(incoming: &Path, object: Uuid) -> PathBuf {
     incoming.join(format!("{object}{SPOOL}"))
 }
 
-/// Notes durably that an object is under way (and as which upload), and makes its spool file.
+/// Writes a durable note about an object (with the id of its upload), and makes its spool file.
 fn open_spool(incoming: &Path, object: Uuid, upload: &str) -> io::Result<File> {
     let private = |options: &mut fs::OpenOptions| options.create_new(true).mode(0o600).clone();
     let mut note = private(File::options().write(true)).open(incoming.join(object.to_string()))?;
@@ -425,7 +424,7 @@ fn open_spool(incoming: &Path, object: Uuid, upload: &str) -> io::Result<File> {
     private(File::options().read(true).write(true)).open(spool(incoming, object))
 }
 
-/// Removes the spool file, if it is still there, then the note.
+/// Removes the spool file, if there is one, then the note.
 fn forget(incoming: &Path, object: Uuid) -> Result<(), ClaimError> {
     remove_file(&spool(incoming, object))?;
     remove_file(&incoming.join(object.to_string()))
@@ -433,10 +432,9 @@ fn forget(incoming: &Path, object: Uuid) -> Result<(), ClaimError> {
 
 fn check_room(incoming: &Path, needed: u64) -> Result<(), ClaimError> {
     let free = journal::free_bytes(incoming).map_err(|error| ClaimError::of_path(incoming, &error))?;
-    match free < needed {
-        true => {
-            Err(ClaimError::Full(format!("{free} bytes are free where {needed} are needed at {}", incoming.display())))
-        }
-        false => Ok(()),
+    if free < needed {
+        Err(ClaimError::Full(format!("{free} bytes are free where {needed} are needed at {}", incoming.display())))
+    } else {
+        Ok(())
     }
 }

@@ -15,17 +15,17 @@ use tokio::{
 pub struct Blob(Arc<dyn ReadBytes>);
 
 impl Blob {
-    /// Those of a file.
+    /// The bytes of a file.
     pub(super) fn of_file(file: Arc<File>, length: u64) -> Blob {
         Blob(Arc::new(FileBytes { file, length }))
     }
 
-    /// Those of an object in a bucket.
+    /// The bytes of an object in a bucket.
     pub(super) fn of_object(store: Arc<dyn ObjectStore>, path: Path, length: u64) -> Blob {
         Blob(Arc::new(ObjectBytes { store, path, length, runtime: Handle::current() }))
     }
 
-    /// As plugins have it.
+    /// As a body for plugins.
     pub fn body(&self) -> Body {
         Body::stored(self.0.clone())
     }
@@ -61,15 +61,15 @@ impl ReadBytes for ObjectBytes {
     }
 
     fn read_at(&self, offset: u64, into: &mut [u8]) -> io::Result<()> {
-        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let (store, path) = (self.store.clone(), self.path.clone());
         let range = offset..offset + into.len() as u64;
         self.runtime.spawn(async move {
             let fetched = timeout(limits::CLAIM_STORE_TIME_MAX, store.get_range(&path, range)).await;
-            tell.send(fetched.map_err(|_| io::Error::from(io::ErrorKind::TimedOut)))
+            sender.send(fetched.map_err(|_| io::Error::from(io::ErrorKind::TimedOut)))
         });
         let gone = |_| io::Error::other("the gateway stops");
-        let fetched = beside_the_workers(&self.runtime, || told.recv()).map_err(gone)?;
+        let fetched = beside_the_workers(&self.runtime, || receiver.recv()).map_err(gone)?;
         let bytes = fetched?.map_err(io::Error::other)?;
         if bytes.len() != into.len() {
             return Err(io::ErrorKind::UnexpectedEof.into());
@@ -83,7 +83,7 @@ impl ReadBytes for ObjectBytes {
     }
 }
 
-/// Waits where it holds up no other task.
+/// Waits without holding up other tasks.
 fn beside_the_workers<T>(runtime: &Handle, wait: impl FnOnce() -> T) -> T {
     match runtime.runtime_flavor() {
         RuntimeFlavor::CurrentThread => wait(),

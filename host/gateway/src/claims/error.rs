@@ -5,10 +5,10 @@ use std::{io, path::Path};
 /// Why a body could not be kept, or not be read again.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ClaimError {
-    /// The disk has less room than must be left free.
+    /// The disk has less free space than the headroom.
     #[error("there is no room for a large body: {0}; free some, or lower `store.headroom`")]
     Full(String),
-    /// The disk or the object store says so.
+    /// The disk or the object store failed.
     #[error("the object store failed: {0}; see `[claims]` in the configuration")]
     Failed(String),
     /// The object is gone.

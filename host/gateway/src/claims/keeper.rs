@@ -1,4 +1,4 @@
-//! Keeps object store and journal in step: removes what was left unfinished, and what no event needs any more.
+//! Keeps the object store in step with the journal: removes unfinished uploads, and objects that no event needs any more.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use uuid::Uuid;
 
 use super::{Claims, arrival::left_behind, objects::blocking};
 
-/// Between two looks at what is to be removed.
+/// Between two looks for objects to remove.
 const PAUSE: Duration = Duration::from_secs(1);
-/// After something could not be done.
+/// After a failure.
 const FAILED_PAUSE: Duration = Duration::from_secs(5);
 /// Objects that are forgotten in one write.
 const PAGE: usize = 64;
 
-/// Works until it is dropped.
+/// Runs until it is dropped.
 pub async fn run(claims: Claims, journal: Journal) {
     let mut looked = Instant::now();
     loop {
@@ -24,8 +24,7 @@ pub async fn run(claims: Claims, journal: Journal) {
             looked = Instant::now();
             look_for_left_behind(&claims).await;
         }
-        let doubtful =
-            std::mem::take(&mut *claims.0.doubtful.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let doubtful = std::mem::take(&mut *claims.0.doubtful.lock());
         let mut failed = false;
         for object in doubtful {
             failed |= !find_out(&claims, &journal, object).await;
@@ -34,18 +33,18 @@ pub async fn run(claims: Claims, journal: Journal) {
             tracing::warn!(%error, "large bodies that no event needs cannot be removed yet");
             failed = true;
         }
-        match failed {
-            true => sleep(FAILED_PAUSE).await,
-            false => tokio::select! {
-                () = claims.0.grown.notified() => {}
-                () = sleep(PAUSE) => {}
-            },
+        if failed {
+            sleep(FAILED_PAUSE).await;
+            continue;
+        }
+        tokio::select! {
+            () = claims.0.grown.notified() => {}
+            () = sleep(PAUSE) => {}
         }
     }
 }
 
-/// Doubts what lies in `incoming` and nobody is working on: everything there has somebody who removes it, unless a mistake
-/// was made.
+/// Looks for files in `incoming` that belong to no upload in progress. There are none unless hookgate has a defect.
 async fn look_for_left_behind(claims: &Claims) {
     let incoming = claims.0.incoming.clone();
     let left = blocking(move || {
@@ -61,8 +60,8 @@ async fn look_for_left_behind(claims: &Claims) {
     }
 }
 
-/// Settles an object of which nobody knows whether it was committed; false if that has to be tried again. The journal's
-/// writer answers, behind whatever was still on its way to it.
+/// Settles an object that may have been committed. The journal's writer answers after all earlier commits. False if this has to
+/// be tried again.
 async fn find_out(claims: &Claims, journal: &Journal, object: Uuid) -> bool {
     match journal.has_claim(object).await {
         Ok(true) => {
@@ -79,7 +78,7 @@ async fn find_out(claims: &Claims, journal: &Journal, object: Uuid) -> bool {
     }
 }
 
-/// Removes the objects of deliveries that are not kept any more, then what the journal still knew of them.
+/// Removes the objects of deliveries that are not kept any more, then their records in the journal.
 async fn remove_released(claims: &Claims, journal: &Journal) -> anyhow::Result<()> {
     loop {
         let page = journal.released_claims(PAGE)?;

@@ -21,19 +21,19 @@ const KEY_BYTES: usize = 32;
 
 /// Makes and checks links.
 pub(super) struct Links {
-    /// The first signs, all are taken.
+    /// The first signs; all of them verify.
     keys: Vec<Hmac<Sha256>>,
     public_url: String,
     ttl: Duration,
     dataref: DataRef,
 }
 
-/// Why a link opens nothing.
+/// Why a link is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BadLink {
-    /// It is not one of ours.
+    /// It was not made by this gateway.
     Forged,
-    /// Its time is over.
+    /// It has expired.
     Expired,
 }
 
@@ -56,7 +56,7 @@ impl Links {
         self.dataref == DataRef::Object
     }
 
-    /// A link that begins to expire now.
+    /// A link whose time begins now.
     pub fn to(&self, event: EventId) -> String {
         let expires = now_ms() / 1000 + self.ttl.as_secs();
         let tag = self.keys.first().map(|key| signed(key, &event.to_string(), &expires.to_string()));
@@ -64,7 +64,7 @@ impl Links {
         format!("{}/claims/{event}?expires={expires}&signature={signature}", self.public_url)
     }
 
-    /// Checks the query of a link. Whether it is ours comes first: what a forger wrote is not looked at.
+    /// Checks the query of a link. The signature comes first, so that nothing from a forger is parsed.
     pub fn check(&self, event: &str, query: &str) -> Result<(), BadLink> {
         let value = |name: &str| {
             let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));

@@ -1,13 +1,13 @@
 //! The claim check: large bodies kept in an object store, and a link to them in what is sent.
 //!
 //! ```text
-//! arriving: spool file (+ parts of an upload) -> verified through the file -> kept: an object -> commit
+//! upload: spool file (+ parts for a bucket) -> verified through the file -> kept: an object -> commit
 //! ```
 //!
-//! A body above its source's bound never is in memory as a whole. It is written to a spool file while it arrives, to a
-//! bucket at the same time where there is one, and read from the file where it is verified. It becomes an object,
-//! durably, before the commit that refers to it. What is under way is noted in a file beside the spool: after a crash
-//! whatever is noted there and is not in the journal is removed ([`keeper`]).
+//! A body above its source's bound is never in memory as a whole. While it arrives it is written to a spool file, and to the
+//! bucket if one is configured. It is verified from the file, and becomes a durable object before the commit that refers to it.
+//! Uploads in progress are noted in files beside the spool. After a crash, noted objects that are not in the journal are removed
+//! ([`keeper`]).
 
 mod arrival;
 mod bytes;
@@ -20,13 +20,7 @@ mod s3;
 #[allow(clippy::unwrap_used)]
 mod tests;
 
-use std::{
-    collections::HashSet,
-    ops::Range,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{collections::HashSet, ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use hookgate_capabilities::Body;
 use hookgate_config as config;
@@ -36,6 +30,7 @@ use hookgate_model::{
     private,
 };
 use hookgate_telemetry::ClaimMetrics;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
@@ -48,23 +43,23 @@ pub struct Claims(Arc<Parts>);
 
 struct Parts {
     objects: Objects,
-    /// What is under way: a note for each, and the spool files.
+    /// The directory of uploads in progress: a note for each, and the spool files.
     incoming: PathBuf,
     links: Links,
     /// Bytes of disk to leave free.
     headroom: u64,
-    /// Those that somebody is working on: what lies in `incoming` of them is not left behind.
+    /// Objects that are being worked on. Their files in `incoming` are not left behind.
     under_way: Mutex<HashSet<Uuid>>,
-    /// Of these nobody knows whether the journal has them.
+    /// Objects that may or may not be in the journal.
     doubtful: Mutex<Vec<Uuid>>,
     grown: Notify,
     metrics: ClaimMetrics,
 }
 
-/// The body of a delivery that is kept: from its record, or from the object store.
+/// The body of a kept delivery, from its record or from the object store.
 ///
 /// # Errors
-/// It is in the object store, and cannot be opened there.
+/// It is in the object store, and cannot be opened.
 pub async fn body_of(delivery: &KeptDelivery, claims: Option<&Claims>) -> Result<Body, ClaimError> {
     match (&delivery.claim, claims) {
         (None, _) => Ok(Body::Memory(delivery.body().clone())),
@@ -74,8 +69,8 @@ pub async fn body_of(delivery: &KeptDelivery, claims: Option<&Claims>) -> Result
 }
 
 impl Claims {
-    /// Makes ready what the configuration says; nothing is asked of a bucket yet. What an earlier process has left
-    /// unfinished is settled by [`keeper::run`].
+    /// Opens the object store of the configuration; a bucket is not contacted yet. [`keeper::run`] cleans up what an earlier
+    /// process has left unfinished.
     pub fn open(config: &config::Claims, store: &config::Store, public_url: &str) -> Result<Claims, ClaimError> {
         let incoming = config.path.join("incoming");
         let objects = Objects::open(config)?;
@@ -103,14 +98,15 @@ impl Claims {
         opened.inspect_err(|_| self.0.metrics.read_failed.increment(1))
     }
 
-    /// What stands for the payload of an event whose body is a claim, with a link that begins to expire now. None where
-    /// the payload travels with the event.
+    /// The reference to the payload of an event whose body is a claim, with a link whose time begins now. `None` if the payload
+    /// travels with the event.
     pub async fn reference(&self, event: &KeptEvent) -> Option<Reference> {
         let claim = event.delivery.claim.as_ref()?;
         let part = claim::part(claim, &event.admission.payload)?;
-        let own = match self.0.links.to_objects() && part.is_whole(claim) {
-            true => self.0.objects.link(claim.object, self.0.links.ttl()).await,
-            false => None,
+        let own = if self.0.links.to_objects() && part.is_whole(claim) {
+            self.0.objects.link(claim.object, self.0.links.ttl()).await
+        } else {
+            None
         };
         let url = own.unwrap_or_else(|| self.0.links.to(event.id));
         Some(Reference { url, length: part.length, sha256: part.sha256 })
@@ -119,7 +115,7 @@ impl Claims {
     /// Checks a link to an event's payload.
     ///
     /// # Errors
-    /// It is forged, or its time is over.
+    /// It is forged or has expired.
     pub fn check_link(&self, event: &str, query: &str) -> Result<(), BadLink> {
         self.0.links.check(event, query)
     }
@@ -138,14 +134,14 @@ impl Claims {
         counter.increment(1);
     }
 
-    /// Leaves it to the keeper to find out what the journal knows of an object.
+    /// Lets the keeper find out whether the journal has an object.
     fn doubt(&self, object: Uuid) {
         self.doubt_later(object);
         self.0.grown.notify_one();
     }
 
-    /// The same, when the keeper looks again by itself.
+    /// The same, at the next regular look of the keeper.
     fn doubt_later(&self, object: Uuid) {
-        self.0.doubtful.lock().unwrap_or_else(PoisonError::into_inner).push(object);
+        self.0.doubtful.lock().push(object);
     }
 }

@@ -51,7 +51,7 @@ impl Bucket {
         Path::from(format!("{}{object}", self.prefix))
     }
 
-    /// Gives up an upload that was begun. One that is complete is not known any more, which some stores call forbidden.
+    /// Aborts an upload. A completed one is unknown to the bucket, which some stores report as forbidden.
     pub async fn abort(&self, object: Uuid, upload: &str) -> Result<(), ClaimError> {
         use object_store::Error::{NotFound, PermissionDenied};
         match self.s3.abort_multipart(&self.name(object), &upload.to_owned()).await {
@@ -110,7 +110,7 @@ impl Objects {
         }
     }
 
-    /// The object's own URL, for so long; none where it has none.
+    /// A URL of the object itself that is valid for `ttl`; `None` for a directory.
     pub async fn link(&self, object: Uuid, ttl: Duration) -> Option<String> {
         let Objects::Bucket(bucket) = self else { return None };
         let signed = bucket.s3.signed_url(Method::GET, &bucket.name(object), ttl).await;
@@ -120,7 +120,7 @@ impl Objects {
             .map(String::from)
     }
 
-    /// Removes an object, durably; one that is not there is no error.
+    /// Removes an object, durably; a missing one is not an error.
     pub async fn remove(&self, object: Uuid) -> Result<(), ClaimError> {
         match self {
             Objects::Bucket(bucket) => bucket.remove(object).await,
@@ -157,7 +157,7 @@ pub(super) fn sync_directory(path: &FilePath) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
-/// Removes a file; one that is not there is no error.
+/// Removes a file; a missing one is not an error.
 pub(super) fn remove_file(path: &FilePath) -> Result<(), ClaimError> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(ClaimError::of_path(path, &error)),
@@ -165,7 +165,7 @@ pub(super) fn remove_file(path: &FilePath) -> Result<(), ClaimError> {
     }
 }
 
-/// Runs what waits for the disk on a thread for that.
+/// Runs work that waits for the disk on a thread that may block.
 pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, ClaimError> + Send + 'static,
 ) -> Result<T, ClaimError> {

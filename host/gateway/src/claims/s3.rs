@@ -1,4 +1,4 @@
-//! The client of a bucket: `object_store` speaks S3, and hyper carries it, as it does everything else here.
+//! The client of a bucket: `object_store` speaks S3 over hyper, as all other clients here do.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ pub(super) fn client(bucket: &Bucket) -> Result<AmazonS3, object_store::Error> {
             endpoint.starts_with("https:")
         }
     };
-    // Within TLS nobody can change a part on its way; to hash it once more would cost as much as keeping it.
+    // TLS protects parts on their way; hashing them again would cost as much as storing them.
     builder.with_unsigned_payload(encrypted).build()
 }
 

@@ -54,7 +54,7 @@ async fn give_up_after(polls: usize, future: impl Future) -> bool {
 
 async fn nothing_is_left(claims: &Claims, directory: &TempDir) {
     let settled = async {
-        while !claims.0.under_way.lock().unwrap().is_empty() {
+        while !claims.0.under_way.lock().is_empty() {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };

@@ -9,7 +9,7 @@ pub(super) enum Spacing {
     None,
     /// Behind commas and colons: Python's `json.dumps`.
     Spaced,
-    /// Lines, indented by so many blanks: pretty printers.
+    /// Lines, indented by this number of blanks: pretty printers.
     Lines(usize),
 }
 
@@ -175,9 +175,10 @@ fn with_slashes(token: &str, slash: &str) -> String {
 fn ascii(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        match c.is_ascii() {
-            true => out.push(c),
-            false => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+        if c.is_ascii() {
+            out.push(c)
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}")))
         }
     }
     out

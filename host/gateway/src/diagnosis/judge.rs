@@ -15,7 +15,7 @@ use crate::{
     sources::Inbound,
 };
 
-/// What would make the delivery authentic; nothing where nothing does that is looked for here.
+/// The changes that would make the delivery authentic, as far as they are tried here.
 pub(super) async fn findings(live: &Live, source: &str, subject: &Subject, is_stale: bool) -> Vec<Finding> {
     let Some(inbound) = live.sources.get(source) else { return Vec::new() };
     let mut case = Case { inbound, subject, received_at: subject.request.received_at };
@@ -23,7 +23,7 @@ pub(super) async fn findings(live: &Live, source: &str, subject: &Subject, is_st
     if is_stale {
         match case.at_another_time().await {
             Some(finding) => return vec![finding],
-            // The signature is old and wrong: what else is wrong shows at the time of the signature.
+            // The signature is both old and wrong. Other findings show at the time of the signature.
             None => case.received_at = case.time_of_signature().await.unwrap_or(case.received_at),
         }
     }
@@ -39,20 +39,20 @@ pub(super) async fn findings(live: &Live, source: &str, subject: &Subject, is_st
 struct Case<'a> {
     inbound: &'a Inbound,
     subject: &'a Subject,
-    /// The time at which it is judged.
+    /// The time of the judgement.
     received_at: u64,
 }
 
-/// What a judgement says, as far as it matters here.
+/// A judgement, as far as it matters here.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Said {
+enum Judged {
     Authentic,
     Stale,
-    No,
+    Other,
 }
 
 impl Case<'_> {
-    /// Times that the delivery itself names, in its headers and at the beginning of its body.
+    /// Times in the headers and at the beginning of the body.
     fn times(&self) -> Vec<u64> {
         let request = &self.subject.request;
         let body = self.body();
@@ -67,8 +67,8 @@ impl Case<'_> {
 
     async fn at_another_time(&self) -> Option<Finding> {
         for time in self.times() {
-            if self.says(self.inbound, &self.request(|request| request.received_at = time), None).await
-                == Said::Authentic
+            if self.judge(self.inbound, &self.request(|request| request.received_at = time), None).await
+                == Judged::Authentic
             {
                 return Some(clock(self.subject.request.received_at, time));
             }
@@ -76,11 +76,11 @@ impl Case<'_> {
         None
     }
 
-    /// A time at which the signature is not too old; right it is not then, either.
+    /// A time at which the signature is not too old, although it is still wrong.
     async fn time_of_signature(&self) -> Option<u64> {
         for time in self.times() {
             let request = self.request(|request| request.received_at = time);
-            if self.says(self.inbound, &request, None).await != Said::Stale {
+            if self.judge(self.inbound, &request, None).await != Judged::Stale {
                 return Some(time);
             }
         }
@@ -131,7 +131,7 @@ impl Case<'_> {
     async fn with_another_body(&self) -> Option<Finding> {
         for variant in bodies(&self.body()) {
             let request = self.request(|request| request.body = variant.form.clone());
-            if self.says_of(variant.form, self.inbound, &request, None).await == Said::Authentic {
+            if self.judge_body(variant.form, self.inbound, &request, None).await == Judged::Authentic {
                 let text = format!(
                     "the signature is right for the body {}: something between the provider and hookgate rewrites the \
                      body; have it pass the bytes on unchanged",
@@ -146,7 +146,7 @@ impl Case<'_> {
     async fn with_another_url(&self) -> Option<Finding> {
         for variant in urls(&self.subject.request) {
             let request = self.request(|request| request.url.clone_from(&variant.form));
-            if self.says(self.inbound, &request, None).await == Said::Authentic {
+            if self.judge(self.inbound, &request, None).await == Judged::Authentic {
                 let path = variant.form.find("/in/").unwrap_or(variant.form.len());
                 let text = format!(
                     "the signature is right for the URL {}: set server.public-url to what the provider calls, such as \
@@ -170,7 +170,8 @@ impl Case<'_> {
         for other in others {
             let name = &other.source.name;
             let request = self.request(|_| {});
-            if self.says(other, &request, None).await == Said::Authentic && !self.is_let_in_by_anything(other).await {
+            if self.judge(other, &request, None).await == Judged::Authentic && !self.is_let_in_by_anything(other).await
+            {
                 let text = format!(
                     "the delivery is authentic for the source {name:?}: give the provider the URL /in/{name}, or this \
                      source that secret and those settings"
@@ -184,20 +185,20 @@ impl Case<'_> {
         found
     }
 
-    /// Whether a source takes the delivery whatever its secrets are: then it tells nothing.
+    /// Whether a source accepts the delivery with any secret. Then its judgement proves nothing.
     async fn is_let_in_by_anything(&self, other: &Inbound) -> bool {
         let made_up = |name: &String| (name.clone(), vec![SecretText::new(hex::encode(rand::random::<[u8; 32]>()))]);
         let secrets: Texts = other.secrets.by_name().keys().map(made_up).collect();
-        self.says(other, &self.request(|_| {}), Some(&secrets)).await == Said::Authentic
+        self.judge(other, &self.request(|_| {}), Some(&secrets)).await == Judged::Authentic
     }
 
-    /// Only bodies in memory are looked into.
+    /// Only bodies in memory are diagnosed.
     fn body(&self) -> Bytes {
         self.subject.body.in_memory().cloned().unwrap_or_default()
     }
 
     async fn is_authentic_under(&self, secrets: &Texts) -> bool {
-        self.says(self.inbound, &self.request(|_| {}), Some(secrets)).await == Said::Authentic
+        self.judge(self.inbound, &self.request(|_| {}), Some(secrets)).await == Judged::Authentic
     }
 
     /// The request with something changed.
@@ -211,13 +212,19 @@ impl Case<'_> {
         self.inbound.secrets.by_name()
     }
 
-    /// What a source's plugin says of a request, under its secrets or others. Nothing is fetched for it and nothing counted.
-    async fn says(&self, inbound: &Inbound, request: &Arc<Request>, secrets: Option<&Texts>) -> Said {
-        self.says_of(self.body(), inbound, request, secrets).await
+    /// Judges a request with the plugin of a source, under its own or other secrets. Nothing is fetched or counted.
+    async fn judge(&self, inbound: &Inbound, request: &Arc<Request>, secrets: Option<&Texts>) -> Judged {
+        self.judge_body(self.body(), inbound, request, secrets).await
     }
 
-    /// The same where the plugin reads another body.
-    async fn says_of(&self, body: Bytes, inbound: &Inbound, request: &Arc<Request>, secrets: Option<&Texts>) -> Said {
+    /// The same for another body.
+    async fn judge_body(
+        &self,
+        body: Bytes,
+        inbound: &Inbound,
+        request: &Arc<Request>,
+        secrets: Option<&Texts>,
+    ) -> Judged {
         let provider = inbound.plugin.get().active.uncounted();
         let secrets = match secrets {
             Some(texts) => Arc::new(Secrets::new(texts.clone())),
@@ -228,9 +235,9 @@ impl Case<'_> {
             .with_keys(inbound.keys.of(&provider).clone())
             .from_known_sender(hookgate_model::event::methods(&self.subject.senders));
         match provider.verify(delivery).await {
-            Ok(Ok(_)) => Said::Authentic,
-            Ok(Err(Refusal::Stale(_))) => Said::Stale,
-            Ok(Err(_)) | Err(_) => Said::No,
+            Ok(Ok(_)) => Judged::Authentic,
+            Ok(Err(Refusal::Stale(_))) => Judged::Stale,
+            Ok(Err(_)) | Err(_) => Judged::Other,
         }
     }
 }
@@ -239,15 +246,16 @@ impl Case<'_> {
 fn clock(received_at: u64, signed_at: u64) -> Finding {
     let off = human::span(received_at.abs_diff(signed_at));
     let when = Timestamp::from_millisecond(i64::try_from(signed_at).unwrap_or(i64::MAX)).unwrap_or_default();
-    let text = match received_at >= signed_at {
-        true => format!(
+    let text = if received_at >= signed_at {
+        format!(
             "the signature is right, and {off} old: it was made at {when}. The delivery was sent again unchanged, was held \
              up on the way, or this machine's clock is fast"
-        ),
-        false => format!(
+        )
+    } else {
+        format!(
             "the signature is right, and {off} ahead: it was made at {when}. This machine's clock is slow, or the \
              sender's is fast"
-        ),
+        )
     };
     Finding { cause: Cause::Clock, text }
 }

@@ -1,8 +1,8 @@
 //! Why a delivery was refused, as a person would find out: what would have to be different for its signature to be right.
 //!
 //! A refused delivery is judged again with one thing changed at a time: another secret, the body as a proxy would rewrite
-//! it, another URL, another time ([`judge`]). What comes of it is for the operator alone. It never reaches the sender, who
-//! could use it to guess secrets: it is worked out after the reply, and kept with the other refused deliveries of the source
+//! it, another URL, another time ([`judge`]). The result is for the operator only. It never reaches the sender, who could use it
+//! to guess secrets: it is found after the reply, and kept with the refused deliveries of the source
 //! ([`crate::refused_deliveries`]).
 
 mod json;
@@ -20,15 +20,13 @@ use crate::{
     refused_deliveries::{Finding, Looked, Refusals, RefusedDelivery, Subject},
 };
 
-/// Notes a delivery that its plugin has refused, and has it looked into beside the reply.
+/// Notes a delivery that its plugin has refused, and starts a diagnosis beside the reply.
 pub fn note(live: &Arc<Live>, source: &str, refused: &Refused, client: Client, trace: &TraceId, subject: Subject) {
     let Some(inbound) = live.sources.get(source) else { return };
     let refusals = inbound.refusals.clone();
     let mask = Mask::of(&inbound.secrets.by_name());
     let shown = RefusedDelivery::new(&subject, &mask, live.config.diagnosis.bodies);
-    if !refusals.take(refused, client, trace, Some(shown)) {
-        return;
-    }
+    refusals.take(refused, client, trace, Some(shown));
     let is_signature = matches!(refused, Refused::Unauthenticated(_) | Refused::Stale(_));
     let fits = |body: &Bytes| body.len() <= limits::DIAGNOSED_BODY_BYTES_MAX;
     if !is_signature || !subject.body.in_memory().is_some_and(fits) {
@@ -48,9 +46,8 @@ pub fn note(live: &Arc<Live>, source: &str, refused: &Refused, client: Client, t
     });
 }
 
-/// Notes a delivery that was refused before its plugin saw it, or by its rules.
+/// Notes a delivery that was refused before its plugin saw it.
 pub fn note_unjudged(refusals: &Refusals, refused: &Refused, client: Client, trace: &TraceId) {
-    if refusals.take(refused, client, trace, None) {
-        refusals.looked(trace, Looked::NotPossible);
-    }
+    refusals.take(refused, client, trace, None);
+    refusals.looked(trace, Looked::NotPossible);
 }

@@ -14,9 +14,9 @@ use super::Done;
 #[derive(Default)]
 pub(super) struct Lane {
     pub(super) waiting: VecDeque<Next>,
-    /// In the order of the inbox; done, but for those before them.
+    /// In the order of the inbox. A finished event waits here for those before it.
     running: VecDeque<(EventId, Progress)>,
-    /// Before that, none of those that rest is started again.
+    /// No resting event is started again before this.
     rests_until: Option<Instant>,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Resting {
 /// How a transformation ended.
 pub(super) enum Ended {
     Done(Done),
-    /// The plugin is out, for so long.
+    /// The plugin is out for this time.
     Out(Resting, Duration),
 }
 
@@ -49,7 +49,7 @@ impl Lane {
         !self.waiting.is_empty() && self.running.len() < limits::TRANSFORMS_OF_SOURCE_MAX
     }
 
-    /// Whether an event that has just come may be started: none waits before it.
+    /// Whether a new event may be started at once: none waits before it.
     pub(super) fn may_start_next(&self) -> bool {
         self.waiting.is_empty() && self.running.len() < limits::TRANSFORMS_OF_SOURCE_MAX
     }
@@ -67,7 +67,7 @@ impl Lane {
     pub(super) fn end(&mut self, id: EventId, ended: Ended, now: Instant) {
         let progress = match ended {
             Ended::Done(done) => {
-                // The plugin works: those that rest need not wait for their pause to end.
+                // The plugin works again, so resting events need not wait for the end of their pause.
                 self.rests_until = self.rests_until.filter(|_| done.is_err());
                 Progress::Done(done)
             }
@@ -81,13 +81,13 @@ impl Lane {
         }
     }
 
-    /// When something that rests may be started again, if something does.
+    /// When a resting event may be started again, if there is one.
     pub(super) fn wakes_at(&self, now: Instant) -> Option<Instant> {
         let rests = self.running.iter().any(|(_, progress)| matches!(progress, Progress::Resting(_)));
         rests.then(|| self.rests_until.unwrap_or(now))
     }
 
-    /// The next one that rests and may be started again; it keeps its place.
+    /// The next resting event that may be started again. It keeps its place.
     pub(super) fn wake(&mut self, now: Instant) -> Option<(EventId, Resting)> {
         if self.rests_until.is_some_and(|until| now < until) {
             return None;
@@ -103,7 +103,7 @@ impl Lane {
         }
     }
 
-    /// What is done and has nothing undone before it.
+    /// Removes the finished events that have no unfinished one before them.
     pub(super) fn take_done(&mut self) -> Vec<(EventId, Done)> {
         let mut all = Vec::new();
         while let Some((id, Progress::Done(_))) = self.running.front() {

@@ -1,12 +1,12 @@
-//! Secrets that providers hand over in a handshake: who may, where they are kept, and how a source finds them.
+//! Secrets that providers hand over in a handshake: when they are accepted, where they are kept, and how a source reads them.
 //!
 //! ```text
-//! handshake -> may it? -> sealed -> journal (durable) -> known -> the plugin's reply
+//! handshake -> accepted? -> sealed -> journal (durable) -> known -> the plugin's reply
 //! ```
 //!
-//! Anybody can send a handshake. One is taken when the configuration says that the provider hands the secret over
-//! (`secrets.NAME = { handed-over = true }`) and the source has no such secret yet; later ones while an operator has
-//! opened a window. Windows are in memory only: after a restart all are closed.
+//! Handshakes are not authenticated. The first secret is accepted if the configuration says that the provider hands it over
+//! (`secrets.NAME = { handed-over = true }`) and the source does not have one yet. Later ones are accepted while an operator
+//! has opened a window. Windows are in memory only: after a restart all are closed.
 
 mod seal;
 mod source;
@@ -15,7 +15,7 @@ use std::{
     collections::{BTreeMap, HashMap},
     io,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -24,6 +24,7 @@ use hookgate_capabilities::{Enrollment, Reply};
 use hookgate_config::{SecretText, Source};
 use hookgate_journal::{Journal, JournalError, Sealed, SealedId};
 use hookgate_model::{clock::now_ms, limits};
+use parking_lot::Mutex;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
@@ -38,13 +39,13 @@ struct Kept {
     journal: Journal,
     key: SealKey,
     known: ArcSwap<Known>,
-    /// Until when a source takes further ones: by time that passes, and for operators in milliseconds since the epoch.
+    /// Until when a source accepts further secrets: as an instant, and in milliseconds since the epoch for operators.
     windows: Mutex<HashMap<String, (Instant, u64)>>,
-    /// Held by whoever changes what is known.
+    /// Held while `known` is changed.
     turn: tokio::sync::Mutex<()>,
 }
 
-/// All of them, opened.
+/// All secrets, unsealed.
 #[derive(Default)]
 struct Known {
     /// Grows with every change.
@@ -52,7 +53,7 @@ struct Known {
     secrets: BTreeMap<Name, Vec<Version>>,
 }
 
-/// A source and the name of a secret of it.
+/// A source, and the name of one of its secrets.
 type Name = (String, String);
 
 /// One version of a secret.
@@ -63,23 +64,23 @@ struct Version {
     text: SecretText,
 }
 
-/// A secret that was handed over, but for what it is.
+/// A secret that was handed over, without its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Told {
     /// The source.
     pub source: String,
     /// The name of the secret.
     pub secret: String,
-    /// Which one of that name.
+    /// Its version.
     pub version: Uuid,
     /// When it was handed over, in milliseconds since the epoch.
     pub at: u64,
 }
 
-/// Why a secret is not taken.
+/// Why a secret is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub enum NotTaken {
-    /// Nobody expects one; for the operator.
+    /// None is expected. The text is for the operator.
     #[error("{0}")]
     Closed(String),
     /// It cannot be made durable.
@@ -87,25 +88,25 @@ pub enum NotTaken {
     Store(#[from] JournalError),
 }
 
-/// Why the secrets that the store keeps are not to be had.
+/// Why the stored secrets cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum HandedOverError {
-    /// The store does not tell.
+    /// The store cannot be read.
     #[error("the secrets that providers have handed over cannot be read: {0}")]
     Store(#[from] JournalError),
     /// The key's file.
     #[error("the file {} with the key of the secrets that providers have handed over: {}; the gateway's user must be able to read and write it", .0.display(), .1)]
     File(PathBuf, io::Error),
-    /// The key's file has something else in it.
+    /// The key's file does not hold a key.
     #[error("the file {} with the key of the secrets that providers have handed over does not hold a key, which is 64 hexadecimal digits; put it back from a copy, or, where no provider has handed over a secret yet, remove it, and a new one is made", .0.display())]
     Malformed(PathBuf),
     /// Others may have read the key.
     #[error("the file {} with the key of the secrets that providers have handed over is open to other users (mode {:04o}); chmod 0600 it, and if one of them may have read it, have the providers hand over new secrets", .0.display(), .1)]
     Exposed(PathBuf, u32),
-    /// There are secrets and no key.
+    /// There are secrets but no key.
     #[error("the store keeps secrets that providers have handed over, and the file {} with their key is missing; put it back from a copy, or go on without them with `hookgate store forget-sealed`", .0.display())]
     Missing(PathBuf),
-    /// Another key has sealed them.
+    /// They were sealed with another key.
     #[error(
         "the secret {secret} that was handed over to the source {source_name} does not open with {key}; put back the key that was in force then, or go on without them with `hookgate store forget-sealed`"
     )]
@@ -120,8 +121,8 @@ pub enum HandedOverError {
 }
 
 impl HandedOver {
-    /// Opens everything that the store keeps, with the configured key or the store's own, which is made where it is
-    /// missing and nothing is sealed yet.
+    /// Unseals the stored secrets with the configured key or the store's own. The store's key is made if it is missing and
+    /// nothing is sealed yet.
     pub fn open(journal: Journal, store: &Path, configured: Option<&SecretText>) -> Result<Self, HandedOverError> {
         let sealed = journal.sealed()?;
         let (key, called) = match configured {
@@ -140,21 +141,20 @@ impl HandedOver {
                 return Err(HandedOverError::OtherKey { source_name: source, secret, key: called });
             };
             let SealedId { source, secret, version } = sealed.id;
-            // From old to new in the store, from new to old here, as in a configuration.
+            // The store lists old ones first. Here, as in a configuration, the newest comes first.
             known.secrets.entry((source, secret)).or_default().insert(0, Version { id: version, at, text });
         }
         let (windows, turn) = (Mutex::default(), tokio::sync::Mutex::default());
         Ok(HandedOver(Arc::new(Kept { journal, key, known: ArcSwap::from_pointee(known), windows, turn })))
     }
 
-    /// Takes a secret over, durably, and gives what the provider is to be answered. The same secret once more is
-    /// answered and not kept again.
+    /// Keeps a secret durably, and returns the reply for the provider. A secret that is known already is not kept again.
     ///
     /// # Errors
-    /// Nobody expects one, or it cannot be made durable.
+    /// None is expected, or it cannot be made durable.
     pub async fn take(&self, source: &Arc<Source>, handed_over: Enrollment) -> Result<Reply, NotTaken> {
         let (kept, source) = (self.clone(), source.clone());
-        // By itself: whoever goes away halfway must not leave the store and what is known differing.
+        // In a task of its own: if the sender goes away, the store and `known` must still agree.
         let taking = tokio::spawn(async move { kept.take_in_turn(&source, handed_over).await });
         taking.await.unwrap_or_else(|error| Err(NotTaken::Store(JournalError::Failed(error.to_string()))))
     }
@@ -193,23 +193,24 @@ impl HandedOver {
             ));
         }
         let has_none = versions.is_empty() && source.secrets.get(secret).is_none_or(Vec::is_empty);
-        match has_none || self.open_until(&source.name).is_some() {
-            true => Ok(()),
-            false => closed(format!(
+        if has_none || self.open_until(&source.name).is_some() {
+            Ok(())
+        } else {
+            closed(format!(
                 "a further {secret} was handed over, and none is expected: hookgate secrets open {} lets it in",
                 source.name
-            )),
+            ))
         }
     }
 
-    /// Lets a source take further secrets for so long. Until when, in milliseconds since the epoch.
+    /// Lets a source accept further secrets for `time`. Returns the end in milliseconds since the epoch.
     pub fn open_window(&self, source: &str, time: Duration) -> u64 {
         let until = now_ms().saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX));
         self.windows().insert(source.to_owned(), (Instant::now() + time, until));
         until
     }
 
-    /// Until when a source takes further secrets; none where it does not.
+    /// Until when a source accepts further secrets, if it does.
     pub fn open_until(&self, source: &str) -> Option<u64> {
         let mut windows = self.windows();
         let now = Instant::now();
@@ -217,7 +218,7 @@ impl HandedOver {
         windows.get(source).map(|(_, until)| *until)
     }
 
-    /// What is kept, by source and name, newest first.
+    /// All secrets by source and name, newest first.
     pub fn list(&self) -> Vec<Told> {
         let known = self.0.known.load();
         let told = |((source, secret), versions): (&Name, &Vec<Version>)| {
@@ -232,7 +233,7 @@ impl HandedOver {
         known.secrets.iter().flat_map(told).collect()
     }
 
-    /// Forgets these versions of a source's secrets, or all of them where none is named. How many there were.
+    /// Forgets these versions of a source's secrets, or all if `versions` is empty. Returns their number.
     ///
     /// # Errors
     /// It cannot be made durable.
@@ -254,7 +255,7 @@ impl HandedOver {
         Ok(doomed.len())
     }
 
-    /// Only for whoever has the turn.
+    /// The caller holds `turn`.
     fn change(&self, change: impl FnOnce(&mut BTreeMap<Name, Vec<Version>>)) {
         let known = self.0.known.load_full();
         let mut secrets = known.secrets.clone();
@@ -262,8 +263,8 @@ impl HandedOver {
         self.0.known.store(Arc::new(Known { generation: known.generation + 1, secrets }));
     }
 
-    fn windows(&self) -> std::sync::MutexGuard<'_, HashMap<String, (Instant, u64)>> {
-        self.0.windows.lock().unwrap_or_else(PoisonError::into_inner)
+    fn windows(&self) -> parking_lot::MutexGuard<'_, HashMap<String, (Instant, u64)>> {
+        self.0.windows.lock()
     }
 }
 
@@ -275,10 +276,13 @@ impl Known {
 
 fn own_key(store: &Path, may_be_made: bool, path: PathBuf) -> Result<SealKey, HandedOverError> {
     let read = match SealKey::of_file(store) {
-        Err(KeyFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => match may_be_made {
-            true => SealKey::make_file(store).map_err(KeyFileError::Io).and_then(|()| SealKey::of_file(store)),
-            false => return Err(HandedOverError::Missing(path)),
-        },
+        Err(KeyFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
+            if may_be_made {
+                SealKey::make_file(store).map_err(KeyFileError::Io).and_then(|()| SealKey::of_file(store))
+            } else {
+                return Err(HandedOverError::Missing(path));
+            }
+        }
         read => read,
     };
     read.map_err(|error| match error {

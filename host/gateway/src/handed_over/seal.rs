@@ -20,7 +20,7 @@ use hookgate_journal::{Sealed, SealedId};
 use sha2::Sha256;
 use zeroize::Zeroizing;
 
-/// The file that holds a key which nobody has configured, in the store's directory.
+/// The file in the store's directory that holds the key if none is configured.
 const FILE: &str = "seal-key";
 
 /// Hexadecimal digits of a key in its file: 32 bytes.
@@ -58,7 +58,7 @@ fn not_text(error: io::Error) -> KeyFileError {
 pub(super) struct NotOpened;
 
 impl SealKey {
-    /// Of a text that nobody can guess: any text, of which a key of the right length is made (HMAC-SHA256).
+    /// Derives the key from an unguessable text of any length (HMAC-SHA256).
     pub(super) fn of_text(text: &SecretText) -> SealKey {
         // An HMAC takes a key of any length.
         let mut mac = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(text.expose().as_bytes())
@@ -79,9 +79,10 @@ impl SealKey {
         let mut text = Zeroizing::new(String::with_capacity(KEY_DIGITS + 2));
         io::Read::take(&mut file, KEY_DIGITS as u64 + 2).read_to_string(&mut text).map_err(not_text)?;
         let digits = text.strip_suffix('\n').unwrap_or(&text);
-        match digits.len() == KEY_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            true => Ok(SealKey::of_text(&SecretText::new(digits.to_owned()))),
-            false => Err(KeyFileError::Malformed),
+        if digits.len() == KEY_DIGITS && digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            Ok(SealKey::of_text(&SecretText::new(digits.to_owned())))
+        } else {
+            Err(KeyFileError::Malformed)
         }
     }
 

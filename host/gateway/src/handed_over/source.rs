@@ -1,4 +1,4 @@
-//! The secrets of one source: those that are configured, and those that were handed over.
+//! The secrets of one source: configured ones, and ones that were handed over.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use hookgate_model::redact::Texts;
 
 use super::{HandedOver, Known};
 
-/// What a source's plugin may check against.
+/// The secrets that a source's plugin may use.
 pub struct SourceSecrets {
     source: Arc<Source>,
-    /// What was made last.
+    /// The result for the latest generation.
     made: ArcSwap<Made>,
-    /// Where more come from; none where the provider hands nothing over.
+    /// Secrets that were handed over; `None` if the provider never does that.
     kept: Option<HandedOver>,
 }
 
-/// Secrets of a generation of those that were handed over.
+/// The secrets at one generation of the handed-over ones.
 struct Made {
     generation: u64,
     secrets: Arc<Secrets>,
@@ -32,7 +32,7 @@ impl Made {
 }
 
 impl SourceSecrets {
-    /// As they stand now.
+    /// Reads the secrets of a source.
     pub fn new(source: Arc<Source>, kept: &HandedOver) -> Self {
         let kept = (!source.handed_over.is_empty()).then(|| kept.clone());
         let made = match &kept {
@@ -42,12 +42,12 @@ impl SourceSecrets {
         SourceSecrets { source, made: ArcSwap::from_pointee(made), kept }
     }
 
-    /// The operator's texts and those that were handed over, by name.
+    /// The texts of all secrets, by name.
     pub fn by_name(&self) -> Arc<Texts> {
         self.now().texts.clone()
     }
 
-    /// As they stand now; what was decoded once is decoded once.
+    /// The current secrets. Each generation is decoded once.
     pub fn get(&self) -> Arc<Secrets> {
         self.now().secrets.clone()
     }
@@ -63,7 +63,7 @@ impl SourceSecrets {
     }
 }
 
-/// The configured ones first: an operator's newest word signs replies to challenges.
+/// Configured secrets come first: the operator's newest one signs replies to challenges.
 fn make(source: &Source, known: &Known) -> Made {
     Made::of(known.generation, texts(source, known))
 }

@@ -16,20 +16,20 @@ use tokio::{
 use super::Refused;
 
 const HTTP2: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-/// A whole request, as a rule.
+/// Usually a whole request.
 const FIRST_READ_BYTES: usize = 8 * 1024;
 
 /// How a connection has begun.
 pub enum Beginning {
-    /// For hyper, which reads the bytes once more: HTTP/2 if the second value says so.
+    /// Bytes for hyper, which reads them again. The second value is true for HTTP/2.
     Speaks(Bytes, bool),
     /// The first head is not acceptable.
     Refused(Refused),
-    /// It ended, or came to its time-out, and nothing was sent at all.
+    /// It ended or timed out before the peer sent anything.
     Silent,
 }
 
-/// Reads the whole first head, or as much of HTTP/2 as tells it from HTTP/1.
+/// Reads the whole first head, or enough of HTTP/2 to distinguish it from HTTP/1.
 pub async fn begin<S: AsyncRead + Unpin>(stream: &mut S, time: Duration) -> io::Result<Beginning> {
     let mut first = Vec::with_capacity(FIRST_READ_BYTES);
     let read = async {
@@ -59,12 +59,12 @@ pub async fn begin<S: AsyncRead + Unpin>(stream: &mut S, time: Duration) -> io::
     })
 }
 
-/// Whether hyper can answer what has come; the first `seen` bytes were asked about before.
+/// Whether hyper can answer these bytes. The first `seen` bytes were checked before.
 fn is_enough(first: &[u8], seen: usize) -> bool {
     if HTTP2.starts_with(first) {
         return first.len() == HTTP2.len();
     }
-    // What begins like this is not a request: hyper says so at once.
+    // Anything else is not a request, and hyper refuses it at once.
     let is_request = first.first().is_some_and(u8::is_ascii_alphabetic);
     let new = &first[seen.saturating_sub(3)..];
     // hyper refuses a bare line feed at once, as well (`line_ends`).
@@ -72,7 +72,7 @@ fn is_enough(first: &[u8], seen: usize) -> bool {
     !is_request || new.windows(4).any(|end| end == b"\r\n\r\n") || new.windows(2).any(is_bare)
 }
 
-/// Answers a connection that hyper never sees, and hangs up so that the peer can read the answer.
+/// Answers a connection that hyper never sees, and closes it so that the peer can read the answer.
 pub async fn turn_away<S>(mut stream: S, response: Response<Full<Bytes>>, time: Duration) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -93,7 +93,7 @@ where
         stream.shutdown().await
     };
     timeout(time, write).await.map_err(|_| io::ErrorKind::TimedOut)??;
-    // Closed with something unread, the connection would be reset, and the answer lost with it.
+    // Closing with unread bytes would reset the connection, and the answer would be lost.
     let discard = async {
         let mut rest = stream.take(limits::DISCARD_BYTES_MAX as u64);
         tokio::io::copy(&mut rest, &mut tokio::io::sink()).await

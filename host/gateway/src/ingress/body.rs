@@ -1,5 +1,5 @@
-//! Reading a request's body: whole, or not at all. Large ones of a source with a claim check go to the object store while
-//! they arrive.
+//! Reads the body of a request: whole, or not at all. A large one of a source with a claim check goes to the object store while
+//! it arrives.
 
 use std::{sync::Arc, time::Duration};
 
@@ -18,36 +18,36 @@ use super::{
 use crate::claims::{Arrival, ClaimError, Claims};
 use hookgate_net::client::Client;
 
-/// The memory that the bodies of all deliveries share. Without it connections times streams times bytes would be the
-/// bound, which no machine has.
+/// The memory that the bodies of all deliveries share. Without it the bound would be connections times streams times bytes,
+/// which is more than a machine has.
 #[derive(Clone, Debug)]
 pub struct BodyRoom(Arc<Shares>);
 
 impl BodyRoom {
-    /// So many bytes, all free. Addresses in `exempt` may have all of them.
+    /// A free room of `bytes`. Addresses in `exempt` may have all of it.
     pub fn new(bytes: u64, exempt: Vec<IpNet>) -> Self {
         BodyRoom(Shares::new(bytes, exempt))
     }
 
-    /// An empty place, on the account of a client and of a source.
+    /// An empty share, charged to a client and a source.
     pub fn place(&self, client: Client, source: &str) -> Share {
         self.0.of_client(client).and_source(source)
     }
 }
 
-/// What a body may be, and where it goes.
+/// The bounds of a body, and where it goes.
 pub struct BodyBounds<'a> {
     /// Bytes at most.
     pub max: u64,
-    /// For all of it; where it goes to the object store more, by what has come ([`limits::CLAIM_BYTES_A_SECOND_MIN`]).
+    /// For all of it. A body for the object store gets more as it arrives ([`limits::CLAIM_BYTES_A_SECOND_MIN`]).
     pub time: Duration,
-    /// Its place in the memory of all bodies.
+    /// Its share of the memory of all bodies.
     pub place: Share,
     /// Bodies of more bytes than this go to the object store.
     pub claims: Option<(u64, &'a Claims)>,
 }
 
-/// A body that is whole.
+/// A whole body.
 pub enum WholeBody {
     /// In memory.
     Memory(Bytes),
@@ -55,23 +55,24 @@ pub enum WholeBody {
     Arrived(Box<Arrival>),
 }
 
-/// Reads the exact bytes of a body. What of it is in memory keeps its place until the second value is dropped.
+/// Reads the exact bytes of a body. The returned share holds its memory until it is dropped.
 ///
 /// # Errors
-/// [`Refused::TooLarge`], at once where `content-length` tells; [`Refused::TooSlow`]; [`Refused::Truncated`] when the
+/// [`Refused::TooLarge`], at once if `content-length` says so; [`Refused::TooSlow`]; [`Refused::Truncated`] when the
 /// sender went away or broke the framing; [`Refused::Overloaded`]; [`Refused::ClaimFailed`] and [`Refused::StoreFull`] when
 /// it cannot be stored.
 pub async fn read_body(mut body: Incoming, bounds: BodyBounds<'_>) -> Result<(WholeBody, Share), Refused> {
     let expected = body.size_hint().lower();
     let mut reading = Reading::new(bounds, expected);
-    let read = match expected > reading.bounds.max {
-        true => Err(Refused::TooLarge(reading.bounds.max)),
-        false => reading.read(&mut body).await,
+    let read = if expected > reading.bounds.max {
+        Err(Refused::TooLarge(reading.bounds.max))
+    } else {
+        reading.read(&mut body).await
     };
     match read {
         Ok(()) => Ok(reading.finish()),
         Err(refused) => {
-            // What has come needs its place no more, and is removed from the object store.
+            // Frees the received bytes, and removes them from the object store.
             drop(reading);
             if matches!(
                 refused,
@@ -88,7 +89,7 @@ pub async fn read_body(mut body: Incoming, bounds: BodyBounds<'_>) -> Result<(Wh
 struct Reading<'a> {
     bounds: BodyBounds<'a>,
     began: Instant,
-    /// Bytes that the head promises; more may come where it promises nothing.
+    /// Bytes that the head announces. More may come if it announces nothing.
     expected: u64,
     length: u64,
     first: Option<Bytes>,
@@ -113,7 +114,7 @@ impl<'a> Reading<'a> {
                 Ok(Some(Err(_))) => return Err(Refused::Truncated),
                 Ok(Some(Ok(frame))) => frame,
             };
-            // Trailers are of no use to a plugin.
+            // Plugins do not use trailers.
             let Ok(data) = frame.into_data() else { continue };
             self.length += data.len() as u64;
             if self.length > self.bounds.max {
@@ -133,7 +134,7 @@ impl<'a> Reading<'a> {
         self.bounds.claims.is_some_and(|(above, _)| length > above)
     }
 
-    /// A body that goes to the object store may take long, as long as it comes.
+    /// A body for the object store may take longer while it keeps coming.
     fn deadline(&self) -> Instant {
         let more = match self.arrival {
             Some(_) => Duration::from_secs(self.length / limits::CLAIM_BYTES_A_SECOND_MIN),
@@ -142,7 +143,7 @@ impl<'a> Reading<'a> {
         self.began + self.bounds.time + more
     }
 
-    /// From here on it is written to the object store, and what has come first.
+    /// Writes the body to the object store from here on, beginning with the received bytes.
     async fn go_to_claims(&mut self) -> Result<(), Refused> {
         let Some((_, claims)) = self.bounds.claims else { return Ok(()) };
         self.hold(claims.arrival_bytes())?;
@@ -154,7 +155,7 @@ impl<'a> Reading<'a> {
 
     fn gather(&mut self, data: Bytes) -> Result<(), Refused> {
         self.hold(data.len())?;
-        // A body that comes in one piece, as small ones do, is not copied.
+        // A body in one piece, as small ones are, is not copied.
         match &self.first {
             None => self.first = Some(data),
             Some(head) => {
@@ -167,13 +168,13 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    /// Takes room for so many bytes more.
+    /// Takes room for further bytes.
     fn hold(&mut self, bytes: usize) -> Result<(), Refused> {
         let size = Size::of(self.expected.max(self.length).max(bytes as u64), limits::SMALL_BODY_BYTES_MAX);
         self.bounds.place.take(bytes as u64, size).map_err(|_| Refused::Overloaded)
     }
 
-    /// What is in memory.
+    /// The received bytes in memory.
     fn gathered(&mut self) -> Bytes {
         let first = self.first.take().unwrap_or_default();
         if self.rest.is_empty() { first } else { std::mem::take(&mut self.rest).freeze() }
@@ -197,14 +198,14 @@ impl From<ClaimError> for Refused {
     }
 }
 
-/// Of a sender who is not let in little is swallowed; and nothing of one who waits to be asked for the body.
+/// Discards a little of the body of an unauthenticated sender, and nothing if the sender waits for `100 Continue`.
 pub async fn discard_of_stranger(body: Incoming, headers: &HeaderMap) {
     if !headers.contains_key(http::header::EXPECT) {
         discard(body, limits::AUTH_DISCARD_BYTES_MAX).await;
     }
 }
 
-/// Swallows some of what is still coming, so that the sender reads the answer instead of a reset connection.
+/// Discards some of the rest, so that the sender reads the answer instead of a reset connection.
 async fn discard(mut body: Incoming, mut left: usize) {
     let deadline = Instant::now() + limits::DISCARD_TIME_MAX;
     while let Ok(Some(Ok(frame))) = timeout_at(deadline, body.frame()).await {

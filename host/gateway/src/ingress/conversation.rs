@@ -1,12 +1,11 @@
-//! What is said on one connection, from its first byte to its end.
+//! One connection, from its first byte to its end.
 //!
 //! ```text
 //! TLS, where it is configured -> begin (the first head) -> hyper over a patient stream, watched for progress
 //! ```
 //!
-//! Whatever a sender does or leaves undone, its connection ends: without a head, by the header time-out; when it takes
-//! nothing of its answers, by the same time without progress; on HTTP/2 when nothing is under way, by being told to go and
-//! then cut.
+//! Every connection ends, regardless of what its sender does: without a head, after the header time-out; if the sender takes
+//! nothing of its answers, after the same time without progress; on HTTP/2 without open work, by GOAWAY and then a cut.
 
 use std::{convert::Infallible, future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 
@@ -43,28 +42,28 @@ use super::{
 };
 use hookgate_net::{client::Client, tls::ClientCertificate};
 
-/// How each connection of a listener is treated.
+/// How the connections of a listener are treated.
 #[derive(Clone)]
 pub struct Manner {
-    /// For a head, for taking an answer, and for an HTTP/2 connection with nothing under way.
+    /// For a head, for taking an answer, and for an HTTP/2 connection without open work.
     pub header_timeout: Duration,
-    /// Of the listener for providers only.
+    /// Only of the listener for providers.
     pub metrics: Option<ServerMetrics>,
     pub tls: Option<Arc<Tls>>,
-    /// Proxies that are believed when they tell for whom they ask.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Arc<[IpNet]>,
-    /// The memory of requests that are worked on, without their bodies.
+    /// The memory of open requests, without their bodies.
     pub requests: Arc<Shares>,
-    /// Refusals before a request has reached the service, for the log.
+    /// Refusals of requests that have not reached the service, for the log.
     pub refusals: Arc<Failures>,
 }
 
-/// The body of an answer: in memory, or something that a refusal can take the place of.
+/// The body of an answer, which can also be a refusal.
 pub trait Answer: Body<Data = Bytes, Error: Into<Failure>> + From<Full<Bytes>> + Unpin + Send + 'static {}
 
 impl<B: Body<Data = Bytes, Error: Into<Failure>> + From<Full<Bytes>> + Unpin + Send + 'static> Answer for B {}
 
-/// Of the drain time-out, the part that a connection may take without progress while the gateway stops.
+/// The fraction of the drain time-out that a connection may take without progress while the gateway stops.
 const PART_OF_DRAIN: u32 = 4;
 
 impl Manner {
@@ -86,7 +85,7 @@ impl Manner {
         let Some(tls) = self.tls.clone() else {
             return self.talk(stream, peer, progress, None, service, shutdown).await;
         };
-        // Below TLS too: what TLS still has to send waits for the peer when it is flushed, not when it is written.
+        // Below TLS, because TLS waits for the peer when it flushes, not when it writes.
         let stream = Patient::new(Bytes::new(), stream, self.header_timeout);
         let stream = tokio::select! {
             biased;
@@ -97,7 +96,7 @@ impl Manner {
         self.talk(stream, peer, progress, certificate, service, shutdown).await
     }
 
-    /// What is said on a connection, from the first head on.
+    /// Serves a connection from the first head on.
     async fn talk<T, S, F, B>(
         self,
         mut stream: T,
@@ -144,8 +143,8 @@ impl Manner {
         ended
     }
 
-    /// Has hyper speak HTTP, and watches what moves. On HTTP/2 the connection is let go of when nothing is under way for
-    /// long; on HTTP/1 hyper waits for the next head no longer than that.
+    /// Runs hyper on the connection, and watches its progress. An idle HTTP/2 connection is closed; on HTTP/1 hyper limits the
+    /// wait for the next head.
     async fn serve<T, S, F, B>(
         &self,
         stream: Patient<T>,
@@ -166,9 +165,9 @@ impl Manner {
         let answer = service_fn(move |request: Request<Incoming>| {
             let (manner, service, work) = (manner.clone(), service.clone(), working.begin());
             let client = Client::of(peer.ip(), request.headers(), &manner.trusted_proxies);
-            // Before anything waits: a request that is refused is gone at once.
+            // Before anything waits, so that a refused request is dropped at once.
             let admitted = manner.admit(&request, client).map(|memory| (request, memory));
-            // In a box of its own: it is free again while the answer waits for the peer.
+            // In a box of its own, so that its memory is free while the answer waits for the peer.
             Box::pin(async move {
                 let response = match admitted {
                     Ok((request, _memory)) => service(request, client).await,
@@ -192,7 +191,7 @@ impl Manner {
                 found = progress.watch(patience, !http2 && !stopping) => match found {
                     Finding::Overdue if !http2 => return Err("the peer did not take its answer".into()),
                     Finding::Stalled if asked_to_go => return Err("nothing moved any more".into()),
-                    // From here on it has the same time once more.
+                    // From here on it has the same time again.
                     Finding::Stalled => progress.touch(),
                     Finding::Overdue => {}
                 },
@@ -202,7 +201,7 @@ impl Manner {
         }
     }
 
-    /// Whether a request gets as far as the service, and its place in the memory of requests.
+    /// Whether a request may reach the service, and its share of the memory of requests.
     fn admit(&self, request: &Request<Incoming>, client: Client) -> Result<Share, Refused> {
         head::check(request)?;
         let bytes = head::memory(request);
@@ -212,7 +211,7 @@ impl Manner {
         Ok(memory)
     }
 
-    /// Counts a request that did not get as far as the service, has it told, and makes the answer.
+    /// Counts and logs a request that does not reach the service, and makes the answer.
     fn refuse(&self, refused: &Refused, client: Client) -> Response<Full<Bytes>> {
         let (cause, inside, trace) = (refused.row().cause, refused.inside(), TraceId::random().to_string());
         if let Some(metrics) = &self.metrics {
@@ -230,7 +229,7 @@ impl Manner {
     }
 }
 
-/// What hyper turned away by itself, with an empty answer or none. A connection on which nothing was begun is only idle.
+/// The refusal behind an error of hyper. A connection on which nothing was begun was only idle.
 fn early_refusal(error: &hyper::Error, begun: bool) -> Option<Refused> {
     if error.is_parse_too_large() {
         Some(Refused::HeadTooLarge)
@@ -243,7 +242,7 @@ fn early_refusal(error: &hyper::Error, begun: bool) -> Option<Refused> {
     }
 }
 
-/// Counts a connection for as long as it is open.
+/// Counts a connection while it is open.
 struct Open(ServerMetrics);
 
 impl Open {

@@ -33,7 +33,7 @@ pub fn content_codings(headers: &HeaderMap) -> Result<ContentCodings, Refused> {
 }
 
 impl Decoder {
-    /// The body as plugins read it, of at most `limit` bytes. It has its place in the room beside the body as received.
+    /// The body as plugins read it, of at most `limit` bytes. It takes room in memory beside the received body.
     ///
     /// # Errors
     /// [`Refused::Undecodable`]; [`Refused::DecodedTooLarge`]; [`Refused::Overloaded`].
@@ -55,7 +55,7 @@ impl Decoder {
             drop(turn);
             decoded
         });
-        // A decoder that panics has met bytes that it should have refused.
+        // A decoder that panics should have refused these bytes.
         let decoded = decoded.await.unwrap_or_else(|error| Err(CodingError::Undecodable("", error.to_string())))?;
         held.give_back(most.saturating_sub(decoded.len() as u64));
         Ok(decoded)

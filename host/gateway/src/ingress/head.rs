@@ -1,11 +1,11 @@
-//! What is asked of the head of a request before anything else looks at it.
+//! Checks of the head of a request before anything else reads it.
 
 use hookgate_model::limits;
 use http::{HeaderMap, Request, Version, header::HOST, uri::Authority};
 
 use super::Refused;
 
-/// What the structures of one header take beside its name and value, in bytes.
+/// Bytes that the structures of one header take beside its name and value.
 const HEADER_OVERHEAD_BYTES: usize = 64;
 
 /// Whether a head is acceptable.
@@ -34,7 +34,7 @@ fn is_host(host: &[u8]) -> bool {
     !host.contains(&b'@') && Authority::try_from(host).is_ok()
 }
 
-/// The memory that a request takes until it is answered, without its body: the head, and what is made for its work.
+/// The memory that a request takes until it is answered, without its body.
 pub fn memory<B>(request: &Request<B>) -> u64 {
     let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         name.as_str().len() + value.len() + HEADER_OVERHEAD_BYTES

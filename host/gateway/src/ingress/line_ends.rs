@@ -3,9 +3,9 @@
 //! RFC 9112 (2.2) lets a recipient take a bare LF for a line end, and hyper does. A proxy in front of the gateway may not,
 //! and then the two disagree on where a head ends. So each such LF becomes a NUL, which hyper answers with 400.
 //!
-//! A search for line ends has to know what is a head and what is a body. [`LineEnds`] follows the framing of requests
-//! (RFC 9112, 6 and 7) as far as that needs; it decides nothing else. Where the framing is not plain it looks no further:
-//! hyper refuses such a request, or closes the connection behind it.
+//! The search has to distinguish heads from bodies. [`LineEnds`] follows the framing of requests (RFC 9112, 6 and 7) as far as
+//! that needs, and decides nothing else. It stops where the framing is unclear: hyper refuses such a request, or closes the
+//! connection after it.
 
 /// Longer lines say nothing about the framing.
 const LINE_BYTES_MAX: usize = 512;
@@ -14,7 +14,7 @@ const LINE_BYTES_MAX: usize = 512;
 #[derive(Debug, Default)]
 pub struct LineEnds {
     place: Place,
-    /// The current line as far as it has come, cut to [`LINE_BYTES_MAX`].
+    /// The current line so far, cut to [`LINE_BYTES_MAX`].
     line: Vec<u8>,
     line_is_cut: bool,
     last: u8,
@@ -28,19 +28,19 @@ enum Place {
     /// The lines of a head.
     #[default]
     Head,
-    /// So many bytes of a body with `content-length`.
+    /// This number of bytes of a body with `content-length`.
     Body(u64),
     /// The line in front of a chunk.
     ChunkSize,
-    /// So many bytes of a chunk and its line end.
+    /// This number of bytes of a chunk and its line end.
     Chunk(u64),
     /// The lines behind the last chunk.
     Trailers,
-    /// Nothing more can be said of this connection.
+    /// The framing of this connection is unclear.
     Unclear,
 }
 
-/// What a head says of its body.
+/// The framing of a body, as the head announces it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Framing {
     has_request_line: bool,
@@ -50,8 +50,8 @@ struct Framing {
 }
 
 impl LineEnds {
-    /// Looks at the next bytes of the connection, and spoils a bare line feed. Whether it found one: nothing behind it
-    /// matters any more.
+    /// Checks the next bytes of the connection, and replaces a bare line feed. Returns whether it found one. Then the bytes
+    /// after it do not matter.
     pub fn check(&mut self, bytes: &mut [u8]) -> bool {
         let mut at = 0;
         let had_found = self.has_found;
@@ -66,14 +66,14 @@ impl LineEnds {
         self.has_found && !had_found
     }
 
-    /// Passes bytes that are not lines; gives how many.
+    /// Skips bytes that are not lines. Returns their number.
     fn skip(&mut self, left: u64, length: usize, still: fn(u64) -> Place, then: Place) -> usize {
         let skipped = left.min(length as u64);
         self.place = if skipped == left { then } else { still(left - skipped) };
         skipped as usize
     }
 
-    /// Takes what there is of the current line; gives its bytes.
+    /// Reads the available part of the current line. Returns the number of bytes.
     fn read_line(&mut self, bytes: &mut [u8]) -> usize {
         let end = bytes.iter().position(|byte| *byte == b'\n');
         let text = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
@@ -86,7 +86,7 @@ impl LineEnds {
         if self.last == b'\r' {
             self.place = self.line_has_ended();
         } else {
-            // hyper is strict about the lines of chunks by itself.
+            // hyper itself is strict about the lines of chunks.
             *line_feed = 0;
             (self.has_found, self.place) = (true, Place::Unclear);
         }
@@ -95,7 +95,7 @@ impl LineEnds {
         length + 1
     }
 
-    /// Where the next byte belongs, behind a whole line.
+    /// Where the next byte belongs, after a whole line.
     fn line_has_ended(&mut self) -> Place {
         let line = self.line.strip_suffix(b"\r").unwrap_or(&self.line);
         match self.place {
@@ -107,7 +107,7 @@ impl LineEnds {
             }
             Place::ChunkSize => match chunk_size(line) {
                 Some(0) => Place::Trailers,
-                // With the line end behind it.
+                // With its line end.
                 Some(size) if size < u64::MAX - 2 => Place::Chunk(size + 2),
                 _ => Place::Unclear,
             },
@@ -149,7 +149,7 @@ impl Framing {
     }
 }
 
-/// The size of a chunk; what stands behind a semicolon is an extension.
+/// The size of a chunk, without extensions after a semicolon.
 fn chunk_size(line: &[u8]) -> Option<u64> {
     let digits = line.split(|byte| *byte == b';').next()?.trim_ascii();
     u64::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()

@@ -1,6 +1,6 @@
-//! Connections: accepted up to a bound, of which each address has a share, and let go of gracefully.
+//! Accepts connections up to a bound, of which each address has a share, and closes them gracefully.
 //!
-//! When all places are taken, the connection on which nothing has moved for longest makes room for the next one.
+//! When all places are taken, the connection that has rested for longest makes room for the next one.
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -33,20 +33,20 @@ pub struct Listener {
     manner: Manner,
 }
 
-/// What a listener grants.
+/// The bounds of a listener.
 pub struct Bounds {
-    /// Connections at once; further ones wait.
+    /// The number of open connections. Further ones wait.
     pub connections: usize,
-    /// Proxies that are believed when they tell for whom they ask.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
     /// Addresses that may have all of a room; every other address has a share.
     pub exempt: Vec<IpNet>,
-    /// For a head, for taking an answer, and for an HTTP/2 connection with nothing under way.
+    /// For a head, for taking an answer, and for an HTTP/2 connection without open work.
     pub header_timeout: Duration,
 }
 
 impl Listener {
-    /// Binds an address; port 0 takes a free one. `metrics` count its connections and what is refused before a request.
+    /// Binds an address; port 0 takes a free one. `metrics` count its connections and early refusals.
     pub async fn bind(address: SocketAddr, bounds: Bounds, metrics: Option<ServerMetrics>) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
         let manner = Manner {
@@ -61,18 +61,18 @@ impl Listener {
         Ok(Listener { socket, places, connections: Holders::new(), manner })
     }
 
-    /// Speaks TLS and nothing else, where there is one.
+    /// Speaks only TLS, if `tls` is given.
     pub fn with_tls(mut self, tls: Option<Arc<Tls>>) -> Self {
         self.manner.tls = tls;
         self
     }
 
-    /// Where it really listens.
+    /// The bound address.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 
-    /// Serves until told to stop, then until the connections are done or the drain time-out is over. A request on a
+    /// Serves until the shutdown, then until the connections are done or the drain time-out is over. A request on a
     /// connection whose client has shown a certificate has a [`super::ClientCertificate`] among its extensions.
     pub async fn serve<S, F, B>(self, service: S, mut shutdown: Shutdown)
     where
@@ -82,14 +82,14 @@ impl Listener {
     {
         // Every connection holds a sender: when all are gone, so are the connections.
         let (open, mut ended) = mpsc::channel::<Infallible>(1);
-        let mut told = None;
+        let mut warned_at = None;
         loop {
             let (stream, peer, place) = tokio::select! {
                 () = shutdown.wait() => break,
                 accepted = self.accept() => accepted,
             };
             let Some(place) = place else {
-                tell_at_most_once_a_minute(&mut told, peer);
+                warn_at_most_once_a_minute(&mut warned_at, peer);
                 continue;
             };
             let progress = Progress::new();
@@ -114,26 +114,26 @@ impl Listener {
         }
     }
 
-    /// The next connection, with its place; without one if its address has its share.
+    /// The next connection, with its place. Without one if its address has its share.
     async fn accept(&self) -> (TcpStream, SocketAddr, Option<Share>) {
         let (stream, peer) = loop {
             match self.socket.accept().await {
                 Ok(accepted) => break accepted,
                 Err(error) => {
-                    // Out of descriptors, as a rule: trying again at once would spin.
+                    // Usually out of descriptors. Trying again at once would spin.
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(Duration::from_millis(50)).await;
                 }
             }
         };
-        // Replies are small and awaited: they must not wait for more.
+        // Replies are small, and must not wait for more bytes.
         let _ = stream.set_nodelay(true);
         let place = self.place(peer).await;
         (stream, peer, place)
     }
 
-    /// A place for a connection; none if its address has its share. It waits while all are taken, and has a connection
-    /// give way on which nothing moves.
+    /// A place for a connection; `None` if its address has its share. While all places are taken it pushes a resting connection
+    /// out and waits.
     async fn place(&self, peer: SocketAddr) -> Option<Share> {
         let mut place = self.places.of_client(peer.into());
         loop {
@@ -149,12 +149,12 @@ impl Listener {
     }
 }
 
-/// The warning names the way out for a proxy that was forgotten; a flood of connections must not become one of lines.
-fn tell_at_most_once_a_minute(told: &mut Option<Instant>, peer: SocketAddr) {
-    if told.is_some_and(|told| told.elapsed() < Duration::from_secs(60)) {
+/// The warning names the remedy for a proxy that is not configured. A flood of connections must not flood the log.
+fn warn_at_most_once_a_minute(warned_at: &mut Option<Instant>, peer: SocketAddr) {
+    if warned_at.is_some_and(|at| at.elapsed() < Duration::from_secs(60)) {
         return;
     }
-    *told = Some(Instant::now());
+    *warned_at = Some(Instant::now());
     tracing::warn!(
         %peer,
         "an address has its share of all connections; further ones of it are closed. If it is a proxy of yours, put it \

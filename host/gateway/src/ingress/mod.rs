@@ -1,4 +1,4 @@
-//! The door: connections, requests read within their bounds, and the answers to those that are turned away.
+//! Connections, requests that are read within bounds, and answers to refused requests.
 
 mod begin;
 mod body;

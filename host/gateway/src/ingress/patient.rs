@@ -1,5 +1,5 @@
-//! A connection's stream, which gives up on a peer that takes nothing of what is written, and on HTTP/1 takes no bare line
-//! feed for a line end.
+//! The stream of a connection. It gives up on a peer that does not read, and on HTTP/1 it does not accept a bare line feed as a
+//! line end.
 
 use std::{
     io,
@@ -30,39 +30,39 @@ pub struct Patient<S> {
     /// Runs while a write waits for the peer.
     waiting: Option<Pin<Box<Sleep>>>,
     heard_last: Heard,
-    /// Of HTTP/1 only.
+    /// On HTTP/1 only.
     line_ends: Option<LineEnds>,
 }
 
-/// Whether the last that happened on a stream was that something came in.
+/// Whether the last event on a stream was that bytes came in.
 #[derive(Clone, Debug, Default)]
 pub struct Heard(Arc<AtomicBool>);
 
 impl Heard {
-    /// The peer has begun something that nobody has answered.
+    /// The peer has begun something that was not answered.
     pub fn unanswered(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
 impl<S> Patient<S> {
-    /// A write fails when the peer takes nothing for so long.
+    /// A write fails if the peer takes nothing for `time`.
     pub fn new(first: Bytes, stream: S, time: Duration) -> Self {
         Patient { first, stream, time, waiting: None, heard_last: Heard::default(), line_ends: None }
     }
 
-    /// What is read is HTTP/1, and bare line feeds in heads are spoilt.
+    /// Reads HTTP/1, and replaces bare line feeds in heads.
     pub fn checking_line_ends(mut self) -> Self {
         self.line_ends = Some(LineEnds::default());
         self
     }
 
-    /// Tells of the stream when it has been given away.
+    /// Observes the stream after it was given away.
     pub fn heard(&self) -> Heard {
         self.heard_last.clone()
     }
 
-    /// What a write came to; an error in place of one that waits for too long.
+    /// The result of a write; an error if it waits for too long.
     fn judge<T>(&mut self, written: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.waiting = None;
@@ -83,7 +83,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for Patient<S> {
             let length = self.first.remaining().min(into.remaining());
             into.put_slice(&self.first.split_to(length));
             if self.first.is_empty() {
-                // Gives the memory back; an empty rest would keep it for as long as the connection lasts.
+                // Frees the memory, which an empty rest would keep while the connection lasts.
                 self.first = Bytes::new();
             }
         } else {

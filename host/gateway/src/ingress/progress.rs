@@ -1,15 +1,15 @@
-//! Whether anything moves on a connection: requests that are worked on, and answers that their sender takes.
+//! Progress on a connection: open requests, and answers that the sender takes.
 //!
-//! An answer has a time from when it is handed over until it is taken: the header time-out, and more as it is taken
+//! An answer must be taken within the header time-out, with more time as it is taken
 //! ([`limits::ANSWER_BYTES_A_SECOND_MIN`]). HTTP/2 lets a peer hold an answer back while it answers every PING, by opening
-//! no window for it. So open work says nothing about whether the peer is there, and neither does a PING. What counts is
-//! that heads arrive and answers leave.
+//! no window for it. So neither open work nor a PING shows that the peer is there. Only heads that arrive and answers that leave
+//! count.
 
 use std::{
     collections::HashMap,
     io,
     pin::Pin,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -17,6 +17,7 @@ use std::{
 use bytes::Bytes;
 use hookgate_model::limits;
 use hyper::body::{Body, Frame, SizeHint};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::Notify,
     time::{Instant, sleep_until},
@@ -24,7 +25,7 @@ use tokio::{
 
 use super::resting::Resting;
 
-/// What is known of one connection.
+/// The progress of one connection.
 pub struct Progress {
     state: Mutex<State>,
     /// Its place is needed for another connection.
@@ -45,21 +46,21 @@ struct Answer {
     handed_over: Instant,
     moved: Instant,
     taken_bytes: u64,
-    /// Lets go of what the answer holds.
+    /// Frees the body of the answer.
     let_go: Box<dyn Fn() + Send>,
 }
 
-/// What is to be done with a connection.
+/// A connection that needs attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Finding {
-    /// An answer was not taken in its time. What it held is free; nothing further is to be begun on the connection.
+    /// An answer was not taken in time. Its body is freed, and nothing further may begin on the connection.
     Overdue,
-    /// Nothing has moved for that long, and no work is going on for the peer.
+    /// Nothing has moved for the allowed time, and no work is open for the peer.
     Stalled,
 }
 
 impl Progress {
-    /// Of a connection that begins now.
+    /// For a connection that begins now.
     pub fn new() -> Arc<Self> {
         let state = State { at_work: 0, moved: Instant::now(), answers: HashMap::new(), next: 0 };
         Arc::new(Progress { state: Mutex::new(state), needed: Notify::new() })
@@ -73,12 +74,13 @@ impl Progress {
         Work(self.clone())
     }
 
-    /// Something has happened that is as good as movement.
+    /// Counts as movement.
     pub fn touch(&self) {
         self.state().moved = Instant::now();
     }
 
-    /// Resolves when the connection's place is needed and nothing moves on it: a request may have arrived since.
+    /// Resolves when the place of the connection is needed and nothing moves on it. A request may have arrived since it was
+    /// asked.
     pub async fn needed(&self) {
         loop {
             self.needed.notified().await;
@@ -88,8 +90,8 @@ impl Progress {
         }
     }
 
-    /// Watches the connection until there is something to be done with it. An answer that is overdue is found once. Where
-    /// it `may_rest` between requests, only that is found: on HTTP/1 hyper waits for the next head, and no longer than that.
+    /// Watches the connection until it needs attention. An overdue answer is found once. With `may_rest` only overdue answers
+    /// are found: on HTTP/1 hyper limits the wait for the next head.
     pub async fn watch(&self, patience: Duration, may_rest: bool) -> Finding {
         loop {
             let looked = self.state().look(Instant::now(), patience, may_rest);
@@ -101,12 +103,12 @@ impl Progress {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 }
 
 impl State {
-    /// When to look again, or what was found.
+    /// When to look again, or the finding.
     fn look(&mut self, now: Instant, patience: Duration, may_rest: bool) -> Result<Instant, Finding> {
         let overdue: Vec<_> = self.answers.extract_if(|_, answer| answer.due(patience) <= now).collect();
         if !overdue.is_empty() {
@@ -118,7 +120,7 @@ impl State {
             return Err(Finding::Stalled);
         }
         let next = self.answers.values().map(|answer| answer.due(patience)).chain(stalls).min();
-        // What begins meanwhile is due later than this.
+        // Anything that begins meanwhile is due later.
         Ok(next.unwrap_or(now + patience).min(now + patience))
     }
 }
@@ -141,7 +143,7 @@ impl Resting for Progress {
     }
 }
 
-/// A request that is being worked on.
+/// An open request.
 pub struct Work(Arc<Progress>);
 
 impl Work {
@@ -150,7 +152,7 @@ impl Work {
         let progress = self.0.clone();
         let body = Arc::new(Mutex::new(Some(body)));
         let held = body.clone();
-        let let_go = move || drop(held.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let let_go = move || drop(held.lock().take());
         let now = Instant::now();
         let mut state = progress.state();
         let number = state.next;
@@ -170,12 +172,12 @@ impl Drop for Work {
     }
 }
 
-/// The body of an answer on its way. It is given out in small pieces: the protocol takes a piece as soon as there is room
-/// for its first byte, and keeps the rest in memory.
+/// The body of an answer on its way. It is given out in small pieces, because the protocol takes a piece as soon as there is
+/// room for its first byte and keeps the rest in memory.
 pub struct Sending<B> {
-    /// None once the answer was overdue.
+    /// `None` once the answer was overdue.
     body: Arc<Mutex<Option<B>>>,
-    /// What is left of the body's last frame.
+    /// The rest of the last frame of the body.
     rest: Bytes,
     /// Bytes that were given out, the last piece among them.
     given_bytes: u64,
@@ -187,7 +189,7 @@ pub struct Sending<B> {
 pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 impl<B> Sending<B> {
-    /// All that was given out has been taken.
+    /// All bytes that were given out have been taken.
     fn has_moved(&self) {
         let mut state = self.progress.state();
         let now = Instant::now();
@@ -213,7 +215,7 @@ impl<B: Body<Data = Bytes, Error: Into<Failure>> + Unpin> Body for Sending<B> {
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Failure>>> {
         self.has_moved();
         let body = self.body.clone();
-        let mut body = body.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut body = body.lock();
         let Some(body) = body.as_mut() else {
             let text = "the peer did not take the answer in time";
             return Poll::Ready(Some(Err(io::Error::new(io::ErrorKind::TimedOut, text).into())));
@@ -236,12 +238,12 @@ impl<B: Body<Data = Bytes, Error: Into<Failure>> + Unpin> Body for Sending<B> {
     }
 
     fn is_end_stream(&self) -> bool {
-        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+        let body = self.body.lock();
         self.rest.is_empty() && body.as_ref().is_some_and(Body::is_end_stream)
     }
 
     fn size_hint(&self) -> SizeHint {
-        let body = self.body.lock().unwrap_or_else(PoisonError::into_inner);
+        let body = self.body.lock();
         let of_body = body.as_ref().map(Body::size_hint).unwrap_or_default();
         let rest = self.rest.len() as u64;
         let mut hint = SizeHint::new();
@@ -256,7 +258,7 @@ impl<B: Body<Data = Bytes, Error: Into<Failure>> + Unpin> Body for Sending<B> {
 impl<B> Drop for Sending<B> {
     fn drop(&mut self) {
         let mut state = self.progress.state();
-        // Without it: the answer was overdue, and that it ends now is nobody's doing.
+        // An overdue answer was removed already; its end does not count as movement.
         if state.answers.remove(&self.number).is_some() {
             state.moved = Instant::now();
         }
@@ -275,7 +277,7 @@ mod tests {
         Full::new(Bytes::from(vec![b'x'; bytes]))
     }
 
-    /// What is found, and after how long. Where nothing ever is, that is a failure and not a wait without end.
+    /// The finding, and after how long. If there is none the test fails instead of waiting without end.
     async fn found(progress: &Progress) -> (Finding, Duration) {
         let began = Instant::now();
         let found = tokio::time::timeout(PATIENCE * 1_000, progress.watch(PATIENCE, false)).await;

@@ -3,7 +3,6 @@
 use std::{
     collections::HashMap,
     net::{IpAddr, Ipv4Addr},
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -13,20 +12,21 @@ use governor::{
 };
 use hookgate_config::{Rate, SourceLimits};
 use hookgate_model::limits;
+use parking_lot::Mutex;
 
 use hookgate_net::client::Client;
 
 /// The rates of one source.
 pub struct SourceRates {
     verified: Option<DefaultDirectRateLimiter>,
-    /// A bucket of their own: some providers' challenges are signed by nobody, and whoever sends those must not use up
-    /// what deliveries need.
+    /// A separate bucket: the challenges of some providers are not signed, and a forger must not use up the rate of
+    /// deliveries.
     answered: Option<DefaultDirectRateLimiter>,
     failures: Failures,
     clock: DefaultClock,
 }
 
-/// How long to wait until there is room again.
+/// The time until there is room again.
 pub type Wait = Duration;
 
 impl SourceRates {
@@ -40,12 +40,12 @@ impl SourceRates {
         }
     }
 
-    /// Spends one verified delivery, or says how long to wait.
+    /// Spends one verified delivery, or returns how long to wait.
     pub fn spend_verified(&self) -> Result<(), Wait> {
         self.spend(&self.verified)
     }
 
-    /// Spends one answer to a handshake, or says how long to wait.
+    /// Spends one answer to a handshake, or returns how long to wait.
     pub fn spend_answered(&self) -> Result<(), Wait> {
         self.spend(&self.answered)
     }
@@ -58,40 +58,40 @@ impl SourceRates {
     /// Counts a failed verification.
     ///
     /// # Errors
-    /// That client has had too many.
+    /// The client has had too many.
     pub fn spend_failure(&self, client: Client) -> Result<(), Exceeded> {
         self.failures.spend(client)
     }
 }
 
-/// Failures of each client: how many there may be, and which of those beyond are told in the log.
+/// Failures of each client: the limit, and which of those beyond it are logged.
 pub struct Failures {
     limiter: DefaultKeyedRateLimiter<Client>,
-    /// When those with room again were last forgotten.
+    /// When clients with room again were last forgotten.
     swept: Mutex<Option<Instant>>,
-    told: Mutex<HashMap<Client, Told>>,
+    logged: Mutex<HashMap<Client, Logged>>,
     clock: DefaultClock,
 }
 
 /// A client has had too many failures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Exceeded {
-    /// Until there is room again.
+    /// The time until there is room again.
     pub wait: Wait,
-    /// Whether this is to be told in the log, with the number of those before it that were not.
+    /// If this is to be logged, the number of failures before it that were not.
     pub untold: Option<u64>,
 }
 
-/// When failures of a client beyond the limit were last told, and how many there were since.
+/// When a failure of a client beyond the limit was last logged, and how many there were since.
 #[derive(Clone, Copy)]
-struct Told {
+struct Logged {
     at: Instant,
     untold: u64,
 }
 
-/// All clients together, while too many are remembered. Nobody connects from this address.
+/// Stands for all clients while too many are remembered. This address does not occur.
 const TOGETHER: Client = Client::Address(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
-/// Forgetting goes through all addresses: a flood of failures must not bring that about for each of them.
+/// Forgetting visits all addresses, so a flood of failures must not cause it each time.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 impl Failures {
@@ -99,17 +99,17 @@ impl Failures {
         Failures {
             limiter: RateLimiter::keyed(quota),
             swept: Mutex::default(),
-            told: Mutex::default(),
+            logged: Mutex::default(),
             clock: DefaultClock::default(),
         }
     }
 
-    /// For refusals that are not limited, but for their lines in the log.
+    /// Limits only the lines in the log.
     pub fn for_log() -> Self {
         Failures::new(Quota::per_second(limits::REFUSALS_TOLD_A_SECOND))
     }
 
-    /// Counts a refusal: whether it is to be told in the log, with the number of those before it that were not.
+    /// Counts a refusal. If it is to be logged, returns the number of those before it that were not.
     pub fn untold(&self, client: Client) -> Option<u64> {
         self.spend(client).map_or_else(|exceeded| exceeded.untold, |()| Some(0))
     }
@@ -120,27 +120,27 @@ impl Failures {
         let counted = if full { TOGETHER } else { client.counted() };
         self.limiter.check_key(&counted).map_err(|until| Exceeded {
             wait: until.wait_time_from(self.clock.now()),
-            untold: self.tell(counted, Instant::now()),
+            untold: self.log(counted, Instant::now()),
         })
     }
 
-    /// Whether to tell of a failure beyond the limit: the first one of a client, and then one for each pause.
-    fn tell(&self, client: Client, now: Instant) -> Option<u64> {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        if told.len() >= limits::FAILING_ADDRESSES_MAX && !told.contains_key(&client) {
-            told.retain(|_, told| now < told.at + limits::FAILURES_TOLD_EVERY);
-            if told.len() >= limits::FAILING_ADDRESSES_MAX {
+    /// Whether to log a failure beyond the limit: the first one of a client, and then one for each pause.
+    fn log(&self, client: Client, now: Instant) -> Option<u64> {
+        let mut logged = self.logged.lock();
+        if logged.len() >= limits::FAILING_ADDRESSES_MAX && !logged.contains_key(&client) {
+            logged.retain(|_, logged| now < logged.at + limits::FAILURES_TOLD_EVERY);
+            if logged.len() >= limits::FAILING_ADDRESSES_MAX {
                 return None;
             }
         }
-        let before = told.get(&client).copied();
+        let before = logged.get(&client).copied();
         match before {
             Some(before) if now < before.at + limits::FAILURES_TOLD_EVERY => {
-                told.insert(client, Told { untold: before.untold + 1, ..before });
+                logged.insert(client, Logged { untold: before.untold + 1, ..before });
                 None
             }
             _ => {
-                told.insert(client, Told { at: now, untold: 0 });
+                logged.insert(client, Logged { at: now, untold: 0 });
                 Some(before.map_or(0, |before| before.untold))
             }
         }
@@ -151,7 +151,7 @@ impl Failures {
         if self.limiter.len() < limits::FAILING_ADDRESSES_MAX {
             return;
         }
-        let mut swept = self.swept.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut swept = self.swept.lock();
         if swept.is_none_or(|swept| swept.elapsed() >= SWEEP_EVERY) {
             *swept = Some(Instant::now());
             self.limiter.retain_recent();
@@ -216,12 +216,12 @@ mod tests {
         let hour = Duration::from_secs(3600);
         let failures = Failures::new(quota(rate(1, hour, 2)));
         let (one, other) = (Client::Unknown, Client::Address("192.0.2.2".parse().unwrap()));
-        let told = |client| failures.spend(client).map_err(|exceeded| exceeded.untold);
-        assert_eq!([told(one), told(one)], [Ok(()), Ok(())]);
-        assert_eq!([told(one), told(one), told(one)], [Err(Some(0)), Err(None), Err(None)]);
-        assert_eq!([told(other), told(other), told(other)], [Ok(()), Ok(()), Err(Some(0))]);
+        let logged = |client| failures.spend(client).map_err(|exceeded| exceeded.untold);
+        assert_eq!([logged(one), logged(one)], [Ok(()), Ok(())]);
+        assert_eq!([logged(one), logged(one), logged(one)], [Err(Some(0)), Err(None), Err(None)]);
+        assert_eq!([logged(other), logged(other), logged(other)], [Ok(()), Ok(()), Err(Some(0))]);
         let later = Instant::now() + limits::FAILURES_TOLD_EVERY;
-        assert_eq!(failures.tell(one, later), Some(2));
-        assert_eq!(failures.tell(one, later), None);
+        assert_eq!(failures.log(one, later), Some(2));
+        assert_eq!(failures.log(one, later), None);
     }
 }

@@ -1,54 +1,55 @@
-//! Who gives up a place when all are taken: the holder that has moved nothing for longest.
+//! Chooses who gives up a place when all are taken: the holder that has rested for longest.
 
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
 };
 
 use hookgate_model::limits;
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 /// Something that holds a place and may rest in it.
 pub trait Resting {
-    /// Since when nothing has moved; none while it is being worked for.
+    /// Since when nothing has moved; `None` while it has open work.
     fn resting_since(&self) -> Option<Instant>;
 
-    /// Its place is needed: it gives it up as soon as it can.
+    /// Asks it to give up its place as soon as it can.
     fn give_way(&self);
 }
 
-/// All holders of the places of one kind.
+/// All holders of one kind of place.
 pub struct Holders<T> {
     all: Mutex<HashMap<u64, Arc<T>>>,
     next: AtomicU64,
 }
 
-/// A holder is known for as long as this lives.
+/// Keeps a holder registered until it is dropped.
 pub struct Known<T> {
     holders: Arc<Holders<T>>,
     number: u64,
 }
 
 impl<T: Resting> Holders<T> {
-    /// None yet.
+    /// An empty registry.
     pub fn new() -> Arc<Self> {
         Arc::new(Holders { all: Mutex::default(), next: AtomicU64::new(0) })
     }
 
-    /// One more.
+    /// Registers a holder.
     pub fn add(self: &Arc<Self>, holder: Arc<T>) -> Known<T> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        self.all.lock().unwrap_or_else(PoisonError::into_inner).insert(number, holder);
+        self.all.lock().insert(number, holder);
         Known { holders: self.clone(), number }
     }
 
-    /// Asks the holder that has rested for longest to give way, if one has rested for [`limits::RESTING_TIME_MIN`] at
-    /// least. `may` says who can be asked.
+    /// Asks the holder that has rested for longest to give way, if it has rested for at least [`limits::RESTING_TIME_MIN`].
+    /// Only holders for which `may` is true are asked.
     pub fn push_out(&self, may: impl Fn(&T) -> bool) {
-        let all = self.all.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.all.lock();
         let since = |holder: &Arc<T>| holder.resting_since().map(|since| (since, holder.clone()));
         let resting = all.values().filter(|holder| may(holder)).filter_map(since);
         let longest = resting.min_by_key(|(since, _)| *since);
@@ -63,6 +64,6 @@ impl<T: Resting> Holders<T> {
 
 impl<T> Drop for Known<T> {
     fn drop(&mut self) {
-        self.holders.all.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.number);
+        self.holders.all.lock().remove(&self.number);
     }
 }

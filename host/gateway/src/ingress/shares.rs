@@ -1,22 +1,20 @@
-//! Rooms of a fixed size that strangers fill, and how much of a room one of them may have.
+//! Rooms of a fixed size that strangers fill, and the share of each.
 //!
-//! A holder may have as much of a room as is still free for all others. So one address alone gets half of it, and each
-//! further one at most half of what is left: a few addresses never fill it. A holder that has nothing yet may take one
-//! thing, however large, if it fits. The last eighth is for small things.
+//! A holder may have as much of a room as is still free for all others. So a single address gets half of it, and each further
+//! one at most half of the rest: a few addresses never fill it. A holder with nothing may take one thing of any size, if it
+//! fits. The last eighth is for small things.
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{collections::HashMap, sync::Arc};
 
 use ipnet::IpNet;
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use hookgate_net::client::Client;
 
-/// One part in so many of a room is for small things only.
+/// The fraction of a room that is for small things only: one part of this number.
 const PARTS_FOR_SMALL: u64 = 8;
-/// A source may have so many times what is free: three quarters of the room if it is the only one.
+/// A source may have this many times the free part: three quarters of the room if it is the only one.
 const SOURCE_FACTOR: u64 = 3;
 
 /// A room: connections, bytes of bodies, bytes of heads, readers of claims.
@@ -34,14 +32,14 @@ struct State {
     held: HashMap<Holder, u64>,
 }
 
-/// On whose account something is held.
+/// To whose account something is charged.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Holder {
     Client(Client),
     Source(Arc<str>),
 }
 
-/// What is held, until it is dropped.
+/// A part of a room, held until it is dropped.
 #[derive(Debug)]
 pub struct Share {
     of: Arc<Shares>,
@@ -49,7 +47,7 @@ pub struct Share {
     units: u64,
 }
 
-/// What something is taken for.
+/// The size class of what is taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Size {
     /// It may have the last part of the room.
@@ -59,7 +57,7 @@ pub enum Size {
 }
 
 impl Size {
-    /// Of so many bytes, of which so many count as small.
+    /// The class of `bytes`; up to `small_bytes_max` counts as small.
     pub fn of(bytes: u64, small_bytes_max: u64) -> Size {
         if bytes <= small_bytes_max { Size::Small } else { Size::Large }
     }
@@ -75,12 +73,12 @@ pub enum NoRoom {
 }
 
 impl Shares {
-    /// A room of so many units. Addresses in `exempt` may have all of it: those bring everybody's requests.
+    /// A room of `total` units. Addresses in `exempt` may have all of it, because they forward requests of many senders.
     pub fn new(total: u64, exempt: Vec<IpNet>) -> Arc<Self> {
         Arc::new(Shares { total, exempt, state: Mutex::default(), freed: Notify::new() })
     }
 
-    /// A share with nothing in it, on the account of a client.
+    /// An empty share, charged to a client.
     pub fn of_client(self: &Arc<Self>, client: Client) -> Share {
         let is_exempt =
             client.address().is_some_and(|address| self.exempt.iter().any(|network| network.contains(&address)));
@@ -88,23 +86,23 @@ impl Shares {
         Share { of: self.clone(), holders: holder.into_iter().collect(), units: 0 }
     }
 
-    /// Waits until something may have been given back since this was called.
+    /// Waits until something may have been given back after this call.
     pub async fn freed(&self) {
         self.freed.notified().await;
     }
 }
 
 impl Share {
-    /// On the account of a source as well.
+    /// Charges the share to a source as well.
     pub fn and_source(mut self, name: &str) -> Share {
         self.holders.push(Holder::Source(name.into()));
         self
     }
 
-    /// Takes so many units on top of what is held, at once or not at all: a holder that waited here would keep what it
-    /// has from those that could finish with it.
+    /// Takes further units, at once or not at all. A holder that waited here would keep its units from holders that could
+    /// finish with them.
     pub fn take(&mut self, units: u64, size: Size) -> Result<(), NoRoom> {
-        let mut state = self.of.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.of.state.lock();
         let room = match size {
             Size::Small => self.of.total,
             Size::Large => self.of.total - self.of.total / PARTS_FOR_SMALL,
@@ -116,7 +114,7 @@ impl Share {
             let has_others = held > self.units;
             has_others && held.saturating_add(units) > holder.factor().saturating_mul(free)
         };
-        // First, since a holder that has its share must not wait for room, nor have others make room for it.
+        // Checked first, because a holder over its share must not wait for room or push others out.
         if self.holders.iter().any(is_over) {
             return Err(NoRoom::OverShare);
         }
@@ -131,14 +129,14 @@ impl Share {
         Ok(())
     }
 
-    /// Gives so many units back of what is held.
+    /// Gives units back.
     pub fn give_back(&mut self, units: u64) {
         let units = units.min(self.units);
         if units == 0 {
             return;
         }
         self.units -= units;
-        let mut state = self.of.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut state = self.of.state.lock();
         state.taken = state.taken.saturating_sub(units);
         for holder in &self.holders {
             let left = state.held.get(holder).map_or(0, |held| held.saturating_sub(units));
@@ -154,7 +152,7 @@ impl Share {
 }
 
 impl Holder {
-    /// How many times what is free it may have.
+    /// How many times the free part it may have.
     fn factor(&self) -> u64 {
         match self {
             Holder::Client(_) => 1,
@@ -236,7 +234,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever four addresses take, the next one finds room.
+        /// The next address finds room, regardless of what four addresses take.
         #[test]
         fn a_few_addresses_never_fill_a_room(takes in prop::collection::vec((0..4_u8, 1..8_u64), 0..2_000)) {
             let room = Shares::new(1_000, Vec::new());

@@ -1,10 +1,10 @@
-//! The signal that it is time to stop.
+//! The signal to stop.
 
 use std::time::Duration;
 
 use tokio::sync::watch;
 
-/// Told to all listeners: stop accepting, finish what is in flight, be done by the drain time-out.
+/// For all listeners: stop accepting, and finish what is in flight within the drain time-out.
 #[derive(Clone)]
 pub struct Shutdown {
     stopped: watch::Receiver<bool>,
@@ -13,7 +13,7 @@ pub struct Shutdown {
 }
 
 impl Shutdown {
-    /// The signal, and what sends it.
+    /// The signal and its sender.
     pub fn new(drain_timeout: Duration) -> (watch::Sender<bool>, Self) {
         let (stop, stopped) = watch::channel(false);
         (stop, Shutdown { stopped, drain_timeout })
@@ -21,7 +21,7 @@ impl Shutdown {
 
     /// Resolves when it is time to stop.
     pub async fn wait(&mut self) {
-        // An error means that the sender is gone: nobody will say it any more.
+        // An error means that the sender was dropped.
         let _ = self.stopped.wait_for(|stopped| *stopped).await;
     }
 }

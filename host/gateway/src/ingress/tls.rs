@@ -1,19 +1,16 @@
-//! TLS on the listener: certificate, key and client CA out of files, which are read again when they change.
+//! TLS on the listener: certificate, key and client CA from files, which are read again when they change.
 //!
-//! The files are read every few seconds rather than watched: that notices every way of changing them, renamed links of
-//! Kubernetes' secrets among them. While something is wrong with new files the certificate in use stays.
+//! The files are read every few seconds rather than watched. That notices every way of changing them, including renamed links
+//! of Kubernetes' secrets. While new files are invalid the certificate in use stays.
 
-use std::{
-    io,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
 use hookgate_config as config;
 use hookgate_model::limits;
 use hookgate_net::tls::{ClientCertificate, TlsError, TlsTexts, certificates, server_config};
 use hookgate_telemetry::TlsMetrics;
+use parking_lot::Mutex;
 use rustls::ServerConfig;
 use sha2::{Digest, Sha256};
 use tokio::{
@@ -24,11 +21,11 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use x509_cert::{Certificate, der::Decode};
 
-/// TLS as it is in force.
+/// The TLS settings in force.
 pub struct Tls {
     files: config::Tls,
     config: ArcSwap<ServerConfig>,
-    /// The digest of what was read last, so that what is wrong is told once.
+    /// The digest of the last read, so that a mistake is logged once.
     seen: Mutex<[u8; 32]>,
     metrics: TlsMetrics,
 }
@@ -37,7 +34,7 @@ impl Tls {
     /// Reads the files.
     ///
     /// # Errors
-    /// One cannot be read, or they make no TLS.
+    /// One cannot be read or is invalid.
     pub fn load(files: config::Tls) -> Result<Arc<Tls>, TlsError> {
         let texts = config::read_tls_files(&files, &config::ProcessEnvironment)?;
         let config = server_config(&texts, files.client_auth)?;
@@ -47,7 +44,7 @@ impl Tls {
         Ok(Arc::new(Tls { files, config: ArcSwap::from_pointee(config), seen, metrics }))
     }
 
-    /// The handshake with a peer that has connected.
+    /// Makes the handshake with a connected peer.
     ///
     /// # Errors
     /// It failed, or took longer than `time`.
@@ -72,12 +69,12 @@ impl Tls {
         }
     }
 
-    /// Reads the files again every few seconds, and when told to. Never ends.
+    /// Reads the files again every few seconds, and when notified. Never ends.
     pub async fn keep_up(self: Arc<Self>, now: Arc<Notify>) {
         loop {
             let _ = timeout(limits::TLS_FILES_EVERY, now.notified()).await;
             let tls = self.clone();
-            // Files: nothing to hold up the runtime's own threads with.
+            // Reading files must not block the threads of the runtime.
             if let Err(error) = tokio::task::spawn_blocking(move || tls.read_again()).await {
                 tracing::error!(%error, "the files of server.tls could not be read again");
             }
@@ -87,7 +84,7 @@ impl Tls {
     fn read_again(&self) {
         let texts = config::read_tls_files(&self.files, &config::ProcessEnvironment);
         let found = digest(&texts);
-        let seen = std::mem::replace(&mut *self.seen.lock().unwrap_or_else(PoisonError::into_inner), found);
+        let seen = std::mem::replace(&mut *self.seen.lock(), found);
         if seen == found {
             return;
         }
@@ -105,13 +102,13 @@ impl Tls {
     }
 }
 
-/// The client's certificate on a connection; none where it has shown none.
+/// The certificate of the client on a connection, if it has one.
 pub fn client_certificate<S>(stream: &TlsStream<S>) -> Option<ClientCertificate> {
     let certificate = stream.get_ref().1.peer_certificates()?.first()?;
     Some(ClientCertificate(Arc::new(certificate.clone().into_owned())))
 }
 
-/// When the listener's certificate expires, in seconds since the epoch; 0 where that cannot be told.
+/// When the certificate of the listener expires, in seconds since the epoch; 0 if that is unknown.
 fn expiry(texts: &TlsTexts) -> f64 {
     let first = certificates(&texts.certificate).ok().and_then(|chain| chain.into_iter().next());
     let certificate = first.and_then(|der| Certificate::from_der(&der).ok());
@@ -119,7 +116,7 @@ fn expiry(texts: &TlsTexts) -> f64 {
     until.unwrap_or_default().as_secs_f64()
 }
 
-/// Tells one state of the files from another.
+/// Distinguishes states of the files.
 fn digest(texts: &Result<TlsTexts, TlsError>) -> [u8; 32] {
     let mut hash = Sha256::new();
     match texts {

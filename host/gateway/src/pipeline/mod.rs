@@ -1,4 +1,4 @@
-//! Everything behind the commit, put together: the fan-out, and a worker for each destination.
+//! Everything after the commit: the fan-out, and a worker for each destination.
 
 use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
 
@@ -16,16 +16,16 @@ use crate::{
     tasks::keep_running,
 };
 
-/// Everything behind the commit, at work. Dropped, it stops at once; what was in flight is tried again after the next
+/// Runs everything after the commit. If it is dropped, it stops at once; attempts in flight are made again after the next
 /// start.
 #[derive(Debug, Default)]
 pub struct Dispatcher {
-    /// By destination; also those that are being let go of.
+    /// By destination, including removed ones whose work has not ended yet.
     lanes: BTreeMap<String, Work>,
     fanout: Option<Work>,
 }
 
-/// What a [`Dispatcher`] is started from.
+/// The work of a configuration, ready to be started by a [`Dispatcher`].
 pub struct Prepared {
     lanes: Vec<Arc<Lane>>,
     routes: Arc<Routes>,
@@ -34,8 +34,7 @@ pub struct Prepared {
 }
 
 impl Dispatcher {
-    /// Makes the destinations of a configuration ready; nothing is connected or opened yet. `claims` is where large bodies
-    /// are.
+    /// Prepares the destinations of a configuration; nothing is connected or opened yet. `claims` holds large bodies.
     pub fn prepare(config: &Config, journal: &Journal, claims: Option<&Claims>) -> Result<Prepared, StartError> {
         let guard = Guard::new(config.egress.allow.clone());
         let lane = |destination| Lane::new(destination, &guard, journal, claims).map(Arc::new);
@@ -44,11 +43,11 @@ impl Dispatcher {
         Ok(Prepared { lanes, routes, ordered, journal: journal.clone() })
     }
 
-    /// Starts transforming what is in the inbox and handing over what is in the queues. To be called on a runtime, and for
-    /// one dispatcher of a journal: two would hand everything over twice.
+    /// Starts transforming the events of the inbox and delivering the queues. Must be called on a runtime. A journal may have
+    /// one dispatcher only: two would deliver everything twice.
     ///
-    /// Whatever this dispatcher does already is exchanged part by part. A destination's new work begins when the old one
-    /// has finished what is in flight, `within` that time; no destination waits for another's.
+    /// Running work is replaced part by part. The new work of a destination begins when the old one has finished its attempts
+    /// in flight, or after `within`. No destination waits for another one.
     pub fn work_on(&mut self, prepared: Prepared, transform: Arc<dyn Transform>, within: Duration) {
         let Prepared { lanes, routes, ordered, journal } = prepared;
         let mut before = std::mem::take(&mut self.lanes);
@@ -59,7 +58,7 @@ impl Dispatcher {
             });
             self.lanes.insert(name, work);
         }
-        // Those that are gone are kept until they have ended: they may come back.
+        // Removed destinations stay until their work has ended, because a reload may bring them back.
         for (name, gone) in before {
             self.lanes.insert(name, Work::after(Some(gone), within, |_| std::future::ready(())));
         }
@@ -71,15 +70,15 @@ impl Dispatcher {
         }));
     }
 
-    /// Takes nothing new and finishes what is in flight. False when that took longer than `within`: what was cut off is
-    /// tried again after the next start.
+    /// Starts nothing new and finishes the attempts in flight. False if that took longer than `within`; attempts that were cut
+    /// off are made again after the next start.
     pub async fn stop(self, within: Duration) -> bool {
         let all = self.lanes.into_values().chain(self.fanout).map(|work| work.end(within));
         join_all(all).await.into_iter().all(|in_time| in_time)
     }
 }
 
-/// A task that can be told to stop. Dropped, it is cut off.
+/// A task that can be stopped. If this is dropped, it is cut off.
 #[derive(Debug)]
 struct Work {
     stop: watch::Sender<bool>,
@@ -87,7 +86,7 @@ struct Work {
 }
 
 impl Work {
-    /// Starts work that begins when the work before it has ended, cut off after that time if need be.
+    /// Starts work that begins when the work before it has ended, which is cut off after `within`.
     fn after<F: Future<Output = ()> + Send + 'static>(
         before: Option<Work>,
         within: Duration,
@@ -102,18 +101,18 @@ impl Work {
             {
                 tracing::warn!("attempts were still under way when the drain time-out was over; they are made again");
             }
-            // It may have been told to stop before it could begin.
-            let told = *stopped.borrow();
-            if !told {
+            // It may have been stopped before it could begin.
+            let is_stopped = *stopped.borrow();
+            if !is_stopped {
                 work.await;
             }
         });
         Work { stop, task }
     }
 
-    /// Tells it to stop and waits; false when it had to be cut off. It is gone in either case.
+    /// Stops the task and waits for its end. False if it had to be cut off.
     async fn end(mut self, within: Duration) -> bool {
-        // Nobody listens when it has ended.
+        // Sending fails if the task has ended already.
         let _ = self.stop.send(true);
         let in_time = tokio::time::timeout(within, self.task.join_next()).await.is_ok();
         self.task.shutdown().await;
@@ -122,7 +121,7 @@ impl Work {
 }
 
 impl Prepared {
-    /// Which destinations count as away.
+    /// Which destinations are available.
     pub fn breakers(&self) -> Breakers {
         Breakers::of(&self.lanes)
     }

@@ -1,28 +1,26 @@
-//! The refused deliveries of a source: what they looked like, and what was found out about them. They are kept in a ring
-//! that forgers cannot fill ([`ring`]).
+//! The latest refused deliveries of a source, and the diagnosis of each. They are kept in a ring that forgers cannot fill
+//! ([`ring`]).
 
 mod ring;
 
-use std::{
-    num::NonZeroU32,
-    sync::{Arc, Mutex, PoisonError},
-};
+use std::{num::NonZeroU32, sync::Arc};
 
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
 use hookgate_capabilities::{Body, Request};
 use hookgate_model::{event::Sender, limits, trace::TraceId};
+use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
 pub use self::ring::{Entry, Looked, RefusedDelivery};
 use self::ring::{KnownSenders, Ring};
 use crate::ingress::{Client, Refused};
 
-/// What was found out about a refused delivery, in words.
+/// A result of the diagnosis of a refused delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// What would have to be different, in a word.
+    /// What would have to be different.
     pub cause: Cause,
-    /// In a sentence, with what to do. No secret stands in it.
+    /// A sentence with the remedy. It contains no secrets.
     pub text: String,
 }
 
@@ -31,22 +29,22 @@ pub struct Finding {
 pub enum Cause {
     /// The time.
     Clock,
-    /// The source: the delivery is another one's.
+    /// The source: the delivery belongs to another one.
     OtherSource,
-    /// The secret: another source's.
+    /// The secret: that of another source.
     SecretOfOtherSource,
     /// The secret: another one of the same source.
     OtherSecret,
     /// The secret: without the blanks or quotes around it.
     TrimmedSecret,
-    /// The body: something on the way has rewritten it.
+    /// The body: it was rewritten on the way.
     RewrittenBody,
     /// The URL: the provider signs another one.
     Url,
 }
 
 impl Cause {
-    /// In logs and in the admin API.
+    /// Its name in logs and in the admin API.
     pub fn name(self) -> &'static str {
         match self {
             Cause::Clock => "clock",
@@ -64,9 +62,9 @@ impl Cause {
 pub struct Subject {
     /// As it was received.
     pub request: Arc<Request>,
-    /// The body as the plugin read it: without its content codings, or in the object store.
+    /// The body as the plugin read it: without content codings, or in the object store.
     pub body: Body,
-    /// What `auth` knows of its sender.
+    /// The senders that `auth` has authenticated.
     pub senders: Vec<Sender>,
 }
 
@@ -74,7 +72,7 @@ pub struct Subject {
 pub struct Refusals {
     ring: Mutex<Ring>,
     known: KnownSenders,
-    /// One delivery of a source is looked into at a time.
+    /// One delivery of a source is diagnosed at a time.
     working: Arc<Semaphore>,
     /// Deliveries of known senders have a budget of their own, so that forgers cannot use it up.
     budgets: [DefaultDirectRateLimiter; 2],
@@ -93,13 +91,13 @@ impl Default for Refusals {
 }
 
 impl Refusals {
-    /// Notes that an authentic delivery came from this address: what comes from there is worth more room.
+    /// Notes that an authentic delivery came from this address, which gives it more room.
     pub fn authentic_from(&self, client: Client) {
         self.known.note(client);
     }
 
-    /// Takes a refused delivery in.
-    pub fn take(&self, refused: &Refused, client: Client, trace: &TraceId, shown: Option<RefusedDelivery>) -> bool {
+    /// Adds a refused delivery.
+    pub fn take(&self, refused: &Refused, client: Client, trace: &TraceId, shown: Option<RefusedDelivery>) {
         let entry = Entry {
             trace: *trace,
             at: hookgate_model::clock::now_ms(),
@@ -109,7 +107,7 @@ impl Refusals {
             delivery: shown,
             looked: Looked::NotYet,
         };
-        self.locked().push(entry, self.known.knows(client))
+        self.locked().push(entry, self.known.knows(client));
     }
 
     /// Newest first.
@@ -117,29 +115,29 @@ impl Refusals {
         self.locked().list()
     }
 
-    /// That of a trace.
+    /// The entry with that trace.
     pub fn find(&self, trace: &TraceId) -> Option<Entry> {
         self.locked().find(trace)
     }
 
-    /// How many there were that are not kept any more.
+    /// The number of entries that are not kept any more.
     pub fn left_out(&self) -> u64 {
         self.locked().left_out()
     }
 
-    /// Notes what was found out about one.
+    /// Sets the diagnosis of an entry.
     pub fn looked(&self, trace: &TraceId, looked: Looked) {
         self.locked().looked(trace, looked);
     }
 
-    /// Whether another diagnosis may be made now.
+    /// A permit for a diagnosis, if one may be made now.
     pub fn may_work(&self, client: Client) -> Option<tokio::sync::OwnedSemaphorePermit> {
         let budget = &self.budgets[usize::from(self.known.knows(client))];
         let permit = self.working.clone().try_acquire_owned().ok()?;
         budget.check().ok().map(|()| permit)
     }
 
-    fn locked(&self) -> std::sync::MutexGuard<'_, Ring> {
-        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    fn locked(&self) -> parking_lot::MutexGuard<'_, Ring> {
+        self.ring.lock()
     }
 }

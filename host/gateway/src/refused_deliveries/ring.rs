@@ -1,5 +1,5 @@
-//! The refused deliveries that are kept: so many of a source, so many of an address, and half of the places for addresses
-//! that have sent authentic deliveries, which forgers cannot take.
+//! The kept refused deliveries. Their number is bounded for each source and each address. Half of the places are for addresses
+//! that have sent authentic deliveries, so forgers cannot take these.
 
 use std::{
     collections::VecDeque,
@@ -16,52 +16,52 @@ use crate::ingress::Client;
 /// A refused delivery.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    /// Its trace, by which the sender's reply and the log name it.
+    /// Its trace, which is also in the reply to the sender and in the log.
     pub trace: TraceId,
     /// When it was refused, in milliseconds since the epoch.
     pub at: u64,
     /// Where it came from.
     pub client: Client,
-    /// Why, as the table of refusals has it.
+    /// The cause in the table of refusals.
     pub cause: &'static str,
     /// Why, in words.
     pub inside: String,
-    /// What it looked like; none where it was refused before its plugin saw it.
+    /// Its contents; `None` if it was refused before its plugin saw it.
     pub delivery: Option<RefusedDelivery>,
-    /// What was found out about it.
+    /// Its diagnosis.
     pub looked: Looked,
 }
 
-/// What a refused delivery looked like, credentials masked.
+/// The contents of a refused delivery, with masked credentials.
 #[derive(Clone, Debug)]
 pub struct RefusedDelivery {
     /// Upper case.
     pub method: String,
     /// As the provider saw it.
     pub url: String,
-    /// Names and values, in order, until the room for them is used up.
+    /// Names and values in order, as far as they fit into the room for them.
     pub headers: Vec<(String, String)>,
     /// In bytes.
     pub body_bytes: u64,
-    /// The body, where it is kept.
+    /// The body, if it is kept.
     pub body: Option<Bytes>,
 }
 
-/// Whether a refused delivery was looked into.
+/// The state of the diagnosis of a refused delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Looked {
-    /// It will be, in a moment.
+    /// It will begin soon.
     NotYet,
-    /// It was; what was found, which may be nothing.
+    /// It has ended with these findings, if any.
     Found(Vec<Finding>),
-    /// No: it was refused for another reason than its signature, or its body is too large.
+    /// Not possible: the reason is not the signature, or the body is too large.
     NotPossible,
-    /// No: too many were refused at the same time.
+    /// Left out: too many deliveries were refused at the same time.
     TooMany,
 }
 
 impl RefusedDelivery {
-    /// What is kept of it.
+    /// The part of a delivery that is kept.
     pub fn new(subject: &Subject, mask: &Mask, with_body: bool) -> Self {
         let Subject { request, body, .. } = subject;
         let mut room = limits::REFUSED_HEAD_BYTES_MAX;
@@ -88,7 +88,7 @@ fn cut(text: &str, max: usize) -> String {
     text[..text.floor_char_boundary(max)].to_owned()
 }
 
-/// The entries of a source: those of strangers, and those of addresses that have sent authentic deliveries.
+/// The entries of a source, in two halves: from strangers, and from addresses that have sent authentic deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Ring {
     halves: [VecDeque<Entry>; 2],
@@ -96,23 +96,23 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    /// Keeps an entry in place of the oldest of its address, or the oldest of its half. False where its address has used up
-    /// its share: then it is only counted, so that a forger cannot rewrite what is known of an address as fast as he likes.
-    pub(super) fn push(&mut self, entry: Entry, is_known: bool) -> bool {
+    /// Keeps an entry. If its address has used up its share, the oldest entry of the address makes room; if the half is full, the
+    /// oldest of the half.
+    pub(super) fn push(&mut self, entry: Entry, is_known: bool) {
         let half = &mut self.halves[usize::from(is_known)];
         let key = entry.client.counted();
         let of_address = |other: &Entry| other.client.counted() == key;
         let share = limits::REFUSALS_OF_ADDRESS_MAX;
-        let place = match half.iter().filter(|other| of_address(other)).count() >= share {
-            true => half.iter().position(of_address),
-            false => (half.len() >= limits::REFUSALS_OF_SOURCE_MAX / 2).then_some(0),
+        let place = if half.iter().filter(|other| of_address(other)).count() >= share {
+            half.iter().position(of_address)
+        } else {
+            (half.len() >= limits::REFUSALS_OF_SOURCE_MAX / 2).then_some(0)
         };
         if let Some(place) = place {
             half.remove(place);
             self.left_out += 1;
         }
         half.push_back(entry);
-        true
     }
 
     /// Newest first.

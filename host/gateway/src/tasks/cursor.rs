@@ -1,29 +1,29 @@
-//! Where to go on reading a queue that is emptied at its front.
+//! The reading position in a queue that is emptied at its front.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A mark up to which a queue has been read, forgotten now and then.
+/// A mark up to which a queue has been read, dropped periodically.
 ///
-/// The store has to step over what was removed from the front of a queue, so a reader goes on where it stopped. What
-/// comes in before the mark all the same (an event that is replayed, a clock set back) is found when the mark is forgotten.
+/// The store has to step over entries that were removed from the front of a queue, so a reader continues where it stopped. An
+/// entry that is inserted before the mark (a replayed event, a clock set back) is found when the mark is dropped.
 #[derive(Debug)]
 pub struct Cursor<T> {
     at: Option<T>,
-    /// Something was passed over that may have to be taken later.
+    /// An entry was skipped that may have to be read later.
     passed_over: bool,
     forget_at: Instant,
     every: Duration,
 }
 
 impl<T> Cursor<T> {
-    /// At the front, to which it goes back every so often.
+    /// At the front, to which it returns at this interval.
     pub fn new(every: Duration) -> Cursor<T> {
         Cursor { at: None, passed_over: false, forget_at: Instant::now() + every, every }
     }
 
-    /// Where to read on; none is the front.
+    /// Where to continue; `None` is the front.
     pub fn at(&mut self, now: Instant) -> Option<&T> {
         if now >= self.forget_at {
             self.at = None;
@@ -38,12 +38,12 @@ impl<T> Cursor<T> {
         self.at = Some(to);
     }
 
-    /// Something was not taken because it is in hand already; it may come back while nobody looks.
+    /// An entry was skipped because it is being worked on. It may return to the queue.
     pub fn pass_over(&mut self) {
         self.passed_over = true;
     }
 
-    /// When to read from the front again; none when everything from there on has been seen.
+    /// When to read from the front again; `None` if everything from there on was read.
     pub fn look_back_at(&self) -> Option<Instant> {
         (self.at.is_some() || self.passed_over).then_some(self.forget_at)
     }

@@ -1,4 +1,4 @@
-//! Tools of the tasks behind the commit: how they go on after a defect, how they are stopped, and how they read queues.
+//! Helpers of the tasks after the commit: restarting after a defect, stopping, and reading queues.
 
 mod cursor;
 
@@ -9,10 +9,10 @@ use tokio::sync::watch;
 
 pub use self::cursor::Cursor;
 
-/// Before a task is started again that broke down.
+/// Before a task that panicked is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
-/// Runs a task until it ends by itself; one that panics, which is a defect of ours, begins anew from the journal.
+/// Runs a task until it ends. If it panics, which is a defect of hookgate, it starts again from the journal.
 pub async fn keep_running<F: Future<Output = ()>>(name: &str, mut task: impl FnMut() -> F) {
     while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
         tracing::error!(task = name, "a task broke down and is started again");
@@ -20,8 +20,8 @@ pub async fn keep_running<F: Future<Output = ()>>(name: &str, mut task: impl FnM
     }
 }
 
-/// Until the dispatcher is stopped, or gone.
+/// Waits until the dispatcher is stopped or dropped.
 pub async fn stopped(stop: &mut watch::Receiver<bool>) {
-    // An error says that nobody can stop it any more: it was dropped.
+    // An error means that the dispatcher was dropped.
     let _ = stop.wait_for(|stop| *stop).await;
 }

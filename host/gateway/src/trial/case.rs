@@ -1,4 +1,4 @@
-//! A delivery that several versions judge, and what each says of it.
+//! A delivery that several versions judge, and the answer of each.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -16,8 +16,8 @@ use super::compare::{Answer, EventSaid, Judgement, Outputs};
 use crate::sources::{Inbound, VersionKeys};
 use hookgate_cloudevents as cloudevents;
 
-/// A delivery as all versions get it: the same time, secrets, settings and keys that are at hand. Judging it has no effect:
-/// no signature is noted and no key is fetched.
+/// A delivery as all versions get it: with the same time, secrets, settings and cached keys. Judging it has no effect: no
+/// signature is noted and no key is fetched.
 pub struct Case {
     source: String,
     request: Arc<Request>,
@@ -29,26 +29,25 @@ pub struct Case {
     id: Uuid,
 }
 
-/// Why a version could not say anything of a delivery.
+/// Why a version could not judge a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsaid {
-    /// It needs keys that are not at hand.
+    /// It needs keys that are not cached.
     Keys,
     /// The body cannot be read.
     Body,
 }
 
 impl Case {
-    /// A delivery of a source. Its events are made known to `transform` under ids of that delivery's.
+    /// A delivery of a source. `transform` sees its events under ids of the delivery `id`.
     pub fn new(inbound: &Inbound, request: Arc<Request>, body: Body, senders: &[Sender], id: Uuid) -> Case {
         let known_by = hookgate_model::event::methods(senders);
-        let request = match redact::has_references(&request) {
-            true => {
-                let mut whole = Arc::unwrap_or_clone(request);
-                redact::put_back(&mut whole, &inbound.secrets.by_name());
-                Arc::new(whole)
-            }
-            false => request,
+        let request = if redact::has_references(&request) {
+            let mut whole = Arc::unwrap_or_clone(request);
+            redact::put_back(&mut whole, &inbound.secrets.by_name());
+            Arc::new(whole)
+        } else {
+            request
         };
         let delivery = Delivery::new(request.clone(), inbound.settings.clone(), inbound.secrets.get())
             .with_body(body.clone())
@@ -57,41 +56,42 @@ impl Case {
         Case { source, request, body, settings, known_by, keys, delivery, id }
     }
 
-    /// The body; not in memory where it is in the object store.
+    /// The body. It is not in memory if it is in the object store.
     pub fn body(&self) -> &Body {
         &self.body
     }
 
-    /// What a version's `verify` says of it.
+    /// The judgement of a version's `verify`.
     pub async fn judge(&self, version: &Provider) -> Judgement {
         version.verify(self.delivery.clone().with_keys(self.keys.of(version).clone())).await
     }
 
-    /// What a version says of it.
+    /// The answer of a version.
     ///
     /// # Errors
-    /// It cannot be asked.
+    /// It cannot judge the delivery.
     pub async fn ask(&self, version: &Provider) -> Result<Answer, Unsaid> {
         let judged = self.judge(version).await;
         self.answer(version, &judged).await
     }
 
-    /// What a version says of it that has judged it already.
+    /// The answer of a version that has judged the delivery already.
     ///
     /// # Errors
-    /// It cannot be asked.
+    /// It could not judge the delivery.
     pub async fn answer(&self, version: &Provider, judged: &Judgement) -> Result<Answer, Unsaid> {
         match judged {
             Err(Broken::KeysNeeded(_)) => Err(Unsaid::Keys),
-            // Nor has it said anything if it had no turn.
+            // A version without a turn has not judged it either.
             Err(Broken::Body(_) | Broken::NoTurn) => Err(Unsaid::Body),
             Ok(Ok(Verdict::Admit(Accepted { events, reply }))) => {
                 let mut said = BTreeMap::new();
                 for (place, event) in (0_u16..).zip(events) {
-                    // An event is transformed in microseconds; of a thousand of one kind some tell enough.
-                    let outputs = match usize::from(place) < limits::TRIAL_TRANSFORMS_OF_DELIVERY_MAX {
-                        true => self.outputs(version, place, event).await?,
-                        false => Outputs::Unknown,
+                    // A bounded number of transformations is enough to find differences.
+                    let outputs = if usize::from(place) < limits::TRIAL_TRANSFORMS_OF_DELIVERY_MAX {
+                        self.outputs(version, place, event).await?
+                    } else {
+                        Outputs::Unknown
                     };
                     said.insert(place, self.event(&event.identity, &event.payload, outputs)?);
                 }
@@ -101,7 +101,7 @@ impl Case {
         }
     }
 
-    /// What was kept of it when it was admitted: events by their places, with what was made of them by then.
+    /// The recorded answer: events by their places, with their outputs if they were transformed by then.
     ///
     /// # Errors
     /// An event lies outside the body.
@@ -133,14 +133,14 @@ impl Case {
                 Err(why) => Outputs::Failed(why),
             }),
             Ok(Err(why)) => Ok(Outputs::Failed(why)),
-            // Nor has it said anything if it had no turn.
+            // A version without a turn has not judged it either.
             Err(Broken::Body(_) | Broken::NoTurn) => Err(Unsaid::Body),
             Err(broken) => Ok(Outputs::Failed(broken.to_string())),
         }
     }
 }
 
-/// Bytes that a judgement takes up, beside the body.
+/// Bytes of memory that a judgement takes, beside the body.
 pub fn bytes_of(judged: &Judgement) -> usize {
     let Ok(Ok(Verdict::Admit(Accepted { events, .. }))) = judged else { return 0 };
     let own = events.iter().map(|event| match &event.payload {

@@ -1,7 +1,6 @@
-//! What a version of a plugin says of one delivery, and in what two versions differ.
+//! The answer of a plugin version to one delivery, and the differences between two answers.
 //!
-//! What is kept of an answer is what can be shown: of bodies and data only their length and digest, of credentials
-//! nothing.
+//! Only what can be shown is kept of an answer: the length and digest of bodies and data, and nothing of credentials.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,22 +18,22 @@ use sha2::{Digest, Sha256};
 
 use hookgate_cloudevents::without_marks;
 
-/// All that two versions say differently of one delivery.
+/// The differences between two answers to one delivery.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Differences {
     /// The parts in which they differ.
     pub parts: BTreeSet<Part>,
-    /// The first of them, a bounded number.
+    /// The first differences, a bounded number.
     pub list: Vec<Difference>,
 }
 
-/// What a version has answered.
+/// The result of `verify`.
 pub type Judgement = Result<Result<Verdict, Refusal>, Broken>;
 
-/// Names with what is said of them.
+/// Names and values to show.
 type Fields = BTreeMap<String, String>;
 
-/// What a version says of one delivery.
+/// The answer of a version to one delivery, as far as it can be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     verdict: Said,
@@ -50,13 +49,13 @@ pub struct Answer {
 struct Said {
     /// `admitted`, or `refused as stale`.
     what: String,
-    /// What a person would want to know besides; versions may word it differently.
+    /// An explanation for people. It is not compared, because versions may word it differently.
     text: Option<String>,
-    /// What else makes it what it is.
+    /// Details that are compared.
     fields: Fields,
 }
 
-/// What a version says of an event.
+/// The part of an answer about one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EventSaid {
     identity: Fields,
@@ -65,14 +64,14 @@ pub struct EventSaid {
     outputs: Outputs,
 }
 
-/// What `transform` made of an event.
+/// The outputs that `transform` made of an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Outputs {
-    /// It was not asked.
+    /// The event was not transformed.
     Unknown,
-    /// These.
+    /// The outputs.
     Made(Vec<CloudEvent>),
-    /// Nothing, for this reason.
+    /// There are none for this reason.
     Failed(String),
 }
 
@@ -87,7 +86,7 @@ enum ReplySaid {
 const ADMITTED: &str = "admitted";
 
 impl Answer {
-    /// What a judgement says by itself: of events that it admits only their ids and kinds.
+    /// The answer of a judgement without transformation: of admitted events only their ids and kinds.
     pub fn of(judged: &Judgement) -> Answer {
         match judged {
             Err(broken) => Answer::broken(broken),
@@ -99,7 +98,7 @@ impl Answer {
         }
     }
 
-    /// It admits these events, of which only the ids and kinds are told.
+    /// It admits these events, of which only the ids and kinds count.
     pub fn named<'a>(events: impl Iterator<Item = (u16, &'a Admission)>) -> Answer {
         let said = |(place, event): (u16, &Admission)| {
             let Identity { known_by, kind, .. } = event.identity.clone();
@@ -115,7 +114,7 @@ impl Answer {
         Answer { verdict: Said::new(ADMITTED), events, reply, is_partial: false }
     }
 
-    /// What is kept of a delivery that was admitted: those events that were new. The reply is not known.
+    /// The recorded answer of an admitted delivery: the events that were new. The reply is not known.
     pub fn kept(events: BTreeMap<u16, EventSaid>) -> Answer {
         Answer { verdict: Said::new(ADMITTED), events, reply: ReplySaid::Unknown, is_partial: true }
     }
@@ -127,13 +126,13 @@ impl Answer {
 
     /// It has a subscription confirmed at a URL.
     fn confirmed(url: &str, reply: &Reply) -> Answer {
-        // What is behind the question mark confirms: it is only known again.
+        // The query is a credential, so only its digest is kept.
         let shown = redact::url(url.split('?').next().unwrap_or_default());
         let fields = Fields::from([("URL to get".to_owned(), format!("{shown} ({})", digested(url.as_bytes())))]);
         Answer::without_events(Said { fields, ..Said::new("confirmed") }, ReplySaid::of(reply, false))
     }
 
-    /// It takes a secret over. Of the secret only the name is kept, and nothing of the reply, which repeats it.
+    /// It takes a secret over. Only the name of the secret is kept, and nothing of the reply, which repeats it.
     fn enrolled(secret: &str) -> Answer {
         let fields = Fields::from([("secret handed over".to_owned(), secret.to_owned())]);
         Answer::without_events(Said { fields, ..Said::new("enrolled") }, ReplySaid::Unknown)
@@ -167,7 +166,7 @@ impl Answer {
         self.verdict.what == ADMITTED
     }
 
-    /// Whether the delivery fares the same by both, whatever its events are.
+    /// Whether both have the same verdict. Their events may differ.
     pub fn has_same_verdict(&self, other: &Answer) -> bool {
         self.verdict.what == other.verdict.what
     }
@@ -201,7 +200,7 @@ impl ReplySaid {
     fn of(reply: &Reply, with_text: bool) -> ReplySaid {
         let mut fields = Fields::from([("status".to_owned(), reply.status.to_string())]);
         for (name, value) in &reply.headers {
-            // A credential is known again and never shown.
+            // A credential is compared by its digest and never shown.
             let shown = match redact::header(name, value.as_bytes()) {
                 shown if shown == *value => shown,
                 masked => format!("{masked} ({})", digested(value.as_bytes())),
@@ -210,7 +209,7 @@ impl ReplySaid {
             *values = if values.is_empty() { shown } else { format!("{values}, {shown}") };
         }
         let text = Some(&reply.body).filter(|_| with_text).and_then(|body| std::str::from_utf8(body).ok());
-        // The replies to handshakes may hold what only the provider is to know.
+        // Replies to handshakes may contain secrets of the provider.
         fields.insert("body".to_owned(), text.map_or_else(|| digested(&reply.body), str::to_owned));
         ReplySaid::Given(fields)
     }
@@ -224,11 +223,11 @@ impl ReplySaid {
     }
 }
 
-/// In what the second answer differs from the first.
+/// The differences of the second answer from the first.
 pub fn compare(before: &Answer, after: &Answer) -> Differences {
     let mut found = Differences::default();
     if before.verdict.what != after.verdict.what {
-        // Nothing else is comparable.
+        // Nothing else can be compared.
         found.add(Part::Verdict, "verdict", &before.verdict.shown(), &after.verdict.shown());
         return found;
     }
@@ -241,7 +240,7 @@ pub fn compare(before: &Answer, after: &Answer) -> Differences {
         match after.events.get(place) {
             Some(other) => found.of_event(&format!("event {place}: "), event, other, before.is_partial),
             None if before.is_partial => found.add(Part::Identity, &format!("event {place}"), "there", ABSENT),
-            // The number has said so.
+            // The number of events shows this already.
             None => {}
         }
     }
@@ -251,7 +250,7 @@ pub fn compare(before: &Answer, after: &Answer) -> Differences {
     found
 }
 
-/// Stands where nothing is said.
+/// Shown in place of a missing value.
 const ABSENT: &str = "-";
 
 impl Differences {
@@ -278,7 +277,7 @@ impl Differences {
         }
     }
 
-    /// `is_kept`: the first is what the journal has.
+    /// `is_kept`: the first answer is the recorded one.
     fn of_event(&mut self, prefix: &str, before: &EventSaid, after: &EventSaid, is_kept: bool) {
         self.of_fields(Part::Identity, prefix, &before.identity, &after.identity);
         self.of_fields(Part::Ordering, prefix, &before.ordering, &after.ordering);
@@ -287,7 +286,7 @@ impl Differences {
         }
         match (&before.outputs, &after.outputs) {
             (Outputs::Unknown, _) | (_, Outputs::Unknown) | (Outputs::Failed(_), Outputs::Failed(_)) => {}
-            // What is kept of an ordered source also says what its place was.
+            // Recorded outputs of an ordered source contain the position of the event.
             (Outputs::Made(before), Outputs::Made(after)) if is_kept => {
                 let [before, after] =
                     [before, after].map(|outputs| outputs.iter().map(without_marks).collect::<Vec<_>>());
@@ -350,7 +349,7 @@ fn fields_of(identity: &Identity) -> (Fields, Fields) {
     (who, order)
 }
 
-/// Bytes that are in memory are told by their digest; of others their place is all that is compared.
+/// Bytes in memory are compared by their digest, others by their range only.
 fn shown_payload(payload: &Payload, body: &Body) -> Result<String, CapabilityError> {
     let own = payload.within(body)?;
     Ok(match (own.in_memory(), payload) {
@@ -393,21 +392,20 @@ fn shown_data(data: &EventData) -> String {
     }
 }
 
-/// Their number, and so much of their SHA-256 that they are known again.
+/// The number of bytes, and the beginning of their SHA-256.
 fn digested(bytes: &[u8]) -> String {
     let hash = hex::encode(Sha256::digest(bytes));
     format!("{} bytes, SHA-256 {}...", bytes.len(), hash.get(..16).unwrap_or_default())
 }
 
-/// Fit to be kept and shown. What is cut is known by its digest.
+/// A printable, bounded text. If it is cut, its digest is added.
 fn short(text: &str) -> String {
     let most = limits::TRIAL_TEXT_BYTES_MAX;
-    match text.len() > most {
-        false => printable(text),
-        true => {
-            let cut = text.get(..text.floor_char_boundary(most)).unwrap_or_default();
-            format!("{}... ({})", printable(cut), digested(text.as_bytes()))
-        }
+    if text.len() > most {
+        let cut = text.get(..text.floor_char_boundary(most)).unwrap_or_default();
+        format!("{}... ({})", printable(cut), digested(text.as_bytes()))
+    } else {
+        printable(text)
     }
 }
 
@@ -575,7 +573,7 @@ mod tests {
         assert_eq!(whats(&found), [(Part::Verdict, "URL to get")]);
         assert!(!format!("{found:?}").contains("hush"), "{found:?}");
         assert!(compare(&Answer::enrolled("signing"), &Answer::enrolled("signing")).is_empty());
-        // To a delivery that is admitted the provider is told nothing secret.
+        // Replies to admitted deliveries contain no secrets.
         let own = admitted([], None);
         let found = compare(&own, &admitted([], Some(&reply("", "thanks"))));
         assert!(found.list.iter().any(|difference| difference.after == "thanks"), "{found:?}");

@@ -1,12 +1,12 @@
-//! Trying a version of a plugin: beside the active one (shadow), and on deliveries of the past (replay).
+//! Trying a version of a plugin: beside the active one (shadow), and on stored deliveries (replay).
 //!
 //! ```text
 //! a delivery ─┬─> the active version ─> reply, journal, destinations
 //!             └─> the candidate ─> compared ─> counts and the last differences, in the journal
 //! ```
 //!
-//! Nothing that a candidate says here has an effect: no signature is noted, no key is fetched, no rate is spent, nothing is
-//! admitted and nothing reaches a destination; and no delivery waits for it.
+//! The answers of a candidate have no effect here: no signature is noted, no key is fetched, no rate is spent, nothing is
+//! admitted, nothing reaches a destination, and no delivery waits for them.
 
 mod case;
 mod compare;

@@ -1,4 +1,4 @@
-//! A version that judges deliveries of the past: what it would have done.
+//! Replays: the judgement of a version on stored deliveries.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,26 +26,26 @@ use crate::{
     sources::Inbound,
 };
 
-/// On which deliveries a version is tried, and for how long.
+/// The deliveries of a replay, and its time limit.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// Admitted at that time or later, in milliseconds since the epoch.
     pub since: Option<u64>,
-    /// The newest so many.
+    /// The number of deliveries at most, newest first.
     pub deliveries: usize,
-    /// What is not judged by then is left out.
+    /// Deliveries that are not judged by then are left out.
     pub time: Duration,
 }
 
-/// With what an answer was compared.
+/// What an answer was compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Against {
-    /// With the events that are kept of the delivery.
+    /// The recorded events of the delivery.
     Recorded,
-    /// With what the active version says of it now.
+    /// The answer of the active version now.
     Active,
-    /// With both, which say the same.
+    /// Both, which agree.
     Both,
 }
 
@@ -55,50 +55,50 @@ pub enum Against {
 pub enum Unjudged {
     /// The version does not admit it, and may have read a header with credentials that is not kept.
     Headers,
-    /// Keys are not at hand that were fetched then.
+    /// Keys that were fetched at that time are not cached.
     Keys,
     /// The body cannot be read.
     Body,
-    /// Neither version admits it now, for one and the same reason: secrets were rotated, say.
+    /// Neither version admits it now, for the same reason: for example, secrets were rotated.
     Outdated,
 }
 
-/// How far two say the same.
+/// How far two answers agree.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
     /// Deliveries that were judged differently.
     pub differing: u64,
-    /// By part: those that were judged differently in it.
+    /// By part: deliveries that were judged differently in it.
     pub parts: BTreeMap<Part, u64>,
 }
 
-/// A difference in a delivery of the past.
+/// A difference in a stored delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Found {
     /// When the delivery was received, in milliseconds since the epoch.
     pub at: u64,
     /// Its trace.
     pub trace: String,
-    /// Its events that are kept; a bounded number.
+    /// Its recorded events; a bounded number.
     pub events: Vec<EventId>,
-    /// From what the version differs.
+    /// What the version differs from.
     pub against: Against,
-    /// In what.
+    /// The difference.
     pub difference: Difference,
 }
 
-/// What a version would have done.
+/// The results of a replay.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Deliveries that it has judged.
+    /// Deliveries that were judged.
     pub judged: u64,
-    /// Of these, those that it judges differently than what is recorded or at work.
+    /// Deliveries that the version judges differently from the record or the active version.
     pub differing: u64,
-    /// Deliveries that it could not judge, by why.
+    /// Deliveries that could not be judged, by reason.
     pub unjudged: BTreeMap<Unjudged, u64>,
-    /// Compared with the events that are kept.
+    /// Compared with the recorded events.
     pub recorded: Agreement,
-    /// Compared with what the active version says now.
+    /// Compared with the active version now.
     pub active: Agreement,
     /// The first differences, newest delivery first.
     pub found: Vec<Found>,
@@ -106,10 +106,10 @@ pub struct Report {
     pub more: bool,
 }
 
-/// Has a version judge stored deliveries of a source, one after the other, newest first. Dropped, it ends.
+/// Has a version judge stored deliveries of a source, one after the other, newest first. Ends when it is dropped.
 ///
 /// # Errors
-/// The store does not answer.
+/// The store cannot be read.
 pub async fn recorded(
     journal: &Journal,
     claims: Option<&Claims>,
@@ -147,7 +147,7 @@ pub async fn recorded(
     }
 }
 
-/// A version and what it is compared with.
+/// A version, and the active one that it is compared with.
 struct Replay<'a> {
     inbound: &'a Inbound,
     claims: Option<&'a Claims>,
@@ -171,7 +171,7 @@ impl<'a> Replay<'a> {
         Replay { inbound, claims, active, candidate, not_kept }
     }
 
-    /// What differs from what is recorded, and from what the active version says.
+    /// The differences from the record, and from the active version.
     async fn judge(&self, recorded: &Recorded) -> Result<[Differences; 2], Unjudged> {
         let request = Arc::new(recorded.delivery.request.clone());
         let lacks_headers = self.not_kept.iter().any(|name| !has(&request, name));
@@ -180,11 +180,11 @@ impl<'a> Replay<'a> {
         let kept = case.kept(&recorded.events)?;
         let before = case.ask(&self.active).await?;
         let after = case.ask(&self.candidate).await?;
-        // A version that admits it has not missed them.
+        // A version that admits it does not need them.
         if lacks_headers && !after.is_admitted() {
             return Err(Unjudged::Headers);
         }
-        // It was admitted once: what is kept, or what is configured now, does not let anybody say so again.
+        // It was admitted once. The record or the current configuration does not allow the same judgement any more.
         if !before.is_admitted() && before.has_same_verdict(&after) {
             return Err(Unjudged::Outdated);
         }
@@ -215,10 +215,10 @@ impl Report {
         self.recorded.add(&recorded.parts);
         self.active.add(&active.parts);
         let both = |difference: &Difference| recorded.list.contains(difference) && active.list.contains(difference);
-        let of_recorded = recorded.list.iter().map(|difference| match both(difference) {
-            true => (Against::Both, difference),
-            false => (Against::Recorded, difference),
-        });
+        let of_recorded = recorded
+            .list
+            .iter()
+            .map(|difference| (if both(difference) { Against::Both } else { Against::Recorded }, difference));
         let of_active = active.list.iter().filter(|difference| !both(difference));
         let all = of_recorded.chain(of_active.map(|difference| (Against::Active, difference)));
         let room = limits::TRIAL_REPLAY_DIFFERENCES_MAX.saturating_sub(self.found.len());

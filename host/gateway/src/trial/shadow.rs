@@ -1,8 +1,8 @@
-//! A version that judges live deliveries beside the active one.
+//! Shadow trials: a version that judges live deliveries beside the active one.
 
 use std::{
     collections::{BTreeMap, VecDeque},
-    sync::{Arc, Mutex, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use hookgate_capabilities::{Body, Request};
@@ -15,6 +15,7 @@ use hookgate_model::{
 };
 use hookgate_sandbox::{Provider, Running};
 use hookgate_telemetry::metrics::{trial_compared, trial_differences, trial_skipped};
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
@@ -24,35 +25,35 @@ use super::{
 };
 use crate::sources::Inbound;
 
-/// Where live deliveries are judged by versions on trial; cheap to clone.
+/// Runs the trials of live deliveries; cheap to clone.
 #[derive(Clone)]
 pub struct Trials(Arc<Parts>);
 
 struct Parts {
     journal: Journal,
-    /// For what waits and what is judged, in units of [`limits::TRIAL_UNIT_BYTES`].
+    /// Memory for deliveries that wait or are judged, in units of [`limits::TRIAL_UNIT_BYTES`].
     room: Arc<Semaphore>,
     calls: Semaphore,
     unwritten: Mutex<Unwritten>,
 }
 
-/// What was found and is not in the journal yet.
+/// Results that are not in the journal yet.
 #[derive(Default)]
 struct Unwritten {
     /// By source and candidate.
     notes: BTreeMap<(String, String), (TrialCounts, VecDeque<KeptDifference>)>,
-    /// Somebody is writing, and looks again when he is done.
+    /// A task is writing. It looks for more before it ends.
     is_being_written: bool,
 }
 
-/// A delivery that a candidate is to see beside the active version.
+/// The trial of a candidate on one delivery.
 pub struct Beside {
     active: Provider,
     candidate: Provider,
     seen: OnceLock<Seen>,
 }
 
-/// What the active version was given, and what it said.
+/// The input and the judgement of the active version.
 struct Seen {
     source: String,
     case: Case,
@@ -60,14 +61,14 @@ struct Seen {
 }
 
 impl Beside {
-    /// For a delivery that begins now; none where no version is tried as a shadow.
+    /// For a delivery that begins now; `None` if no version is tried as a shadow.
     pub fn new(running: &Running) -> Option<Beside> {
         let trial = running.trial.as_ref().filter(|trial| trial.mode == TrialMode::Shadow)?;
         let (active, candidate) = (running.active.uncounted(), trial.candidate.uncounted());
         Some(Beside { active, candidate, seen: OnceLock::new() })
     }
 
-    /// The active version has judged the delivery.
+    /// Records the judgement of the active version.
     pub fn saw(&self, inbound: &Inbound, request: &Arc<Request>, body: &Body, senders: &[Sender], judged: &Judgement) {
         let case = Case::new(inbound, request.clone(), body.clone(), senders, Uuid::nil());
         let seen = Seen { source: inbound.source.name.clone(), case, judged: judged.clone() };
@@ -76,7 +77,7 @@ impl Beside {
     }
 }
 
-/// How a delivery is known again.
+/// Identifies a delivery in the journal.
 struct Mark {
     at: u64,
     trace: String,
@@ -84,7 +85,7 @@ struct Mark {
 }
 
 impl Trials {
-    /// What is found is kept in the journal.
+    /// Trials whose results are kept in the journal.
     pub fn new(journal: Journal) -> Trials {
         Trials(Arc::new(Parts {
             journal,
@@ -94,11 +95,11 @@ impl Trials {
         }))
     }
 
-    /// Has the candidate judge a delivery that the active version has judged. Returns at once; where too many wait already,
-    /// this one is not compared. `events` are those of it that are in the journal.
+    /// Starts the judgement of the candidate on a delivery that the active version has judged, and returns at once. If too many
+    /// deliveries wait already, this one is not compared. `events` are its events in the journal.
     pub fn compare(&self, beside: Beside, trace: String, events: impl IntoIterator<Item = EventId>) {
         let Beside { active, candidate, seen } = beside;
-        // Without the active version's word there is nothing to compare with.
+        // Without a judgement of the active version there is nothing to compare with.
         let Some(Seen { source, case, judged }) = seen.into_inner() else { return };
         let key = (source, candidate.hash().to_owned());
         let room = match self.room_for(&case, &judged) {
@@ -126,7 +127,7 @@ impl Trials {
         });
     }
 
-    /// Room in memory for a delivery until it is compared.
+    /// Reserves memory for a delivery until it is compared.
     fn room_for(&self, case: &Case, judged: &Judgement) -> Result<OwnedSemaphorePermit, Noted> {
         let Some(body) = case.body().in_memory() else { return Err(Noted::Large) };
         let units = 1 + (body.len() + bytes_of(judged)).div_ceil(limits::TRIAL_UNIT_BYTES);
@@ -145,17 +146,17 @@ impl Trials {
         case: &Case,
         judged: &Judgement,
     ) -> Result<Differences, Unsaid> {
-        // It is never closed.
+        // The semaphore is never closed.
         let _turn = self.0.calls.acquire().await;
         let before = case.answer(active, judged).await?;
         let after = case.ask(candidate).await?;
         Ok(compare(&before, &after))
     }
 
-    /// Counts, and has what is found written to the journal: by a task of its own, which takes all that there is by then.
+    /// Counts a result, and starts a task that writes all pending results to the journal.
     fn note(&self, key: (String, String), noted: Noted, differences: Vec<KeptDifference>) {
         noted.count(&key.0);
-        let mut unwritten = self.0.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut unwritten = self.0.unwritten.lock();
         let (counts, kept) = unwritten.notes.entry(key).or_default();
         counts.add(&noted.counts());
         kept.extend(differences);
@@ -169,7 +170,7 @@ impl Trials {
     async fn write(self) {
         loop {
             let notes = {
-                let mut unwritten = self.0.unwritten.lock().unwrap_or_else(PoisonError::into_inner);
+                let mut unwritten = self.0.unwritten.lock();
                 let notes = std::mem::take(&mut unwritten.notes);
                 unwritten.is_being_written = !notes.is_empty();
                 notes
@@ -190,15 +191,15 @@ impl Trials {
     }
 }
 
-/// What became of a delivery that a candidate was to judge.
+/// The result of a trial on one delivery.
 enum Noted {
-    /// Judgement, and differently in these parts.
+    /// Both have judged it, differently in these parts.
     Compared(Vec<Part>),
-    /// Too many waited.
+    /// Too many deliveries waited.
     Busy,
     /// Its body is too large.
     Large,
-    /// It could not be judged, for that cause.
+    /// It could not be judged for this cause.
     Unsaid(&'static str),
 }
 

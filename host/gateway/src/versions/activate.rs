@@ -1,4 +1,4 @@
-//! Putting versions to work and taking them back: durable first, then in one step for each source.
+//! Activating versions and rolling them back: durable first, then in one step for each source.
 
 use std::sync::Arc;
 
@@ -10,40 +10,40 @@ use hookgate_sandbox::{Plugin, Provider, Running, Trial};
 use super::{VersionError, Versions, entry, install::fits, sources_of};
 use crate::live::{Current, Live};
 
-/// What is to work.
+/// An order to activate a version.
 #[derive(Clone, Debug)]
 pub struct Activate {
-    /// The plugin, as sources call it.
+    /// The plugin, by the name that sources give it.
     pub plugin: String,
-    /// Which version.
+    /// The version.
     pub to: Target,
-    /// How.
+    /// In what role.
     pub how: How,
     /// For this source only.
     pub source: Option<String>,
-    /// Who wants it.
+    /// Who gives the order.
     pub by: &'static str,
 }
 
-/// Which version.
+/// The version to activate.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// That of a hash, or of the beginning of one.
+    /// By its hash, or the beginning of it.
     Version(String),
     /// The one that is embedded in the gateway.
     Bundled,
 }
 
-/// How a version is put to work.
+/// The role in which a version is activated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum How {
-    /// In place of the active one.
+    /// In place of the active version.
     Now,
     /// On trial beside it.
     Trial(TrialMode),
 }
 
-/// A source with what is to work for it.
+/// A change of the activation of one source.
 struct Step {
     source: Arc<Source>,
     before: Activation,
@@ -53,10 +53,10 @@ struct Step {
 }
 
 impl Versions {
-    /// Puts a version to work. For which sources.
+    /// Activates a version. Returns the names of the sources.
     ///
     /// # Errors
-    /// It may not, or cannot, work for one of them; then nothing has changed.
+    /// One of the sources may not or cannot use it; then nothing has changed.
     pub async fn activate(&self, current: &Current, order: Activate) -> Result<Vec<String>, VersionError> {
         let turn = self.turn().await;
         let live = current.get();
@@ -76,10 +76,10 @@ impl Versions {
         done
     }
 
-    /// Rolls back to the version that was active before. For which sources.
+    /// Rolls back to the version that was active before. Returns the names of the sources.
     ///
     /// # Errors
-    /// There was none, or it cannot work any more; then nothing has changed.
+    /// There was none, or it cannot be used any more; then nothing has changed.
     pub async fn roll_back(
         &self,
         current: &Current,
@@ -96,7 +96,7 @@ impl Versions {
         self.move_all(current, plugin, source, by, step, nothing).await
     }
 
-    /// Promotes the version on trial. For which sources.
+    /// Activates the version on trial. Returns the names of the sources.
     ///
     /// # Errors
     /// None is on trial.
@@ -117,7 +117,7 @@ impl Versions {
         self.move_all(current, plugin, source, by, step, nothing).await
     }
 
-    /// Ends the trial of a version. For which sources.
+    /// Ends the trial of a version. Returns the names of the sources.
     ///
     /// # Errors
     /// None is on trial.
@@ -137,7 +137,7 @@ impl Versions {
         self.move_all(current, plugin, source, by, step, nothing).await
     }
 
-    /// The same for each source of a plugin for which there is something to do.
+    /// Applies `step` to each source of a plugin. `nothing` is the error if no source has a step to take.
     async fn move_all(
         &self,
         current: &Current,
@@ -163,23 +163,23 @@ impl Versions {
         done
     }
 
-    /// Makes steps durable and takes them. Only for whoever has the turn.
+    /// Makes steps durable and takes them. The caller holds the turn.
     async fn take(&self, live: &Live, steps: Vec<Step>, by: &str) -> Result<Vec<String>, VersionError> {
-        // Everything that is to work is ready before anything changes.
+        // All versions are loaded before anything changes.
         let mut ready = Vec::new();
         for step in &steps {
             ready.push(self.running_as(live, &step.source, &step.after).await?);
         }
-        let told = |step: &Step| {
+        let history = |step: &Step| {
             let hash = match step.event {
                 PluginEvent::TrialBegun => step.after.trial.as_ref().map(|(hash, _)| hash),
                 PluginEvent::TrialEnded => step.before.trial.as_ref().map(|(hash, _)| hash),
                 _ => step.after.active.as_ref(),
             };
-            let told = entry(&step.source.plugin, hash.map(String::as_str), step.event, by);
-            PluginHistory { source: Some(step.source.name.clone()), reason: step.reason.clone(), ..told }
+            let entry = entry(&step.source.plugin, hash.map(String::as_str), step.event, by);
+            PluginHistory { source: Some(step.source.name.clone()), reason: step.reason.clone(), ..entry }
         };
-        // One that is where it is wanted already leaves no trace.
+        // A step that changes nothing leaves no trace.
         let moved = |step: &&Step| step.before != step.after;
         let changes = PluginChanges {
             activations: steps
@@ -187,13 +187,13 @@ impl Versions {
                 .filter(moved)
                 .map(|step| (step.source.name.clone(), step.after.clone()))
                 .collect(),
-            history: steps.iter().filter(moved).map(told).collect(),
+            history: steps.iter().filter(moved).map(history).collect(),
             ..PluginChanges::default()
         };
         if !changes.activations.is_empty() {
             self.change(changes).await?;
         }
-        // What an earlier trial of the same version has found is not this one's, nor that it broke.
+        // The findings and failures of an earlier trial of the same version do not belong to this one.
         for step in steps.iter().filter(moved).filter(|step| step.event == PluginEvent::TrialBegun) {
             if let Some((hash, _)) = &step.after.trial {
                 self.0.journal.forget_trial(&step.source.name, hash).await?;
@@ -212,7 +212,7 @@ impl Versions {
         Ok(names)
     }
 
-    /// What works for a source under an activation.
+    /// The versions that a source runs under an activation.
     async fn running_as(&self, live: &Live, source: &Source, to: &Activation) -> Result<Running, VersionError> {
         let ready = async |hash: &str| {
             let plugin = self.load(hash).await.map_err(VersionError::Refused)?;
@@ -230,7 +230,7 @@ impl Versions {
         Ok(Running { active, trial })
     }
 
-    /// The version that an order means: its hash (none for what the configuration gives), and itself.
+    /// The version that an order names, with its hash; `None` for the plugin that the configuration gives.
     async fn target(&self, live: &Live, order: &Activate) -> Result<(Option<String>, Plugin), VersionError> {
         match &order.to {
             Target::Version(hash) => {
@@ -249,23 +249,24 @@ impl Versions {
         }
     }
 
-    /// The sources that a plugin works for, one at least.
+    /// The sources that use a plugin, at least one.
     fn used_by(&self, live: &Live, plugin: &str, only: Option<&str>) -> Result<Vec<Arc<Source>>, VersionError> {
         let sources = sources_of(live, plugin, only)?;
-        match sources.is_empty() {
-            true => Err(VersionError::NotFound(format!("no source uses a plugin {plugin:?}"))),
-            false => Ok(sources),
+        if sources.is_empty() {
+            Err(VersionError::NotFound(format!("no source uses a plugin {plugin:?}")))
+        } else {
+            Ok(sources)
         }
     }
 
-    /// Which versions work for a source.
+    /// The activation of a source; an empty one if it has none.
     pub(super) fn standing(&self, source: &Source) -> Activation {
         let fresh = || Activation { plugin: source.plugin.clone(), ..Activation::default() };
         self.activation(source).unwrap_or_else(fresh)
     }
 }
 
-/// What the configuration gives a source.
+/// The plugin that the configuration gives a source.
 fn given(live: &Live, source: &Source) -> Result<Provider, VersionError> {
     let given = live.plugins.get(&source.plugin).map(|(plugin, _)| Provider::Sandboxed(plugin.clone()));
     given.ok_or_else(|| {
@@ -275,12 +276,12 @@ fn given(live: &Live, source: &Source) -> Result<Provider, VersionError> {
     })
 }
 
-/// Another version in the place of the active one, which is remembered; a trial ends.
+/// Replaces the active version, which is remembered, and ends a trial.
 fn in_its_place(before: &Activation, active: Option<String>) -> Activation {
     Activation { plugin: before.plugin.clone(), active, previous: Some(before.active.clone()), trial: None }
 }
 
-/// What follows when a version is put to work.
+/// The activation after an order, with its event and reason for the history.
 fn next(
     before: &Activation,
     hash: Option<String>,
@@ -288,7 +289,7 @@ fn next(
 ) -> Result<(Activation, PluginEvent, Option<String>), VersionError> {
     match how {
         How::Now if before.active == hash => {
-            // It works already; a trial beside it ends.
+            // It is active already; a trial beside it ends.
             Ok((Activation { trial: None, ..before.clone() }, PluginEvent::Activated, None))
         }
         How::Now => Ok((in_its_place(before, hash), PluginEvent::Activated, None)),

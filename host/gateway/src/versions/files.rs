@@ -1,12 +1,12 @@
-//! Components of versions, by content hash, in a directory of the store's.
+//! Components of versions by content hash, in a directory of the store.
 //!
 //! ```text
 //! STORE/plugin-versions/HASH.wasm      durable before the journal knows of it; read only when its hash is right
-//! STORE/plugin-versions/active.json    which versions work for which source, for whoever cannot ask the journal
+//! STORE/plugin-versions/active.json    which version is active for which source, for readers without the journal
 //! ```
 //!
-//! The journal is what counts. The second file is a copy of a part of it, so that `hookgate check` knows what a running
-//! gateway has activated.
+//! The journal is authoritative. The second file copies a part of it, so that `hookgate check` knows what a running gateway has
+//! activated.
 
 use std::{
     collections::BTreeMap,
@@ -22,7 +22,7 @@ use sha2::{Digest, Sha256};
 const DIRECTORY: &str = "plugin-versions";
 const ACTIVE: &str = "active.json";
 
-/// Where components are kept; made when the first one comes.
+/// The directory of components; made with the first one.
 #[derive(Clone, Debug)]
 pub struct Files {
     directory: PathBuf,
@@ -31,24 +31,24 @@ pub struct Files {
 /// The version that is activated for a source.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Active {
-    /// The plugin that the source named then.
+    /// The plugin that the source named at that time.
     pub plugin: String,
     /// The SHA-256 of the component, in hex.
     pub hash: String,
 }
 
 impl Files {
-    /// Those of the store at that path.
+    /// The files of the store at that path.
     pub fn of_store(store: &Path) -> Files {
         Files { directory: store.join(DIRECTORY) }
     }
 
-    /// Where the component of that hash is.
+    /// The path of the component with that hash.
     pub fn path(&self, hash: &str) -> PathBuf {
         self.directory.join(format!("{hash}.wasm"))
     }
 
-    /// Keeps a component, durably. One that is there already is left as it is, unless it is damaged.
+    /// Keeps a component durably. An existing file is left as it is, unless it is damaged.
     pub fn keep(&self, hash: &str, component: &[u8]) -> io::Result<()> {
         if self.read(hash).is_ok() {
             return Ok(());
@@ -56,20 +56,21 @@ impl Files {
         self.write(&self.path(hash), component, true)
     }
 
-    /// The component of that hash, which is checked.
+    /// The component with that hash, which is checked.
     pub fn read(&self, hash: &str) -> io::Result<Vec<u8>> {
         let path = self.path(hash);
         if fs::metadata(&path)?.len() > limits::PLUGIN_FILE_BYTES_MAX {
             return Err(io::Error::other("it is larger than any component"));
         }
         let component = fs::read(&path)?;
-        match hex::encode(Sha256::digest(&component)) == hash {
-            true => Ok(component),
-            false => Err(io::Error::other("it is damaged: it has another hash than its name says")),
+        if hex::encode(Sha256::digest(&component)) == hash {
+            Ok(component)
+        } else {
+            Err(io::Error::other("it is damaged: it has another hash than its name says"))
         }
     }
 
-    /// Removes the component of that hash; gone already is as good.
+    /// Removes the component with that hash, if it is there.
     pub fn remove(&self, hash: &str) -> io::Result<()> {
         match fs::remove_file(self.path(hash)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
@@ -77,7 +78,7 @@ impl Files {
         }
     }
 
-    /// Writes down which versions work for which sources. Not synced: it is written again at each start.
+    /// Writes which versions are active for which sources. Not synced, because each start writes it again.
     pub fn note_active(&self, active: &BTreeMap<String, Active>) -> io::Result<()> {
         if active.is_empty() && !self.directory.exists() {
             return Ok(());
@@ -86,13 +87,13 @@ impl Files {
         self.write(&self.directory.join(ACTIVE), &text, false)
     }
 
-    /// Which versions work for which sources, as it was written down last; none where nothing was.
+    /// Which versions are active for which sources, as written last.
     pub fn active(&self) -> BTreeMap<String, Active> {
         let text = fs::read(self.directory.join(ACTIVE)).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// Takes everything along to another store.
+    /// Copies everything to another store.
     pub fn carry(&self, to: &Path) -> io::Result<()> {
         let target = to.join(DIRECTORY);
         let entries = match fs::read_dir(&self.directory) {
@@ -117,11 +118,10 @@ impl Files {
         });
         let renamed = written.and_then(|()| fs::rename(&temporary, path));
         renamed.inspect_err(|_| drop(fs::remove_file(&temporary)))?;
-        match durably {
-            true => {
-                sync_directory(&self.directory).and_then(|()| self.directory.parent().map_or(Ok(()), sync_directory))
-            }
-            false => Ok(()),
+        if durably {
+            sync_directory(&self.directory).and_then(|()| self.directory.parent().map_or(Ok(()), sync_directory))
+        } else {
+            Ok(())
         }
     }
 }

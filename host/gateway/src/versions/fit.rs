@@ -1,4 +1,4 @@
-//! Whether a version may work for a source, and can.
+//! Whether a source may and can use a version.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use hookgate_config::{Grant, Source};
 use hookgate_model::clock::now_ms;
 use hookgate_sandbox::Plugin;
 
-/// A plugin's own vectors that a source is tried with.
+/// The number of a plugin's own vectors that a source is tried with.
 const PROBES: usize = 8;
 
-/// Whether the operator lets this component work for the source: its pin, and what is granted.
+/// Whether the operator allows this component for the source: its pin, and grants.
 ///
 /// # Errors
 /// Why not, and what to do.
@@ -31,10 +31,10 @@ pub fn allowed(plugins: &config::Plugins, source: &Source, plugin: &Plugin) -> R
     Ok(())
 }
 
-/// Whether the source has what this component takes.
+/// Whether the source has the secrets and settings that this component needs.
 ///
 /// # Errors
-/// What is missing or not known.
+/// What is missing or unknown.
 pub fn configured(source: &Source, plugin: &Plugin) -> Result<(), String> {
     let descriptor = plugin.descriptor();
     let is_there = |name: &String| {
@@ -50,10 +50,10 @@ pub fn configured(source: &Source, plugin: &Plugin) -> Result<(), String> {
     Ok(())
 }
 
-/// What the plugin has against the source's secrets and settings, so that it would turn every delivery away.
+/// The plugin's objection to the source's secrets and settings, with which it would refuse every delivery.
 ///
-/// It judges a delivery with nothing in it, one that it has signed itself as far as it can, and some of its own vectors:
-/// what it is given is looked at by one or the other.
+/// It judges an empty delivery, one that it has signed itself if it can, and some of its own vectors. One of these reaches the
+/// code that reads the secrets and settings.
 pub async fn objection(plugin: &Plugin, source: &Source) -> Option<String> {
     let empty = Request {
         method: "POST".to_owned(),

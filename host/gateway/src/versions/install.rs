@@ -1,4 +1,4 @@
-//! Taking a version in: everything that it must pass before it may work for anybody.
+//! Installing a version: the checks that it must pass before a source may use it.
 
 use std::sync::Arc;
 
@@ -14,27 +14,27 @@ use super::{
 };
 use crate::live::{Current, Live};
 
-/// What is to be done with a component.
+/// An order to install a component.
 #[derive(Clone, Debug)]
 pub struct Install {
-    /// The plugin that it is a version of, as sources call it; none: as it calls itself.
+    /// The plugin that it is a version of, by the name that sources give it. `None` for the name in its descriptor.
     pub plugin: Option<String>,
     /// For this source only.
     pub source: Option<String>,
-    /// What it is to do then.
+    /// What happens after the installation.
     pub then: Then,
-    /// Take it although it judges recorded deliveries otherwise.
+    /// Accept it even if it judges recorded deliveries differently.
     pub despite_recorded: bool,
-    /// Who wants it.
+    /// Who gives the order.
     pub by: &'static str,
 }
 
-/// What a version is to do when it is taken in.
+/// What happens with a version after its installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
-    /// Nothing yet.
+    /// It is only kept.
     Keep,
-    /// Work.
+    /// It is activated.
     Work(How),
 }
 
@@ -43,15 +43,15 @@ pub enum Then {
 pub struct Installed {
     /// The version.
     pub version: KeptVersion,
-    /// The sources that it works for, or is tried by.
+    /// The sources for which it is active or on trial.
     pub sources: Vec<String>,
-    /// Its own vectors that were run.
+    /// The number of its own vectors, which have passed.
     pub vectors: usize,
-    /// What came of the recorded deliveries of all these sources.
+    /// The results of the recorded deliveries of all these sources.
     pub recorded: Recorded,
 }
 
-/// What came of the checks.
+/// A component that has passed the checks.
 struct Checked {
     plugin: Plugin,
     name: String,
@@ -60,10 +60,10 @@ struct Checked {
 }
 
 impl Versions {
-    /// Takes a component in, and puts it to work where that is wanted.
+    /// Installs a component, and activates it if the order says so.
     ///
     /// # Errors
-    /// It is refused, which the history then tells, or the store does not take it.
+    /// It is refused, with an entry in the history, or the store fails.
     pub async fn install(
         &self,
         current: &Current,
@@ -71,7 +71,7 @@ impl Versions {
         order: Install,
     ) -> Result<Installed, VersionError> {
         let (versions, current) = (self.clone(), current.clone());
-        // By itself: whoever goes away halfway must not leave something half done.
+        // In a task of its own, so that a client that disconnects does not leave something half done.
         let installing = tokio::spawn(async move { versions.install_in_turn(&current, component, order).await });
         installing
             .await
@@ -105,7 +105,7 @@ impl Versions {
                 source: order.source.clone(),
                 by: order.by,
             };
-            // No source has it yet: it is kept, and waits.
+            // If no source uses the plugin yet, the version is only kept.
             if !sources_of(&current.get(), &checked.name, order.source.as_deref())?.is_empty() {
                 sources = self.activate(current, activate).await?;
             }
@@ -113,7 +113,7 @@ impl Versions {
         Ok(Installed { version, sources, vectors: checked.vectors, recorded: checked.recorded })
     }
 
-    /// All that can be said against a component. `name` is whose version it is, once that is known.
+    /// Checks a component. `name` is set to its plugin once that is known.
     async fn checked(
         &self,
         live: &Live,
@@ -161,7 +161,7 @@ impl Versions {
         Ok(all)
     }
 
-    /// The file first, so that whatever the journal knows of is there.
+    /// Keeps the file first, so that every version in the journal has one.
     async fn keep(&self, checked: &Checked, component: &Arc<Vec<u8>>, by: &str) -> Result<KeptVersion, VersionError> {
         let plugin = &checked.plugin;
         let version = KeptVersion {
@@ -174,7 +174,7 @@ impl Versions {
             key: plugin.signed_by().first().map(ToString::to_string),
         };
         let _turn = self.turn().await;
-        // Also one that is kept already: its file may be damaged.
+        // Even if the version is kept already, because its file may be damaged.
         self.keep_file(&version.hash, component).await?;
         if let Some(before) = self.kept().versions.get(&version.name()) {
             return Ok(before.clone());
@@ -194,7 +194,6 @@ impl Versions {
         Ok(version)
     }
 
-    /// Keeps a component's file.
     pub(super) async fn keep_file(&self, hash: &str, component: &Arc<Vec<u8>>) -> Result<(), VersionError> {
         let (files, name, component) = (self.0.files.clone(), hash.to_owned(), component.clone());
         let kept = tokio::task::spawn_blocking(move || files.keep(&name, &component)).await;
@@ -202,7 +201,7 @@ impl Versions {
         kept.map_err(|error| VersionError::File(self.0.files.path(hash), error))
     }
 
-    /// Tells the history why a component was not taken in. Where the store fails, the log has it.
+    /// Writes to the history why a component was refused, or to the log if the store fails.
     async fn note_refusal(&self, plugin: &str, hash: &str, order: &Install, error: &VersionError) {
         let refused = PluginHistory {
             source: order.source.clone(),
@@ -217,7 +216,7 @@ impl Versions {
 }
 
 impl Kept {
-    /// The oldest versions of a plugin that nothing needs, where with one more there would be too many.
+    /// The oldest versions of a plugin that must go to make room for one more. Versions that are needed stay.
     fn too_many(&self, more: &KeptVersion) -> Vec<(String, String)> {
         let of = self.versions.values().filter(|version| version.plugin == more.plugin && version.hash != more.hash);
         let mut of: Vec<_> = of.collect();
@@ -228,7 +227,7 @@ impl Kept {
     }
 }
 
-/// Whether a version may work for a source, and can.
+/// Whether a source may and can use a version.
 pub(super) async fn fits(live: &Live, source: &Source, plugin: &Plugin) -> Result<(), String> {
     fit::allowed(&live.config.plugins, source, plugin)?;
     fit::configured(source, plugin)?;
@@ -240,7 +239,7 @@ pub(super) async fn fits(live: &Live, source: &Source, plugin: &Plugin) -> Resul
     }
 }
 
-/// Runs the vectors that a component carries; how many there are.
+/// Runs the vectors that a component carries. Returns their number.
 async fn passed_vectors(plugin: &Plugin) -> Result<usize, String> {
     let all = vectors::carried(plugin).map_err(|error| format!("its conformance vectors cannot be read: {error}"))?;
     let count = all.len();

@@ -1,6 +1,6 @@
-//! Recorded deliveries: whether a version judges what the journal keeps of a source as it was judged before.
+//! Recorded deliveries: whether a version judges the stored deliveries of a source as they were judged before.
 //!
-//! That is a matter of verdicts, ids and kinds. In what else versions differ is for a trial to show ([`crate::trial`]).
+//! This compares verdicts, ids and kinds. A trial shows all other differences ([`crate::trial`]).
 
 use std::sync::Arc;
 
@@ -17,20 +17,20 @@ use crate::{
     trial::{Answer, Case, Unjudged, compare},
 };
 
-/// What came of it.
+/// The number of deliveries by result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Recorded {
     /// Judged as before.
     pub same: usize,
-    /// Left out, since the active version does not judge them as before either: their secrets are gone, credentials were
-    /// not kept, their keys or bodies cannot be had.
+    /// Left out, because the active version does not judge them as before either: their secrets were removed, credentials were
+    /// not kept, or their keys or bodies are not available.
     pub skipped: usize,
 }
 
 /// Has a version judge the latest deliveries of a source.
 ///
 /// # Errors
-/// The outer one: the journal does not tell. The inner one: the first delivery that it judges otherwise, and how.
+/// The outer error: the journal cannot be read. The inner one: the first delivery that it judges differently, and how.
 pub async fn judge_again(
     journal: &Journal,
     claims: Option<&Claims>,
@@ -67,7 +67,7 @@ fn latest(journal: &Journal, source: &str) -> Result<Vec<journal::Recorded>, Jou
     Ok(found)
 }
 
-/// A version beside the active one.
+/// A version, compared with the active one.
 struct Check<'a> {
     inbound: &'a Inbound,
     claims: Option<&'a Claims>,
@@ -76,10 +76,10 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// What a delivery has against the candidate.
+    /// Why a delivery speaks against the candidate.
     ///
     /// # Errors
-    /// The active version cannot judge it any more: that is nothing against the candidate.
+    /// The active version cannot judge it any more, so it does not speak against the candidate.
     async fn objection(&self, delivery: &journal::Recorded) -> Result<Option<String>, Unjudged> {
         let (id, kept) = (delivery.id, &delivery.delivery);
         let body = body_of(kept, self.claims).await.map_err(|_| Unjudged::Body)?;
@@ -88,15 +88,15 @@ impl Check<'_> {
         let before = Answer::named(delivery.events.iter().map(|(place, event, _)| (*place, event)));
         let after = self.answer(&case, &self.candidate).await;
         if let Some(Difference { what, before: was, after: is, .. }) = compare(&before, &after).list.first() {
-            let at_work = self.answer(&case, &self.active).await;
-            if !compare(&before, &at_work).is_empty() {
+            let active = self.answer(&case, &self.active).await;
+            if !compare(&before, &active).is_empty() {
                 return Err(Unjudged::Outdated);
             }
             let how = format!("{what} is {is}, and was {was}");
             return Ok(Some(format!("it judges the recorded delivery {id} otherwise: {how}")));
         }
         let Some(bytes) = body.in_memory() else { return Ok(None) };
-        // White space: what reads the body finds nothing wrong with it.
+        // White space, so that the body still parses.
         let forged = Bytes::from([bytes.as_ref(), b" "].concat());
         let request = Request { body: forged.clone(), ..kept.request.clone() };
         let forged = Case::new(self.inbound, Arc::new(request), Body::Memory(forged), &kept.senders, id);
@@ -106,7 +106,7 @@ impl Check<'_> {
         Ok(is_fooled.then(|| format!("it admits the recorded delivery {id} {what}")))
     }
 
-    /// What a version says, with all the keys that it needs: they are fetched, as for a delivery that comes in.
+    /// The answer of a version. Keys that it needs are fetched, as for a new delivery.
     async fn answer(&self, case: &Case, version: &Provider) -> Answer {
         let mut judged = case.judge(version).await;
         for _ in 0..limits::KEY_ROUNDS_MAX {
