@@ -40,9 +40,9 @@ const MODULES: [&str; 26] = [
     "claims",
     "ingress",
     // What judges a delivery.
-    "keys",
-    "handed_over",
-    "replay",
+    "fetched_keys",
+    "enrollment",
+    "replay_protection",
     "duplicates",
     "refused_deliveries",
     // Behind the commit.

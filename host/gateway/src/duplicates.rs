@@ -5,7 +5,7 @@ use hookgate_model::trace::TraceId;
 use hookgate_telemetry::SourceMetrics;
 
 /// Counts and logs the events of a delivery that were dropped. Replays have a counter of their own.
-pub fn tell(source: &str, metrics: &SourceMetrics, dropped: &[Dropped], trace: &TraceId) {
+pub fn report(source: &str, metrics: &SourceMetrics, dropped: &[Dropped], trace: &TraceId) {
     for Dropped { id, of, cause, key_kind, kind, recorded } in dropped {
         let known_by = match cause {
             DropCause::Key => key_kind.name(),

@@ -15,10 +15,10 @@ pub mod ingress;
 
 // What judges a delivery.
 pub mod duplicates;
-pub mod handed_over;
-pub mod keys;
+pub mod enrollment;
+pub mod fetched_keys;
 pub mod refused_deliveries;
-pub mod replay;
+pub mod replay_protection;
 
 // Behind the commit.
 pub mod dispatch;

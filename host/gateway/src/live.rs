@@ -7,7 +7,7 @@ use hookgate_config::Config;
 use hookgate_net::fetch::Fetcher;
 use hookgate_sandbox::{Origin, Plugin};
 
-use crate::{dispatch::Breakers, sources::Sources};
+use crate::{dispatch::DestinationHealth, sources::Sources};
 
 /// A configuration in force.
 pub struct Live {
@@ -20,7 +20,7 @@ pub struct Live {
     /// What fetches key sets and certificates.
     pub fetcher: Fetcher,
     /// Which destinations are available.
-    pub breakers: Breakers,
+    pub destination_health: DestinationHealth,
 }
 
 /// A handle to the configuration in force; cheap to clone.

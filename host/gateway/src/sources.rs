@@ -14,10 +14,10 @@ use hookgate_telemetry::{SourceMetrics, metrics::begin_plugin_swaps};
 
 use crate::{
     claims::{ClaimError, Claims, body_of},
+    enrollment::{Enrollments, SourceSecrets},
     fanout::{Transform, TransformError, Transformed},
-    handed_over::{HandedOver, SourceSecrets},
+    fetched_keys::{GrantedUrls, SourceKeys},
     ingress::{SourceRates, refusal_causes},
-    keys::{Granted, SourceKeys},
     refused_deliveries::Refusals,
 };
 use hookgate_auth::Authenticator;
@@ -74,17 +74,17 @@ impl Sources {
     /// Builds each source from its configuration, the versions of its plugin, and the URLs granted to a bundled one. If the
     /// limits of a source are the same as `before`, its rates go on: a reload does not refill them.
     pub fn new(
-        sources: impl IntoIterator<Item = (Arc<Source>, Running, Granted)>,
+        sources: impl IntoIterator<Item = (Arc<Source>, Running, GrantedUrls)>,
         fetcher: &Fetcher,
-        handed_over: &HandedOver,
+        enrollments: &Enrollments,
         claims: Option<Claims>,
         before: &Sources,
     ) -> Self {
-        let ready = |(source, running, granted): (Arc<Source>, Running, Granted)| {
+        let ready = |(source, running, granted): (Arc<Source>, Running, GrantedUrls)| {
             let same = before.get(&source.name).filter(|before| before.source.limits == source.limits);
             let rates = same.map_or_else(|| Arc::new(SourceRates::new(&source.limits)), |same| same.rates.clone());
             let refusals = before.get(&source.name).map_or_else(Arc::default, |before| before.refusals.clone());
-            let own = Granted { keys: source.keys.allow.clone(), confirm: source.keys.confirm.clone() };
+            let own = GrantedUrls { keys: source.keys.allow.clone(), confirm: source.keys.confirm.clone() };
             let fetched = |granted| Arc::new(SourceKeys::new(source.clone(), granted, fetcher.clone()));
             begin_plugin_swaps(&source.plugin);
             let inbound = Inbound {
@@ -92,7 +92,7 @@ impl Sources {
                 plugin: Slot::running(running),
                 breakers: Breakers::new(&source.name),
                 settings: Arc::new(source.settings.clone()),
-                secrets: SourceSecrets::new(source.clone(), handed_over),
+                secrets: SourceSecrets::new(source.clone(), enrollments),
                 keys: VersionKeys { own: fetched(own), bundled: fetched(granted) },
                 rates,
                 metrics: SourceMetrics::new(&source.name, refusal_causes()),

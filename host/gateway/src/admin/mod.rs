@@ -52,7 +52,7 @@ use utoipa_axum::{
 pub use self::problem::{ApiError, Problem};
 use crate::{
     claims::Claims,
-    handed_over::HandedOver,
+    enrollment::Enrollments,
     ingress::Client,
     live::{Current, Live},
     versions::Versions,
@@ -75,7 +75,7 @@ pub struct Parts {
     /// The journal.
     pub journal: Journal,
     /// The secrets that providers have handed over.
-    pub handed_over: HandedOver,
+    pub handed_over: Enrollments,
     /// Where large bodies are.
     pub claims: Option<Claims>,
     /// Versions of plugins.

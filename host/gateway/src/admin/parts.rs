@@ -61,7 +61,7 @@ pub async fn destinations(State(state): State<AdminState>) -> Result<Json<Destin
         kind: destination.target.kind.to_owned(),
         target: destination.target.describe(),
         queue: status::of_destination(&stats, &destination.name),
-        breaker_open: live.breakers.is_open(&destination.name),
+        breaker_open: live.destination_health.is_open(&destination.name),
         concurrency: destination.concurrency,
         rate: destination.rate.as_ref().map(show_rate),
         attempts_max: destination.retry.attempts,

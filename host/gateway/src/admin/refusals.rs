@@ -13,7 +13,7 @@ use super::{
     view::{Diagnosis, Finding, Header, Refusal, RefusalList, RefusedRequest, Time},
 };
 use crate::{
-    refused_deliveries::{Entry, Looked, RefusedDelivery},
+    refused_deliveries::{DiagnosisState, Entry, RefusedDelivery},
     sources::Inbound,
 };
 
@@ -87,11 +87,11 @@ pub async fn show(
 }
 
 fn refusal(source: &str, entry: Entry) -> Refusal {
-    let (diagnosis, findings) = match entry.looked {
-        Looked::NotYet => (Diagnosis::Pending, Vec::new()),
-        Looked::Found(findings) => (Diagnosis::Done, findings),
-        Looked::NotPossible => (Diagnosis::NotPossible, Vec::new()),
-        Looked::TooMany => (Diagnosis::TooMany, Vec::new()),
+    let (diagnosis, findings) = match entry.diagnosis {
+        DiagnosisState::NotYet => (Diagnosis::Pending, Vec::new()),
+        DiagnosisState::Found(findings) => (Diagnosis::Done, findings),
+        DiagnosisState::NotPossible => (Diagnosis::NotPossible, Vec::new()),
+        DiagnosisState::TooMany => (Diagnosis::TooMany, Vec::new()),
     };
     let finding = |finding: crate::refused_deliveries::Finding| Finding {
         cause: finding.cause.name().to_owned(),

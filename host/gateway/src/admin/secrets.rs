@@ -15,7 +15,7 @@ use super::{
     AdminState, ApiError, Problem, body,
     view::{ForgetOrder, Forgotten, HandedOverSecret, OpenOrder, Opened, SecretList, SourceSecrets, Time},
 };
-use crate::handed_over::Told;
+use crate::enrollment::EnrolledSecret;
 
 /// The secrets that providers have handed over, by source
 ///
@@ -38,7 +38,7 @@ pub async fn list(State(state): State<AdminState>) -> Json<SecretList> {
     Json(SecretList { sources: names.into_iter().map(show).collect() })
 }
 
-fn secret(told: &Told) -> HandedOverSecret {
+fn secret(told: &EnrolledSecret) -> HandedOverSecret {
     HandedOverSecret { secret: told.secret.clone(), version: told.version.to_string(), handed_over_at: Time(told.at) }
 }
 

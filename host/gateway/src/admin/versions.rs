@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     live::Live,
-    versions::{Activate, How, Install, Target, Then, Versions, who},
+    versions::{Activate, AfterInstall, Install, Role, Target, Versions, who},
 };
 
 /// The versions that are kept of a plugin
@@ -128,14 +128,14 @@ pub async fn install(
 }
 
 /// `now`, `canary:10`, `shadow` or `no`.
-fn then(text: Option<&str>) -> Result<Then, ApiError> {
+fn then(text: Option<&str>) -> Result<AfterInstall, ApiError> {
     let canary = |text: &str| text.strip_prefix("canary:")?.parse().ok();
     match text.unwrap_or("now") {
-        "now" => Ok(Then::Work(How::Now)),
-        "shadow" => Ok(Then::Work(How::Trial(TrialMode::Shadow))),
-        "no" => Ok(Then::Keep),
+        "now" => Ok(AfterInstall::Activate(Role::Active)),
+        "shadow" => Ok(AfterInstall::Activate(Role::Trial(TrialMode::Shadow))),
+        "no" => Ok(AfterInstall::Keep),
         text => match canary(text) {
-            Some(percent) => Ok(Then::Work(How::Trial(canary_of(percent)?))),
+            Some(percent) => Ok(AfterInstall::Activate(Role::Trial(canary_of(percent)?))),
             None => Err(ApiError::Malformed("`activate` is `now`, `canary:10`, `shadow` or `no`".to_owned())),
         },
     }
@@ -175,13 +175,13 @@ pub async fn activate(
         (None, true) => Target::Bundled,
         _ => return Err(ApiError::Malformed("say exactly one: `hash`, or `bundled`: true".to_owned())),
     };
-    let how = match (order.canary, order.shadow) {
-        (None, false) => How::Now,
-        (None, true) => How::Trial(TrialMode::Shadow),
-        (Some(percent), false) => How::Trial(canary_of(percent)?),
+    let role = match (order.canary, order.shadow) {
+        (None, false) => Role::Active,
+        (None, true) => Role::Trial(TrialMode::Shadow),
+        (Some(percent), false) => Role::Trial(canary_of(percent)?),
         (Some(_), true) => return Err(ApiError::Malformed("say one: `canary` or `shadow`".to_owned())),
     };
-    let activate = Activate { plugin, to, how, source: order.source, by: who::ADMIN };
+    let activate = Activate { plugin, to, role, source: order.source, by: who::ADMIN };
     let moved = of(&state)?.activate(&state.current, activate).await?;
     Ok(show_moved(&state.live(), moved))
 }
@@ -336,11 +336,11 @@ mod tests {
 
     #[test]
     fn what_a_version_is_to_do_is_read() {
-        let trial = |mode| Then::Work(How::Trial(mode));
+        let trial = |mode| AfterInstall::Activate(Role::Trial(mode));
         for (text, wanted) in [
-            (None, Some(Then::Work(How::Now))),
-            (Some("now"), Some(Then::Work(How::Now))),
-            (Some("no"), Some(Then::Keep)),
+            (None, Some(AfterInstall::Activate(Role::Active))),
+            (Some("now"), Some(AfterInstall::Activate(Role::Active))),
+            (Some("no"), Some(AfterInstall::Keep)),
             (Some("shadow"), Some(trial(TrialMode::Shadow))),
             (Some("canary:10"), Some(trial(TrialMode::Canary(10)))),
             (Some("canary:0"), None),

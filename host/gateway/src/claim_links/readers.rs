@@ -14,7 +14,7 @@ use hookgate_model::limits;
 use parking_lot::{Mutex, MutexGuard};
 use tokio::time::{Instant, timeout};
 
-use crate::ingress::{Client, Holders, Known, NoRoom, Resting, Share, Shares, Size};
+use crate::ingress::{Client, Holders, NoRoom, Registration, Resting, Share, Shares, Size};
 
 /// The bytes of an object as they are read.
 pub(super) type Blocks = Pin<Box<dyn Stream<Item = io::Result<Bytes>> + Send>>;
@@ -41,7 +41,7 @@ struct State {
 /// The blocks that a reader gets.
 pub struct Reading {
     reader: Arc<Reader>,
-    _known: Known<Reader>,
+    _registration: Registration<Reader>,
 }
 
 impl Readers {
@@ -69,7 +69,7 @@ impl Readers {
     pub fn begin(&self, client: Client, place: Share, blocks: Blocks) -> Reading {
         let state = State { moved: Instant::now(), reading: Some((blocks, place)) };
         let reader = Arc::new(Reader { client: client.counted(), state: Mutex::new(state) });
-        Reading { _known: self.all.add(reader.clone()), reader }
+        Reading { _registration: self.all.add(reader.clone()), reader }
     }
 }
 

@@ -7,7 +7,7 @@ use hookgate_model::limits;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::{Claims, arrival::left_behind, objects::blocking};
+use super::{Claims, objects::blocking, upload::left_behind};
 
 /// Between two looks for objects to remove.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -56,7 +56,7 @@ async fn look_for_left_behind(claims: &Claims) {
             tracing::warn!(%object, "a large body was left behind on its way in");
             claims.doubt(object);
         }),
-        Err(error) => tracing::warn!(%error, "it cannot be seen whether large bodies were left behind"),
+        Err(error) => tracing::warn!(%error, "the directory of uploads cannot be read"),
     }
 }
 

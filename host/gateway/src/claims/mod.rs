@@ -9,7 +9,6 @@
 //! Uploads in progress are noted in files beside the spool. After a crash, noted objects that are not in the journal are removed
 //! ([`keeper`]).
 
-mod arrival;
 mod bytes;
 mod error;
 pub mod keeper;
@@ -19,6 +18,7 @@ mod s3;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod upload;
 
 use std::{collections::HashSet, ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
@@ -34,7 +34,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-pub use self::{arrival::Arrival, bytes::Blob, error::ClaimError, link::BadLink, objects::Stretch};
+pub use self::{bytes::Blob, error::ClaimError, link::BadLink, objects::Stretch, upload::Upload};
 use self::{link::Links, objects::Objects};
 
 /// The claims of a gateway, cheap to clone.
@@ -76,7 +76,7 @@ impl Claims {
         let objects = Objects::open(config)?;
         private::make_directory(&incoming).map_err(|error| ClaimError::of_path(&incoming, &error))?;
         let left =
-            arrival::left_behind(&incoming, Duration::ZERO).map_err(|error| ClaimError::of_path(&incoming, &error))?;
+            upload::left_behind(&incoming, Duration::ZERO).map_err(|error| ClaimError::of_path(&incoming, &error))?;
         Ok(Claims(Arc::new(Parts {
             objects,
             incoming,

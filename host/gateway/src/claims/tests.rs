@@ -69,7 +69,7 @@ async fn a_body_that_is_given_up_while_it_begins_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let claims = open(&directory);
     for polls in 1..40 {
-        give_up_after(polls, claims.arrive(1_000)).await;
+        give_up_after(polls, claims.begin_upload(1_000)).await;
     }
     nothing_is_left(&claims, &directory).await;
 }
@@ -79,13 +79,13 @@ async fn a_body_that_is_given_up_while_it_is_kept_leaves_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let claims = open(&directory);
     for polls in 1..40 {
-        let mut arrival = claims.arrive(1_000).await.unwrap();
-        arrival.take(::bytes::Bytes::from_static(b"a body")).await.unwrap();
-        arrival.whole().await.unwrap();
-        let kept = give_up_after(polls, arrival.keep()).await;
+        let mut upload = claims.begin_upload(1_000).await.unwrap();
+        upload.take(::bytes::Bytes::from_static(b"a body")).await.unwrap();
+        upload.whole().await.unwrap();
+        let kept = give_up_after(polls, upload.keep()).await;
         if kept {
             // Nobody commits it: that is known here, so it need not be asked of the journal.
-            arrival.settle(false).await;
+            upload.settle(false).await;
         }
     }
     nothing_is_left(&claims, &directory).await;
@@ -108,12 +108,12 @@ async fn what_is_old_and_not_on_its_way_was_left_behind() {
     file(slow, "", hour * 2);
     file(slow, ".body", Duration::ZERO);
     file(new, "", Duration::ZERO);
-    assert_eq!(arrival::left_behind(&incoming, hour).unwrap(), [left]);
-    assert_eq!(arrival::left_behind(&incoming, Duration::ZERO).unwrap().len(), 3, "at the start all of it");
-    let arrival = claims.arrive(1).await.unwrap();
-    let under_way: Vec<Uuid> = claims.0.under_way.lock().unwrap().iter().copied().collect();
+    assert_eq!(upload::left_behind(&incoming, hour).unwrap(), [left]);
+    assert_eq!(upload::left_behind(&incoming, Duration::ZERO).unwrap().len(), 3, "at the start all of it");
+    let upload = claims.begin_upload(1).await.unwrap();
+    let under_way: Vec<Uuid> = claims.0.under_way.lock().iter().copied().collect();
     assert!(under_way.len() == 1 && claims.is_under_way(under_way[0]) && !claims.is_under_way(left));
-    drop(arrival);
+    drop(upload);
 }
 
 /// The clock of the runtime stands still and is moved on whenever nothing is to be done.

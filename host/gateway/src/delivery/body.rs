@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 
 use super::DeliveryContext;
 use crate::{
-    claims::Arrival,
+    claims::Upload,
     ingress::{BodyBounds, Refused, Share, WholeBody, content_codings, discard_of_stranger, read_body},
 };
 
@@ -18,7 +18,7 @@ pub(super) struct ReceivedBody {
     pub(super) received: Bytes,
     /// As plugins read it.
     pub(super) body: Body,
-    pub(super) arrival: Option<Box<Arrival>>,
+    pub(super) upload: Option<Box<Upload>>,
     /// Of the memory for bodies.
     pub(super) share: Share,
 }
@@ -48,11 +48,11 @@ impl DeliveryContext<'_> {
         match whole {
             WholeBody::Memory(received) => {
                 let decoded = gateway.decoder.decode(codings, received.clone(), max, &mut share).await?;
-                Ok(ReceivedBody { received, body: Body::Memory(decoded), arrival: None, share })
+                Ok(ReceivedBody { received, body: Body::Memory(decoded), upload: None, share })
             }
-            WholeBody::Arrived(mut arrival) => {
-                let body = arrival.whole().await?.body();
-                Ok(ReceivedBody { received: Bytes::new(), body, arrival: Some(arrival), share })
+            WholeBody::Upload(mut upload) => {
+                let body = upload.whole().await?.body();
+                Ok(ReceivedBody { received: Bytes::new(), body, upload: Some(upload), share })
             }
         }
     }

@@ -14,7 +14,7 @@ use hookgate_model::{
 use sha2::{Digest, Sha256};
 
 use super::{DeliveryContext, reply::Outcome, verify::Verified};
-use crate::{duplicates, ingress::Refused, replay};
+use crate::{duplicates, ingress::Refused, replay_protection};
 
 /// An event with its idempotency key.
 type Keyed = (Admission, Option<EventKey>);
@@ -26,11 +26,11 @@ impl DeliveryContext<'_> {
     /// Makes the events durable. No reply is a success before this has ended.
     pub(super) async fn commit(&self, verified: Verified, senders: Vec<Sender>) -> Result<Outcome, Refused> {
         let (source, trace) = (&self.inbound.source, self.trace);
-        let Verified { request, body, accepted, proofs, is_incomplete, mut arrival, .. } = verified;
+        let Verified { request, body, accepted, proofs, is_incomplete, mut upload, .. } = verified;
         let request = self.without_credentials(Arc::unwrap_or_clone(request));
         let (events, ranges) = with_keys_and_ranges(source, accepted.events, body).await?;
-        let claim = match &mut arrival {
-            Some(arrival) => Some(Claim { ranges, ..arrival.keep().await? }),
+        let claim = match &mut upload {
+            Some(upload) => Some(Claim { ranges, ..upload.keep().await? }),
             None => None,
         };
         let commit = Commit {
@@ -45,15 +45,15 @@ impl DeliveryContext<'_> {
                 decoded: None,
             },
             events,
-            signatures: replay::signatures(source, proofs.as_ref()),
+            signatures: replay_protection::signatures(source, proofs.as_ref()),
             ordering: source.ordering.clone(),
         };
         let committed = self.gateway.journal.take_in(commit).await.map_err(refused_by_store)?;
         let Committed { events: admitted, dropped, keeps_object } = committed;
-        if let Some(arrival) = arrival {
-            arrival.settle(keeps_object).await;
+        if let Some(upload) = upload {
+            upload.settle(keeps_object).await;
         }
-        duplicates::tell(&source.name, &self.inbound.metrics, &dropped, trace);
+        duplicates::report(&source.name, &self.inbound.metrics, &dropped, trace);
         if self.is_refused_replay(&admitted) {
             return Err(Refused::Replayed);
         }

@@ -11,7 +11,8 @@ impl DeliveryContext<'_> {
     /// Who the sender is, by the head and the connection.
     pub(super) async fn authenticate(&self, head: &Parts) -> Result<Vec<Sender>, Refused> {
         let certificate = head.extensions.get::<ClientCertificate>();
-        let credentials = Credentials { headers: &head.headers, client: self.client, certificate, now: self.received_at };
+        let credentials =
+            Credentials { headers: &head.headers, client: self.client, certificate, now: self.received_at };
         self.inbound.authenticator.authenticate(credentials).await.map_err(|denied| match denied {
             Denied::Missing(why, challenges) => Refused::NoCredentials(why, challenges),
             Denied::Wrong(why, challenges) => Refused::WrongCredentials(why, challenges),

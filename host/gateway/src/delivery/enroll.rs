@@ -1,7 +1,7 @@
 use hookgate_capabilities::Enrollment;
 
 use super::{DeliveryContext, commit::refused_by_store, reply::Outcome};
-use crate::{handed_over::NotTaken, ingress::Refused};
+use crate::{enrollment::NotEnrolled, ingress::Refused};
 
 impl DeliveryContext<'_> {
     /// Keeps a secret that the provider hands over. A reply that repeats the secret is sent only when it is durable.
@@ -9,15 +9,15 @@ impl DeliveryContext<'_> {
         let source = &self.inbound.source;
         // A reply without the secret only acknowledges the request, so the provider can send it again.
         let acknowledgement = (!enrollment.is_repeated()).then(|| enrollment.reply.clone());
-        match (self.gateway.handed_over.take(source, enrollment).await, acknowledgement) {
+        match (self.gateway.enrollments.enroll(source, enrollment).await, acknowledgement) {
             (Ok(reply), _) => Ok(Outcome::Answered(reply)),
-            (Err(NotTaken::Closed(why)), Some(reply)) => {
+            (Err(NotEnrolled::Closed(why)), Some(reply)) => {
                 self.inbound.rates.spend_answered().map_err(Refused::RateLimited)?;
                 tracing::info!(source = source.name, "answered and not kept: {why}");
                 Ok(Outcome::Answered(reply))
             }
-            (Err(NotTaken::Closed(why)), None) => Err(Refused::HandoverClosed(why)),
-            (Err(NotTaken::Store(error)), _) => Err(refused_by_store(error)),
+            (Err(NotEnrolled::Closed(why)), None) => Err(Refused::HandoverClosed(why)),
+            (Err(NotEnrolled::Store(error)), _) => Err(refused_by_store(error)),
         }
     }
 }

@@ -32,11 +32,11 @@ use self::{body::ReceivedBody, reply::Outcome, report::InFlight, verify::Verdict
 use crate::{
     claim_links::{AnswerBody, ClaimLinks, event_of as claimed_event},
     claims::Claims,
-    handed_over::HandedOver,
+    enrollment::Enrollments,
     ingress::{BodyRoom, Client, Decoder, Failures, Refused, discard_of_stranger, refusal_causes},
     live::{Current, Live},
     sources::Inbound,
-    trial::{Beside, Trials},
+    trial::{ShadowTrial, Trials},
 };
 
 /// Receives deliveries.
@@ -45,7 +45,7 @@ pub struct Gateway {
     journal: Journal,
     claims: Claims,
     claim_links: ClaimLinks,
-    handed_over: HandedOver,
+    enrollments: Enrollments,
     trials: Trials,
     public_url: String,
     body_timeout: Duration,
@@ -63,7 +63,7 @@ pub struct Stores {
     /// Large bodies.
     pub claims: Claims,
     /// Secrets that providers hand over.
-    pub handed_over: HandedOver,
+    pub enrollments: Enrollments,
     /// Deliveries that plugin versions on trial judge as well.
     pub trials: Trials,
 }
@@ -75,7 +75,7 @@ struct DeliveryContext<'a> {
     inbound: &'a Inbound,
     provider: &'a Provider,
     /// The plugin version on trial, if any.
-    shadow: Option<&'a Beside>,
+    shadow: Option<&'a ShadowTrial>,
     client: Client,
     trace: &'a TraceId,
     received_at: u64,
@@ -85,13 +85,13 @@ impl Gateway {
     /// Receives deliveries for the sources in force. `public_url` is the base that providers see, without a slash at its
     /// end. Addresses in `exempt` may use all of the memory for bodies.
     pub fn new(current: Current, stores: Stores, server: &Server, exempt: Vec<IpNet>, public_url: String) -> Self {
-        let Stores { journal, claims, handed_over, trials } = stores;
+        let Stores { journal, claims, enrollments, trials } = stores;
         Gateway {
             current,
             journal,
             claim_links: ClaimLinks::new(claims.clone()),
             claims,
-            handed_over,
+            enrollments,
             trials,
             public_url,
             body_timeout: server.body_timeout,
@@ -144,7 +144,7 @@ impl Gateway {
                 // A reload or an activation does not change the version of a delivery that has begun.
                 let running = inbound.plugin.get();
                 let provider = running.chosen(rand::random_range(0..100), &inbound.breakers);
-                let shadow = Beside::new(&running);
+                let shadow = ShadowTrial::new(&running);
                 let context = DeliveryContext {
                     gateway: self,
                     live: &live,
@@ -195,9 +195,9 @@ impl DeliveryContext<'_> {
         };
         self.remove_credentials(&mut head.headers);
         // The share of the memory for bodies is held until the reply is known.
-        let ReceivedBody { received, body, arrival, share: _share } = self.receive_body(&head.headers, body).await?;
+        let ReceivedBody { received, body, upload, share: _share } = self.receive_body(&head.headers, body).await?;
         let request = self.request(head, received);
-        match self.verify(request, body, arrival, &senders).await? {
+        match self.verify(request, body, upload, &senders).await? {
             Verdict::Admit(verified) => {
                 rates.spend_verified().map_err(Refused::RateLimited)?;
                 self.commit(*verified, senders).await

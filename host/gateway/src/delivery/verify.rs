@@ -10,8 +10,8 @@ use hookgate_sandbox::{Broken, Function};
 
 use super::{DeliveryContext, reply::Outcome};
 use crate::{
-    claims::Arrival, diagnosis, ingress::Refused, keys::KeysError, refused_deliveries::Subject, replay,
-    trial::Judgement,
+    claims::Upload, diagnosis, fetched_keys::KeysError, ingress::Refused, refused_deliveries::Subject,
+    replay_protection, trial::Judgement,
 };
 
 /// A delivery that its plugin has found authentic. Only [`DeliveryContext::verify`] makes one, so that nothing unverified
@@ -25,7 +25,7 @@ pub(super) struct Verified {
     /// Part of its JSON counted as absent.
     pub(super) is_incomplete: bool,
     /// The body's way into the object store, if it goes there.
-    pub(super) arrival: Option<Box<Arrival>>,
+    pub(super) upload: Option<Box<Upload>>,
     /// Keeps other modules from making one.
     _private: (),
 }
@@ -44,10 +44,10 @@ impl DeliveryContext<'_> {
         &self,
         request: Arc<Request>,
         body: Body,
-        arrival: Option<Box<Arrival>>,
+        upload: Option<Box<Upload>>,
         senders: &[Sender],
     ) -> Result<Verdict, Refused> {
-        let verdict = self.verdict(request.clone(), body.clone(), arrival, senders).await;
+        let verdict = self.verdict(request.clone(), body.clone(), upload, senders).await;
         match &verdict {
             Ok(_) => self.inbound.refusals.authentic_from(self.client),
             Err(refused) => {
@@ -62,7 +62,7 @@ impl DeliveryContext<'_> {
         &self,
         request: Arc<Request>,
         body: Body,
-        arrival: Option<Box<Arrival>>,
+        upload: Option<Box<Upload>>,
         senders: &[Sender],
     ) -> Result<Verdict, Refused> {
         let inbound = self.inbound;
@@ -70,18 +70,18 @@ impl DeliveryContext<'_> {
             .with_body(body.clone())
             .with_keys(inbound.keys.of(self.provider).clone())
             .from_known_sender(methods(senders));
-        let proofs = replay::proofs_for(&inbound.source);
+        let proofs = replay_protection::proofs_for(&inbound.source);
         if let Some(proofs) = &proofs {
             delivery = delivery.noting(proofs.clone());
         }
         let judgement = self.judge(delivery.clone()).await?;
         if let Some(shadow) = self.shadow {
-            shadow.saw(inbound, &request, &body, senders, &judgement);
+            shadow.record(inbound, &request, &body, senders, &judgement);
         }
         match judgement.map_err(refused_for_broken)?.map_err(refused_by_plugin)? {
             capabilities::Verdict::Admit(accepted) => {
                 let is_incomplete = delivery.is_incomplete();
-                let verified = Verified { request, body, accepted, proofs, is_incomplete, arrival, _private: () };
+                let verified = Verified { request, body, accepted, proofs, is_incomplete, upload, _private: () };
                 Ok(Verdict::Admit(Box::new(verified)))
             }
             capabilities::Verdict::Answer(reply) => Ok(Verdict::Answer(reply)),

@@ -17,7 +17,7 @@ use hookgate_model::{limits, redact::Mask, trace::TraceId};
 use crate::{
     ingress::{Client, Refused},
     live::Live,
-    refused_deliveries::{Finding, Looked, Refusals, RefusedDelivery, Subject},
+    refused_deliveries::{DiagnosisState, Finding, Refusals, RefusedDelivery, Subject},
 };
 
 /// Notes a delivery that its plugin has refused, and starts a diagnosis beside the reply.
@@ -30,9 +30,9 @@ pub fn note(live: &Arc<Live>, source: &str, refused: &Refused, client: Client, t
     let is_signature = matches!(refused, Refused::Unauthenticated(_) | Refused::Stale(_));
     let fits = |body: &Bytes| body.len() <= limits::DIAGNOSED_BODY_BYTES_MAX;
     if !is_signature || !subject.body.in_memory().is_some_and(fits) {
-        return refusals.looked(trace, Looked::NotPossible);
+        return refusals.set_diagnosis(trace, DiagnosisState::NotPossible);
     }
-    let Some(permit) = refusals.may_work(client) else { return refusals.looked(trace, Looked::TooMany) };
+    let Some(permit) = refusals.may_work(client) else { return refusals.set_diagnosis(trace, DiagnosisState::TooMany) };
     let (live, source, trace) = (live.clone(), source.to_owned(), *trace);
     let is_stale = matches!(refused, Refused::Stale(_));
     tokio::spawn(async move {
@@ -41,7 +41,7 @@ pub fn note(live: &Arc<Live>, source: &str, refused: &Refused, client: Client, t
             let cause = cause.name();
             tracing::debug!(source, %trace, cause, text, "why a delivery was refused");
         }
-        refusals.looked(&trace, Looked::Found(findings));
+        refusals.set_diagnosis(&trace, DiagnosisState::Found(findings));
         drop(permit);
     });
 }
@@ -49,5 +49,5 @@ pub fn note(live: &Arc<Live>, source: &str, refused: &Refused, client: Client, t
 /// Notes a delivery that was refused before its plugin saw it.
 pub fn note_unjudged(refusals: &Refusals, refused: &Refused, client: Client, trace: &TraceId) {
     refusals.take(refused, client, trace, None);
-    refusals.looked(trace, Looked::NotPossible);
+    refusals.set_diagnosis(trace, DiagnosisState::NotPossible);
 }

@@ -34,20 +34,20 @@ use crate::claims::Claims;
 
 /// Which destinations count as away, by name; kept up to date while they are worked.
 #[derive(Clone, Debug, Default)]
-pub struct Breakers(Arc<BTreeMap<String, Arc<AtomicBool>>>);
+pub struct DestinationHealth(Arc<BTreeMap<String, Arc<AtomicBool>>>);
 
-impl Breakers {
+impl DestinationHealth {
     /// Those of destinations that are ready.
-    pub fn of(lanes: &[Arc<Lane>]) -> Breakers {
+    pub fn of(lanes: &[Arc<Lane>]) -> DestinationHealth {
         let named = lanes.iter().map(|lane| (lane.destination.name.clone(), lane.breaker_open.clone()));
-        Breakers(Arc::new(named.collect()))
+        DestinationHealth(Arc::new(named.collect()))
     }
 
     /// As if they stood so.
     #[cfg(test)]
-    pub fn standing<const N: usize>(breakers: [(&str, bool); N]) -> Breakers {
+    pub fn standing<const N: usize>(breakers: [(&str, bool); N]) -> DestinationHealth {
         let named = breakers.map(|(name, open)| (name.to_owned(), Arc::new(AtomicBool::new(open))));
-        Breakers(Arc::new(BTreeMap::from(named)))
+        DestinationHealth(Arc::new(BTreeMap::from(named)))
     }
 
     /// Whether the breaker of that destination is open; none when there is no such destination.

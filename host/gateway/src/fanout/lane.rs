@@ -32,7 +32,7 @@ pub(super) struct Resting {
 }
 
 /// How a transformation ended.
-pub(super) enum Ended {
+pub(super) enum TransformEnd {
     Done(Done),
     /// The plugin is out for this time.
     Out(Resting, Duration),
@@ -64,14 +64,14 @@ impl Lane {
     }
 
     /// A transformation has ended.
-    pub(super) fn end(&mut self, id: EventId, ended: Ended, now: Instant) {
+    pub(super) fn end(&mut self, id: EventId, ended: TransformEnd, now: Instant) {
         let progress = match ended {
-            Ended::Done(done) => {
+            TransformEnd::Done(done) => {
                 // The plugin works again, so resting events need not wait for the end of their pause.
                 self.rests_until = self.rests_until.filter(|_| done.is_err());
                 Progress::Done(done)
             }
-            Ended::Out(resting, pause) => {
+            TransformEnd::Out(resting, pause) => {
                 self.rests_until = Some(now + pause);
                 Progress::Resting(resting)
             }
@@ -127,13 +127,13 @@ mod tests {
         EventId { delivery: Default::default(), index }
     }
 
-    fn out(index: u16, failures: usize) -> Ended {
+    fn out(index: u16, failures: usize) -> TransformEnd {
         let waiting = Waiting { ticket: u64::from(index), event: id(index), marks: Default::default() };
-        Ended::Out(Resting { waiting, failures }, PAUSE)
+        TransformEnd::Out(Resting { waiting, failures }, PAUSE)
     }
 
-    fn failed() -> Ended {
-        Ended::Done(Err("why".into()))
+    fn failed() -> TransformEnd {
+        TransformEnd::Done(Err("why".into()))
     }
 
     #[test]
@@ -162,7 +162,7 @@ mod tests {
         lane.end(id(0), failed(), now);
         assert_eq!(lane.wakes_at(now), Some(now + PAUSE));
         let routed = super::super::Routed { outputs: Vec::new(), to: Vec::new(), strand: None };
-        lane.end(id(1), Ended::Done(Ok(routed)), now);
+        lane.end(id(1), TransformEnd::Done(Ok(routed)), now);
         assert_eq!(lane.wakes_at(now), Some(now));
         assert_eq!(lane.wake(now).unwrap().0, id(2));
     }

@@ -15,7 +15,7 @@ use super::{
     Refused,
     shares::{Share, Shares, Size},
 };
-use crate::claims::{Arrival, ClaimError, Claims};
+use crate::claims::{ClaimError, Claims, Upload};
 use hookgate_net::client::Client;
 
 /// The memory that the bodies of all deliveries share. Without it the bound would be connections times streams times bytes,
@@ -52,7 +52,7 @@ pub enum WholeBody {
     /// In memory.
     Memory(Bytes),
     /// In a spool file, on its way to the object store.
-    Arrived(Box<Arrival>),
+    Upload(Box<Upload>),
 }
 
 /// Reads the exact bytes of a body. The returned share holds its memory until it is dropped.
@@ -94,13 +94,13 @@ struct Reading<'a> {
     length: u64,
     first: Option<Bytes>,
     rest: BytesMut,
-    arrival: Option<Arrival>,
+    upload: Option<Upload>,
 }
 
 impl<'a> Reading<'a> {
     fn new(bounds: BodyBounds<'a>, expected: u64) -> Self {
         let (began, rest) = (Instant::now(), BytesMut::new());
-        Reading { bounds, began, expected, length: 0, first: None, rest, arrival: None }
+        Reading { bounds, began, expected, length: 0, first: None, rest, upload: None }
     }
 
     async fn read(&mut self, body: &mut Incoming) -> Result<(), Refused> {
@@ -120,11 +120,11 @@ impl<'a> Reading<'a> {
             if self.length > self.bounds.max {
                 return Err(Refused::TooLarge(self.bounds.max));
             }
-            if self.arrival.is_none() && self.is_for_claims(self.length) {
+            if self.upload.is_none() && self.is_for_claims(self.length) {
                 self.go_to_claims().await?;
             }
-            match &mut self.arrival {
-                Some(arrival) => arrival.take(data).await?,
+            match &mut self.upload {
+                Some(upload) => upload.take(data).await?,
                 None => self.gather(data)?,
             }
         }
@@ -136,7 +136,7 @@ impl<'a> Reading<'a> {
 
     /// A body for the object store may take longer while it keeps coming.
     fn deadline(&self) -> Instant {
-        let more = match self.arrival {
+        let more = match self.upload {
             Some(_) => Duration::from_secs(self.length / limits::CLAIM_BYTES_A_SECOND_MIN),
             None => Duration::ZERO,
         };
@@ -146,10 +146,10 @@ impl<'a> Reading<'a> {
     /// Writes the body to the object store from here on, beginning with the received bytes.
     async fn go_to_claims(&mut self) -> Result<(), Refused> {
         let Some((_, claims)) = self.bounds.claims else { return Ok(()) };
-        self.hold(claims.arrival_bytes())?;
-        let mut arrival = claims.arrive(self.expected.max(self.length)).await?;
-        arrival.take(self.gathered()).await?;
-        self.arrival = Some(arrival);
+        self.hold(claims.upload_bytes())?;
+        let mut upload = claims.begin_upload(self.expected.max(self.length)).await?;
+        upload.take(self.gathered()).await?;
+        self.upload = Some(upload);
         Ok(())
     }
 
@@ -181,8 +181,8 @@ impl<'a> Reading<'a> {
     }
 
     fn finish(mut self) -> (WholeBody, Share) {
-        let body = match self.arrival.take() {
-            Some(arrival) => WholeBody::Arrived(Box::new(arrival)),
+        let body = match self.upload.take() {
+            Some(upload) => WholeBody::Upload(Box::new(upload)),
             None => WholeBody::Memory(self.gathered()),
         };
         (body, self.bounds.place)

@@ -44,7 +44,7 @@ use hookgate_net::{client::Client, tls::ClientCertificate};
 
 /// How the connections of a listener are treated.
 #[derive(Clone)]
-pub struct Manner {
+pub struct ConnectionPolicy {
     /// For a head, for taking an answer, and for an HTTP/2 connection without open work.
     pub header_timeout: Duration,
     /// Only of the listener for providers.
@@ -66,7 +66,7 @@ impl<B: Body<Data = Bytes, Error: Into<Failure>> + From<Full<Bytes>> + Unpin + S
 /// The fraction of the drain time-out that a connection may take without progress while the gateway stops.
 const PART_OF_DRAIN: u32 = 4;
 
-impl Manner {
+impl ConnectionPolicy {
     /// One connection from its first byte to its end.
     pub async fn converse<S, F, B>(
         self,
@@ -160,18 +160,18 @@ impl Manner {
         F: Future<Output = Response<B>> + Send + 'static,
         B: Answer,
     {
-        let manner = self.clone();
+        let policy = self.clone();
         let working = progress.clone();
         let answer = service_fn(move |request: Request<Incoming>| {
-            let (manner, service, work) = (manner.clone(), service.clone(), working.begin());
-            let client = Client::of(peer.ip(), request.headers(), &manner.trusted_proxies);
+            let (policy, service, work) = (policy.clone(), service.clone(), working.begin());
+            let client = Client::of(peer.ip(), request.headers(), &policy.trusted_proxies);
             // Before anything waits, so that a refused request is dropped at once.
-            let admitted = manner.admit(&request, client).map(|memory| (request, memory));
+            let admitted = policy.admit(&request, client).map(|memory| (request, memory));
             // In a box of its own, so that its memory is free while the answer waits for the peer.
             Box::pin(async move {
                 let response = match admitted {
                     Ok((request, _memory)) => service(request, client).await,
-                    Err(refused) => manner.refuse(&refused, client).map(B::from),
+                    Err(refused) => policy.refuse(&refused, client).map(B::from),
                 };
                 Ok::<_, Infallible>(response.map(|body| work.hand_over(body)))
             })
@@ -219,7 +219,7 @@ impl Manner {
         }
         if let Some(untold) = self.refusals.untold(client) {
             let untold = (untold > 0).then_some(untold);
-            tracing::info!(cause, %client, trace, inside, untold, "a request was refused before it was one");
+            tracing::info!(cause, %client, trace, inside, untold, "a request was refused before it was complete");
         }
         let mut response = refused.response(&trace);
         if let Ok(value) = HeaderValue::from_str(&trace) {

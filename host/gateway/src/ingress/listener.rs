@@ -15,7 +15,7 @@ use tokio::{
 };
 
 use super::{
-    conversation::{Answer, Manner},
+    conversation::{Answer, ConnectionPolicy},
     progress::Progress,
     rates::Failures,
     resting::Holders,
@@ -30,7 +30,7 @@ pub struct Listener {
     socket: TcpListener,
     places: Arc<Shares>,
     connections: Arc<Holders<Progress>>,
-    manner: Manner,
+    policy: ConnectionPolicy,
 }
 
 /// The bounds of a listener.
@@ -49,7 +49,7 @@ impl Listener {
     /// Binds an address; port 0 takes a free one. `metrics` count its connections and early refusals.
     pub async fn bind(address: SocketAddr, bounds: Bounds, metrics: Option<ServerMetrics>) -> io::Result<Self> {
         let socket = TcpListener::bind(address).await?;
-        let manner = Manner {
+        let policy = ConnectionPolicy {
             header_timeout: bounds.header_timeout,
             metrics,
             tls: None,
@@ -58,12 +58,12 @@ impl Listener {
             refusals: Arc::new(Failures::for_log()),
         };
         let places = Shares::new(bounds.connections as u64, bounds.exempt);
-        Ok(Listener { socket, places, connections: Holders::new(), manner })
+        Ok(Listener { socket, places, connections: Holders::new(), policy })
     }
 
     /// Speaks only TLS, if `tls` is given.
     pub fn with_tls(mut self, tls: Option<Arc<Tls>>) -> Self {
-        self.manner.tls = tls;
+        self.policy.tls = tls;
         self
     }
 
@@ -93,9 +93,9 @@ impl Listener {
                 continue;
             };
             let progress = Progress::new();
-            let known = self.connections.add(progress.clone());
-            let (manner, service, shutdown) = (self.manner.clone(), service.clone(), shutdown.clone());
-            let conversation = manner.converse(stream, peer, progress.clone(), service, shutdown);
+            let registration = self.connections.add(progress.clone());
+            let (policy, service, shutdown) = (self.policy.clone(), service.clone(), shutdown.clone());
+            let conversation = policy.converse(stream, peer, progress.clone(), service, shutdown);
             let open = open.clone();
             tokio::spawn(async move {
                 let ended = tokio::select! {
@@ -105,7 +105,7 @@ impl Listener {
                 if let Err(error) = ended {
                     tracing::debug!(%peer, %error, "a connection ended early");
                 }
-                drop((open, known, place));
+                drop((open, registration, place));
             });
         }
         drop((self.socket, open));
@@ -157,8 +157,8 @@ fn warn_at_most_once_a_minute(warned_at: &mut Option<Instant>, peer: SocketAddr)
     *warned_at = Some(Instant::now());
     tracing::warn!(
         %peer,
-        "an address has its share of all connections; further ones of it are closed. If it is a proxy of yours, put it \
-         into server.trusted-proxies"
+        "an address has its share of all connections, and further ones are closed. If it is your proxy, add it to \
+         server.trusted-proxies"
     );
 }
 

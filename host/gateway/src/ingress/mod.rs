@@ -24,7 +24,7 @@ pub use self::{
     listener::{Bounds, Listener},
     rates::{Failures, SourceRates},
     refusal::{Refused, refusal_causes},
-    resting::{Holders, Known, Resting},
+    resting::{Holders, Registration, Resting},
     shares::{NoRoom, Share, Shares, Size},
     shutdown::Shutdown,
     tls::Tls,

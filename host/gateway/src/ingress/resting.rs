@@ -28,7 +28,7 @@ pub struct Holders<T> {
 }
 
 /// Keeps a holder registered until it is dropped.
-pub struct Known<T> {
+pub struct Registration<T> {
     holders: Arc<Holders<T>>,
     number: u64,
 }
@@ -40,10 +40,10 @@ impl<T: Resting> Holders<T> {
     }
 
     /// Registers a holder.
-    pub fn add(self: &Arc<Self>, holder: Arc<T>) -> Known<T> {
+    pub fn add(self: &Arc<Self>, holder: Arc<T>) -> Registration<T> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         self.all.lock().insert(number, holder);
-        Known { holders: self.clone(), number }
+        Registration { holders: self.clone(), number }
     }
 
     /// Asks the holder that has rested for longest to give way, if it has rested for at least [`limits::RESTING_TIME_MIN`].
@@ -62,7 +62,7 @@ impl<T: Resting> Holders<T> {
     }
 }
 
-impl<T> Drop for Known<T> {
+impl<T> Drop for Registration<T> {
     fn drop(&mut self) {
         self.holders.all.lock().remove(&self.number);
     }

@@ -10,8 +10,8 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     claims::Claims,
-    dispatch::{Breakers, Lane, StartError},
-    fanout::{Fanout, Ordered, Transform},
+    dispatch::{DestinationHealth, Lane, StartError},
+    fanout::{Fanout, OrderedSources, Transform},
     route::Routes,
     tasks::keep_running,
 };
@@ -29,7 +29,7 @@ pub struct Dispatcher {
 pub struct Prepared {
     lanes: Vec<Arc<Lane>>,
     routes: Arc<Routes>,
-    ordered: Arc<Ordered>,
+    ordered: Arc<OrderedSources>,
     journal: Journal,
 }
 
@@ -39,7 +39,7 @@ impl Dispatcher {
         let guard = Guard::new(config.egress.allow.clone());
         let lane = |destination| Lane::new(destination, &guard, journal, claims).map(Arc::new);
         let lanes = config.destinations.iter().map(lane).collect::<Result<_, _>>()?;
-        let (routes, ordered) = (Arc::new(Routes::new(&config.routes)), Arc::new(Ordered::new(&config.sources)));
+        let (routes, ordered) = (Arc::new(Routes::new(&config.routes)), Arc::new(OrderedSources::new(&config.sources)));
         Ok(Prepared { lanes, routes, ordered, journal: journal.clone() })
     }
 
@@ -122,8 +122,8 @@ impl Work {
 
 impl Prepared {
     /// Which destinations are available.
-    pub fn breakers(&self) -> Breakers {
-        Breakers::of(&self.lanes)
+    pub fn destination_health(&self) -> DestinationHealth {
+        DestinationHealth::of(&self.lanes)
     }
 }
 

@@ -11,7 +11,7 @@ use hookgate_model::{event::Sender, limits, trace::TraceId};
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
-pub use self::ring::{Entry, Looked, RefusedDelivery};
+pub use self::ring::{DiagnosisState, Entry, RefusedDelivery};
 use self::ring::{KnownSenders, Ring};
 use crate::ingress::{Client, Refused};
 
@@ -105,7 +105,7 @@ impl Refusals {
             cause: refused.row().cause,
             inside: refused.inside(),
             delivery: shown,
-            looked: Looked::NotYet,
+            diagnosis: DiagnosisState::NotYet,
         };
         self.locked().push(entry, self.known.knows(client));
     }
@@ -126,8 +126,8 @@ impl Refusals {
     }
 
     /// Sets the diagnosis of an entry.
-    pub fn looked(&self, trace: &TraceId, looked: Looked) {
-        self.locked().looked(trace, looked);
+    pub fn set_diagnosis(&self, trace: &TraceId, diagnosis: DiagnosisState) {
+        self.locked().set_diagnosis(trace, diagnosis);
     }
 
     /// A permit for a diagnosis, if one may be made now.

@@ -29,7 +29,7 @@ pub struct Entry {
     /// Its contents; `None` if it was refused before its plugin saw it.
     pub delivery: Option<RefusedDelivery>,
     /// Its diagnosis.
-    pub looked: Looked,
+    pub diagnosis: DiagnosisState,
 }
 
 /// The contents of a refused delivery, with masked credentials.
@@ -49,7 +49,7 @@ pub struct RefusedDelivery {
 
 /// The state of the diagnosis of a refused delivery.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Looked {
+pub enum DiagnosisState {
     /// It will begin soon.
     NotYet,
     /// It has ended with these findings, if any.
@@ -130,9 +130,9 @@ impl Ring {
         self.left_out
     }
 
-    pub(super) fn looked(&mut self, trace: &TraceId, looked: Looked) {
+    pub(super) fn set_diagnosis(&mut self, trace: &TraceId, diagnosis: DiagnosisState) {
         if let Some(entry) = self.halves.iter_mut().flatten().find(|entry| entry.trace == *trace) {
-            entry.looked = looked;
+            entry.diagnosis = diagnosis;
         }
     }
 }
@@ -181,7 +181,7 @@ mod tests {
             cause: "unauthenticated",
             inside: String::new(),
             delivery: None,
-            looked: Looked::NotPossible,
+            diagnosis: DiagnosisState::NotPossible,
         }
     }
 

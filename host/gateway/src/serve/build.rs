@@ -16,19 +16,19 @@ use super::ReplacePlugin;
 use crate::{
     claims::Claims,
     dispatch::StartError,
-    handed_over::HandedOver,
-    keys::Granted,
+    enrollment::Enrollments,
+    fetched_keys::GrantedUrls,
     live::Live,
     pipeline::{Dispatcher, Prepared},
     sources::Sources,
-    versions::{NotRunning, Versions},
+    versions::{UnusableVersion, Versions},
 };
 
 /// What lasts from start to stop, whichever configuration is in force.
 pub(super) struct Handles {
     pub(super) sandbox: Arc<Sandbox>,
     pub(super) journal: Journal,
-    pub(super) handed_over: HandedOver,
+    pub(super) enrollments: Enrollments,
     pub(super) claims: Claims,
     pub(super) versions: Versions,
 }
@@ -47,7 +47,7 @@ pub enum BuildError {
     Plugin(#[from] CatalogError),
     /// A version that is activated.
     #[error(transparent)]
-    Version(#[from] NotRunning),
+    Version(#[from] UnusableVersion),
     /// A destination.
     #[error(transparent)]
     Destination(#[from] StartError),
@@ -62,7 +62,7 @@ pub(super) async fn build(
     replace_plugin: ReplacePlugin<'_>,
     parallelism: usize,
 ) -> Result<Built, BuildError> {
-    let Handles { journal, handed_over, claims, versions, .. } = handles;
+    let Handles { journal, enrollments, claims, versions, .. } = handles;
     let plugins = load_plugins(&config, handles, replace_plugin, parallelism).await?;
     let running = running(&config, &plugins, versions, replace_plugin).await?;
     let prepared = Dispatcher::prepare(&config, journal, Some(claims))?;
@@ -72,9 +72,9 @@ pub(super) async fn build(
         _ => Fetcher::new(Guard::new(config.egress.allow.clone())),
     };
     let sources_before = before.map(|before| before.sources.clone()).unwrap_or_default();
-    let sources = Sources::new(running, &fetcher, handed_over, Some(claims.clone()), &sources_before);
-    let breakers = prepared.breakers();
-    Ok(Built { live: Live { config, plugins, sources: Arc::new(sources), fetcher, breakers }, prepared })
+    let sources = Sources::new(running, &fetcher, enrollments, Some(claims.clone()), &sources_before);
+    let destination_health = prepared.destination_health();
+    Ok(Built { live: Live { config, plugins, sources: Arc::new(sources), fetcher, destination_health }, prepared })
 }
 
 /// Loads each plugin that a source names, once, with its origin. One that does not load is left out if every source that
@@ -97,7 +97,7 @@ async fn load_plugins(
                 loaded.insert(name, (plugin, origin));
             }
             Err(error) if config.sources.iter().filter(|source| source.plugin == name).all(has_another) => {
-                tracing::warn!(plugin = name, %error, "what the configuration gives is not needed, and does not load");
+                tracing::warn!(plugin = name, %error, "the configured plugin does not load, and no source needs it");
             }
             Err(error) => return Err(error),
         }
@@ -111,7 +111,7 @@ async fn running(
     plugins: &BTreeMap<String, (Plugin, Origin)>,
     versions: &Versions,
     replace_plugin: ReplacePlugin<'_>,
-) -> Result<Vec<(Arc<Source>, Running, Granted)>, NotRunning> {
+) -> Result<Vec<(Arc<Source>, Running, GrantedUrls)>, UnusableVersion> {
     let mut all = Vec::new();
     for source in &config.sources {
         let configured = plugins.get(&source.plugin).map(|(plugin, _)| plugin);
@@ -131,8 +131,8 @@ async fn running(
 }
 
 /// The URLs that the source grants, and those that the first bundled plugin among `plugins` declares.
-fn granted<'p>(source: &config::Source, plugins: impl Iterator<Item = &'p Plugin>) -> Granted {
-    let mut granted = Granted { keys: source.keys.allow.clone(), confirm: source.keys.confirm.clone() };
+fn granted<'p>(source: &config::Source, plugins: impl Iterator<Item = &'p Plugin>) -> GrantedUrls {
+    let mut granted = GrantedUrls { keys: source.keys.allow.clone(), confirm: source.keys.confirm.clone() };
     for plugin in plugins.filter(|plugin| plugin.is_bundled()).take(1) {
         // A plugin with an invalid pattern does not load.
         let patterns = |urls: &[String]| urls.iter().filter_map(|url| UrlPattern::new(url).ok()).collect::<Vec<_>>();

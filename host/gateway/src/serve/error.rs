@@ -5,7 +5,7 @@ use hookgate_net::tls::TlsError;
 use hookgate_sandbox::{ArtifactError, SandboxError};
 
 use super::build::BuildError;
-use crate::{claims::ClaimError, handed_over::HandedOverError};
+use crate::{claims::ClaimError, enrollment::EnrollmentsError};
 
 /// Why the gateway does not start.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +27,7 @@ pub enum ServeError {
     Versions(#[from] JournalError),
     /// The secrets that providers have handed over.
     #[error(transparent)]
-    HandedOver(#[from] HandedOverError),
+    Enrollments(#[from] EnrollmentsError),
     /// The directory of claims, or the bucket.
     #[error(transparent)]
     Claims(#[from] ClaimError),
@@ -38,7 +38,7 @@ pub enum ServeError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// Metrics.
-    #[error("{0}; one gateway a process")]
+    #[error("{0}; a process can run one gateway")]
     Metrics(#[from] hookgate_telemetry::metrics::Twice),
     /// Signals.
     #[error("the operating system does not let the gateway wait for signals: {0}")]

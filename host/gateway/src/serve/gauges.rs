@@ -11,7 +11,7 @@ use hookgate_telemetry::{
 use parking_lot::Mutex;
 
 use crate::{
-    handed_over::HandedOver,
+    enrollment::Enrollments,
     live::{Current, Live},
     sources::Inbound,
 };
@@ -21,7 +21,7 @@ pub(super) struct Gauges {
     metrics: Metrics,
     journal: Journal,
     current: Current,
-    handed_over: HandedOver,
+    enrollments: Enrollments,
     of_journal: JournalMetrics,
     shown: Mutex<Shown>,
 }
@@ -36,13 +36,13 @@ struct Shown {
 }
 
 impl Gauges {
-    pub(super) fn new(metrics: Metrics, journal: Journal, current: Current, handed_over: HandedOver) -> Self {
+    pub(super) fn new(metrics: Metrics, journal: Journal, current: Current, enrollments: Enrollments) -> Self {
         // Registers the TLS metrics, which a gateway without TLS shows as zero.
         let _ = TlsMetrics::new();
         let destinations = BTreeSet::from([TRANSFORM, ORDERING].map(str::to_owned));
         let shown = Shown { sources: BTreeSet::new(), versions: BTreeMap::new(), destinations };
         let of_journal = JournalMetrics::new();
-        Gauges { metrics, journal, current, handed_over, of_journal, shown: Mutex::new(shown) }
+        Gauges { metrics, journal, current, enrollments, of_journal, shown: Mutex::new(shown) }
     }
 
     pub(super) fn render(&self) -> String {
@@ -57,7 +57,7 @@ impl Gauges {
     }
 
     fn update_secrets(&self, live: &Live) {
-        let secrets = self.handed_over.list();
+        let secrets = self.enrollments.list();
         for source in &live.config.sources {
             let count = secrets.iter().filter(|secret| secret.source == source.name).count();
             handed_over_secrets(&source.name).set(count as f64);

@@ -27,7 +27,7 @@ use crate::{
     claims::{self, Claims},
     delivery::{Gateway, Stores},
     descriptors,
-    handed_over::HandedOver,
+    enrollment::Enrollments,
     ingress::Shutdown,
     live::Current,
     pipeline::Dispatcher,
@@ -81,13 +81,13 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     // What lasts until the end.
     let sandbox = sandbox(&config.plugins, &config.store.path)?;
     let journal = Journal::open(&config.store)?;
-    let handed_over = HandedOver::open(journal.clone(), &config.store.path, config.seal_key.as_ref())?;
+    let enrollments = Enrollments::open(journal.clone(), &config.store.path, config.seal_key.as_ref())?;
     let listeners = Listeners::bind(&config, open_files).await?;
     let public_url = server.public_url.clone().unwrap_or_else(|| listeners.ready.deliveries.clone());
     let claims = Claims::open(&config.claims, &config.store, &public_url)?;
     let (store, in_development) = (&config.store.path, options.plugins_in_development);
     let versions = Versions::open(&journal, store, &sandbox, &config.plugins, claims.clone(), in_development)?;
-    let handles = Handles { sandbox, journal, handed_over, claims, versions };
+    let handles = Handles { sandbox, journal, enrollments, claims, versions };
 
     // What the configuration asks for.
     let processors = thread::available_parallelism().map_or(1, usize::from);
@@ -96,7 +96,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
     dispatcher.work_on(prepared, live.sources.clone(), server.drain_timeout);
     let current = Current::new(live);
     // Plugin files that changed while the gateway was stopped are tried before the first delivery.
-    handles.versions.look(&current, true).await;
+    handles.versions.scan(&current, true).await;
 
     // Both servers.
     let Listeners { deliveries, admin, tls, exempt, ready: addresses } = listeners;
@@ -105,7 +105,7 @@ pub async fn run(config: Config, ready: impl FnOnce(&Ready), options: Options<'_
         let gateway = gateway.clone();
         async move { gateway.receive(request, client).await }
     };
-    let gauges = Gauges::new(metrics.clone(), handles.journal.clone(), current.clone(), handles.handed_over.clone());
+    let gauges = Gauges::new(metrics.clone(), handles.journal.clone(), current.clone(), handles.enrollments.clone());
     let state = handles.admin_state(current.clone(), gauges, public_url, started);
     let (stop, shutdown) = Shutdown::new(server.drain_timeout);
     let deliveries = tokio::spawn(deliveries.serve(receive, shutdown.clone()));
@@ -154,7 +154,7 @@ impl Handles {
         Stores {
             journal: self.journal.clone(),
             claims: self.claims.clone(),
-            handed_over: self.handed_over.clone(),
+            enrollments: self.enrollments.clone(),
             trials: Trials::new(self.journal.clone()),
         }
     }
@@ -163,7 +163,7 @@ impl Handles {
         AdminState::new(Parts {
             current,
             journal: self.journal.clone(),
-            handed_over: self.handed_over.clone(),
+            handed_over: self.enrollments.clone(),
             claims: Some(self.claims.clone()),
             versions: Some(self.versions.clone()),
             metrics: Box::new(move || gauges.render()),

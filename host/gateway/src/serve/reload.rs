@@ -27,7 +27,7 @@ pub(super) async fn reload(
     handles: &Handles,
     dispatcher: &mut Dispatcher,
 ) {
-    handles.versions.look(current, true).await;
+    handles.versions.scan(current, true).await;
     // No version is activated between building and taking over.
     let turn = handles.versions.turn().await;
     let Built { live, prepared } = match prepare_next(reload_config, &current.get(), handles).await {
@@ -45,7 +45,7 @@ pub(super) async fn reload(
     // Held events may be due earlier under the new rules.
     handles.journal.release_nears().notify_one();
     // The directory may hold plugins that no source has named before.
-    handles.versions.look_again(current).await;
+    handles.versions.rescan(current).await;
     tracing::info!("the configuration was read again and is in force");
 }
 

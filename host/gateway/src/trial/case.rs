@@ -12,7 +12,7 @@ use hookgate_model::{
 use hookgate_sandbox::{Broken, Provider};
 use uuid::Uuid;
 
-use super::compare::{Answer, EventSaid, Judgement, Outputs};
+use super::answer::{Answer, EventSummary, Judgement, Outputs};
 use crate::sources::{Inbound, VersionKeys};
 use hookgate_cloudevents as cloudevents;
 
@@ -31,7 +31,7 @@ pub struct Case {
 
 /// Why a version could not judge a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unsaid {
+pub enum NotJudged {
     /// It needs keys that are not cached.
     Keys,
     /// The body cannot be read.
@@ -70,7 +70,7 @@ impl Case {
     ///
     /// # Errors
     /// It cannot judge the delivery.
-    pub async fn ask(&self, version: &Provider) -> Result<Answer, Unsaid> {
+    pub async fn ask(&self, version: &Provider) -> Result<Answer, NotJudged> {
         let judged = self.judge(version).await;
         self.answer(version, &judged).await
     }
@@ -79,11 +79,11 @@ impl Case {
     ///
     /// # Errors
     /// It could not judge the delivery.
-    pub async fn answer(&self, version: &Provider, judged: &Judgement) -> Result<Answer, Unsaid> {
+    pub async fn answer(&self, version: &Provider, judged: &Judgement) -> Result<Answer, NotJudged> {
         match judged {
-            Err(Broken::KeysNeeded(_)) => Err(Unsaid::Keys),
+            Err(Broken::KeysNeeded(_)) => Err(NotJudged::Keys),
             // A version without a turn has not judged it either.
-            Err(Broken::Body(_) | Broken::NoTurn) => Err(Unsaid::Body),
+            Err(Broken::Body(_) | Broken::NoTurn) => Err(NotJudged::Body),
             Ok(Ok(Verdict::Admit(Accepted { events, reply }))) => {
                 let mut said = BTreeMap::new();
                 for (place, event) in (0_u16..).zip(events) {
@@ -105,24 +105,24 @@ impl Case {
     ///
     /// # Errors
     /// An event lies outside the body.
-    pub fn kept(&self, events: &[(u16, Admission, Option<Vec<CloudEvent>>)]) -> Result<Answer, Unsaid> {
+    pub fn kept(&self, events: &[(u16, Admission, Option<Vec<CloudEvent>>)]) -> Result<Answer, NotJudged> {
         let said = events.iter().map(|(place, admission, outputs)| {
             let outputs = outputs.clone().map_or(Outputs::Unknown, Outputs::Made);
             Ok((*place, self.event(&admission.identity, &admission.payload, outputs)?))
         });
-        Ok(Answer::kept(said.collect::<Result<_, Unsaid>>()?))
+        Ok(Answer::kept(said.collect::<Result<_, NotJudged>>()?))
     }
 
-    fn event(&self, identity: &Identity, payload: &Payload, outputs: Outputs) -> Result<EventSaid, Unsaid> {
-        EventSaid::new(identity, payload, &self.body, outputs).map_err(|_| Unsaid::Body)
+    fn event(&self, identity: &Identity, payload: &Payload, outputs: Outputs) -> Result<EventSummary, NotJudged> {
+        EventSummary::new(identity, payload, &self.body, outputs).map_err(|_| NotJudged::Body)
     }
 
-    async fn outputs(&self, version: &Provider, place: u16, event: &Admission) -> Result<Outputs, Unsaid> {
+    async fn outputs(&self, version: &Provider, place: u16, event: &Admission) -> Result<Outputs, NotJudged> {
         let lent = Event {
             event_id: EventId { delivery: self.id, index: place }.to_string(),
             source_name: self.source.clone(),
             admitted_as: event.identity.clone(),
-            payload_bytes: event.payload.within(&self.body).map_err(|_| Unsaid::Body)?,
+            payload_bytes: event.payload.within(&self.body).map_err(|_| NotJudged::Body)?,
             brought_by: Delivery::without_secrets(self.request.clone(), self.settings.clone())
                 .with_body(self.body.clone())
                 .from_known_sender(self.known_by.clone()),
@@ -134,7 +134,7 @@ impl Case {
             }),
             Ok(Err(why)) => Ok(Outputs::Failed(why)),
             // A version without a turn has not judged it either.
-            Err(Broken::Body(_) | Broken::NoTurn) => Err(Unsaid::Body),
+            Err(Broken::Body(_) | Broken::NoTurn) => Err(NotJudged::Body),
             Err(broken) => Ok(Outputs::Failed(broken.to_string())),
         }
     }

@@ -8,6 +8,7 @@
 //! The answers of a candidate have no effect here: no signature is noted, no key is fetched, no rate is spent, nothing is
 //! admitted, nothing reaches a destination, and no delivery waits for them.
 
+mod answer;
 mod case;
 mod compare;
 mod replay;
@@ -17,8 +18,9 @@ mod shadow;
 mod tests;
 
 pub use self::{
+    answer::{Answer, Judgement},
     case::Case,
-    compare::{Answer, Judgement, compare},
+    compare::compare,
     replay::{Against, Agreement, Bounds, Found, Report, Unjudged, recorded},
-    shadow::{Beside, Trials},
+    shadow::{ShadowTrial, Trials},
 };

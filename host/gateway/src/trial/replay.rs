@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::{
-    case::{Case, Unsaid},
+    case::{Case, NotJudged},
     compare::{Differences, compare},
 };
 use crate::{
@@ -192,11 +192,11 @@ impl<'a> Replay<'a> {
     }
 }
 
-impl From<Unsaid> for Unjudged {
-    fn from(unsaid: Unsaid) -> Unjudged {
-        match unsaid {
-            Unsaid::Keys => Unjudged::Keys,
-            Unsaid::Body => Unjudged::Body,
+impl From<NotJudged> for Unjudged {
+    fn from(why: NotJudged) -> Unjudged {
+        match why {
+            NotJudged::Keys => Unjudged::Keys,
+            NotJudged::Body => Unjudged::Body,
         }
     }
 }

@@ -19,8 +19,8 @@ use tempfile::TempDir;
 
 use super::{case::Case, *};
 use crate::{
-    handed_over::HandedOver,
-    keys::Granted,
+    enrollment::Enrollments,
+    fetched_keys::GrantedUrls,
     sources::{Inbound, Sources},
     versions::{Recorded, recorded::judge_again},
 };
@@ -32,7 +32,7 @@ struct Bench {
     sources: Sources,
     github: Plugin,
     sandbox: Arc<Sandbox>,
-    handed_over: HandedOver,
+    handed_over: Enrollments,
     _directory: TempDir,
 }
 
@@ -50,7 +50,7 @@ impl Bench {
         let limits = SandboxLimits { concurrency: 4, memory_bytes: 32 << 20, time: Duration::from_secs(10) };
         let sandbox = Sandbox::new(limits, &directory.path().join("cache"), FirstCalls::InThisProcess).unwrap();
         let github = Catalog::new(None).unwrap().load("github", &sandbox).await.unwrap();
-        let handed_over = HandedOver::open(journal.clone(), &store.path, None).unwrap();
+        let handed_over = Enrollments::open(journal.clone(), &store.path, None).unwrap();
         let sources = sources(source(SECRET), &github, &handed_over);
         Bench { journal, sources, github, sandbox, handed_over, _directory: directory }
     }
@@ -76,12 +76,12 @@ impl Bench {
     /// Judges a live delivery as the gateway does, and has the version on trial see it.
     async fn live(&self, trials: &Trials, request: &Arc<Request>) {
         let running = self.inbound().plugin.get();
-        let beside = Beside::new(&running).unwrap();
+        let shadow = ShadowTrial::new(&running).unwrap();
         let body = Body::Memory(request.body.clone());
         let judged = Case::new(self.inbound(), request.clone(), body.clone(), &[], uuid::Uuid::nil());
         let judged = judged.judge(&running.active).await;
-        beside.saw(self.inbound(), request, &body, &[], &judged);
-        trials.compare(beside, "0af7651916cd43dd8448eb211c80319c".to_owned(), []);
+        shadow.record(self.inbound(), request, &body, &[], &judged);
+        trials.compare(shadow, "0af7651916cd43dd8448eb211c80319c".to_owned(), []);
     }
 
     /// Admits a delivery as the gateway does.
@@ -138,9 +138,9 @@ fn source(secret: &str) -> Source {
     }
 }
 
-fn sources(source: Source, github: &Plugin, handed_over: &HandedOver) -> Sources {
+fn sources(source: Source, github: &Plugin, handed_over: &Enrollments) -> Sources {
     let running = Running::new(Provider::Sandboxed(github.clone()));
-    let one = [(Arc::new(source), running, Granted::default())];
+    let one = [(Arc::new(source), running, GrantedUrls::default())];
     Sources::new(one, &Fetcher::new(Guard::default()), handed_over, None, &Sources::default())
 }
 
@@ -168,10 +168,10 @@ fn parts(counts: &[u64; 6]) -> Vec<Part> {
 async fn a_shadow_sees_what_the_active_version_sees_and_all_differences_are_kept() {
     let bench = Bench::new().await;
     let trials = Trials::new(bench.journal.clone());
-    assert!(Beside::new(&bench.inbound().plugin.get()).is_none(), "nothing is on trial");
+    assert!(ShadowTrial::new(&bench.inbound().plugin.get()).is_none(), "nothing is on trial");
     let raw = bench.plugin("raw").await;
     on_trial(bench.inbound(), &raw, TrialMode::Canary(10));
-    assert!(Beside::new(&bench.inbound().plugin.get()).is_none(), "a canary judges by itself");
+    assert!(ShadowTrial::new(&bench.inbound().plugin.get()).is_none(), "a canary judges by itself");
 
     // The same component differs in nothing.
     on_trial(bench.inbound(), &bench.github.clone(), TrialMode::Shadow);
@@ -222,8 +222,8 @@ async fn a_version_that_needs_keys_is_not_compared() {
         newer_than: None,
     };
     let github = Provider::Sandboxed(bench.github.clone());
-    let unsaid = case.answer(&github, &Err(Broken::KeysNeeded(Box::new(need)))).await;
-    assert_eq!(unsaid, Err(case::Unsaid::Keys));
+    let why = case.answer(&github, &Err(Broken::KeysNeeded(Box::new(need)))).await;
+    assert_eq!(why, Err(case::NotJudged::Keys));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -258,7 +258,7 @@ async fn a_version_is_tried_on_recorded_deliveries() {
     assert_eq!(bench.journal.waiting(), ids, "nothing was admitted again");
 }
 
-/// With another secret neither version can tell what it would have said then.
+/// With another secret neither version can repeat its old judgement.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_nobody_admits_any_more_says_nothing_of_a_version() {
     let bench = Bench::new().await;
@@ -288,15 +288,15 @@ async fn a_version_must_judge_recorded_deliveries_as_before() {
     // It transforms them otherwise.
     assert_eq!(judged(bench.inbound(), "hmac").await, Ok(Recorded { same: 2, skipped: 0 }));
     // It does not know what they are.
-    let told = judged(bench.inbound(), "raw").await.unwrap_err();
-    assert!(told.contains(&format!("{latest} otherwise: event 0: id is -, and was ")), "{told}");
+    let objection = judged(bench.inbound(), "raw").await.unwrap_err();
+    assert!(objection.contains(&format!("{latest} differently: event 0: id is -, and was ")), "{objection}");
     // It knows, and lets anybody in.
     let place = |name: &str, header: &str| (name.to_owned(), format!("header:{header}"));
     let settings = BTreeMap::from([place("id", "x-github-delivery"), place("kind", "x-github-event")]);
     let knowing = sources(Source { settings, ..source(SECRET) }, &bench.github, &bench.handed_over);
-    let told = judged(knowing.get("github").unwrap(), "raw").await.unwrap_err();
-    assert!(told.contains(&format!("{latest} with a byte more in its body")), "{told}");
-    // With another secret nobody can tell.
+    let objection = judged(knowing.get("github").unwrap(), "raw").await.unwrap_err();
+    assert!(objection.contains(&format!("{latest} with a byte more in its body")), "{objection}");
+    // With another secret neither version can judge it.
     let rotated = sources(source("another secret"), &bench.github, &bench.handed_over);
     let rotated = rotated.get("github").unwrap();
     assert_eq!(judged(rotated, "github").await, Ok(Recorded { same: 0, skipped: 2 }));

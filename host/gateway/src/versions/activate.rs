@@ -18,7 +18,7 @@ pub struct Activate {
     /// The version.
     pub to: Target,
     /// In what role.
-    pub how: How,
+    pub role: Role,
     /// For this source only.
     pub source: Option<String>,
     /// Who gives the order.
@@ -36,9 +36,9 @@ pub enum Target {
 
 /// The role in which a version is activated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum How {
+pub enum Role {
     /// In place of the active version.
-    Now,
+    Active,
     /// On trial beside it.
     Trial(TrialMode),
 }
@@ -67,7 +67,7 @@ impl Versions {
         }
         let step = |source: Arc<Source>| {
             let before = self.standing(&source);
-            let (after, event, reason) = next(&before, hash.clone(), order.how)?;
+            let (after, event, reason) = next(&before, hash.clone(), order.role)?;
             Ok(Step { source, before, after, event, reason })
         };
         let steps = sources.into_iter().map(step).collect::<Result<Vec<_>, VersionError>>()?;
@@ -271,7 +271,7 @@ fn given(live: &Live, source: &Source) -> Result<Provider, VersionError> {
     let given = live.plugins.get(&source.plugin).map(|(plugin, _)| Provider::Sandboxed(plugin.clone()));
     given.ok_or_else(|| {
         let text =
-            format!("what the configuration gives the source {} does not load; see the log of the start", source.name);
+            format!("the configured plugin of the source {} does not load; see the log of the start", source.name);
         VersionError::Conflict(text)
     })
 }
@@ -285,15 +285,15 @@ fn in_its_place(before: &Activation, active: Option<String>) -> Activation {
 fn next(
     before: &Activation,
     hash: Option<String>,
-    how: How,
+    role: Role,
 ) -> Result<(Activation, PluginEvent, Option<String>), VersionError> {
-    match how {
-        How::Now if before.active == hash => {
+    match role {
+        Role::Active if before.active == hash => {
             // It is active already; a trial beside it ends.
             Ok((Activation { trial: None, ..before.clone() }, PluginEvent::Activated, None))
         }
-        How::Now => Ok((in_its_place(before, hash), PluginEvent::Activated, None)),
-        How::Trial(mode) => {
+        Role::Active => Ok((in_its_place(before, hash), PluginEvent::Activated, None)),
+        Role::Trial(mode) => {
             let Some(hash) = hash.filter(|hash| before.active.as_ref() != Some(hash)) else {
                 let text = "a trial is of a version that does not work already, named by its hash";
                 return Err(VersionError::Conflict(text.to_owned()));
@@ -319,24 +319,24 @@ mod tests {
 
     #[test]
     fn the_version_before_is_remembered_once_another_one_works() {
-        let (first, ..) = next(&at(None), Some("a".to_owned()), How::Now).unwrap();
+        let (first, ..) = next(&at(None), Some("a".to_owned()), Role::Active).unwrap();
         assert_eq!((&first.active, &first.previous), (&Some("a".to_owned()), &Some(None)));
-        let (again, ..) = next(&first, Some("a".to_owned()), How::Now).unwrap();
+        let (again, ..) = next(&first, Some("a".to_owned()), Role::Active).unwrap();
         assert_eq!(again, first, "the same once more changes nothing, and forgets nothing");
-        let (second, ..) = next(&first, Some("b".to_owned()), How::Now).unwrap();
+        let (second, ..) = next(&first, Some("b".to_owned()), Role::Active).unwrap();
         assert_eq!(second.previous, Some(Some("a".to_owned())));
-        let (bundled, ..) = next(&second, None, How::Now).unwrap();
+        let (bundled, ..) = next(&second, None, Role::Active).unwrap();
         assert_eq!((bundled.active, bundled.previous), (None, Some(Some("b".to_owned()))));
     }
 
     #[test]
     fn a_trial_is_of_another_version_and_ends_when_one_is_put_to_work() {
-        let canary = How::Trial(TrialMode::Canary(10));
+        let canary = Role::Trial(TrialMode::Canary(10));
         let (trial, event, _) = next(&at(Some("a")), Some("b".to_owned()), canary).unwrap();
         assert_eq!((&trial.active, event), (&Some("a".to_owned()), PluginEvent::TrialBegun));
         assert_eq!(trial.trial, Some(("b".to_owned(), TrialMode::Canary(10))));
-        assert_eq!(next(&trial, Some("b".to_owned()), How::Now).unwrap().0.trial, None);
-        assert_eq!(next(&trial, Some("a".to_owned()), How::Now).unwrap().0.trial, None);
+        assert_eq!(next(&trial, Some("b".to_owned()), Role::Active).unwrap().0.trial, None);
+        assert_eq!(next(&trial, Some("a".to_owned()), Role::Active).unwrap().0.trial, None);
         assert!(next(&at(Some("a")), Some("a".to_owned()), canary).is_err());
         assert!(next(&at(Some("a")), None, canary).is_err());
     }

@@ -66,7 +66,7 @@ impl Files {
         if hex::encode(Sha256::digest(&component)) == hash {
             Ok(component)
         } else {
-            Err(io::Error::other("it is damaged: it has another hash than its name says"))
+            Err(io::Error::other("it is damaged: its hash differs from its name"))
         }
     }
 

@@ -41,7 +41,7 @@ pub fn configured(source: &Source, plugin: &Plugin) -> Result<(), String> {
         source.secrets.get(name).is_some_and(|versions| !versions.is_empty()) || source.handed_over.contains(name)
     };
     if let Some(spec) = descriptor.secrets.iter().find(|spec| spec.required && !is_there(&spec.name)) {
-        return Err(format!("it needs secrets.{}, which the source {} has not", spec.name, source.name));
+        return Err(format!("it needs secrets.{}, which the source {} does not have", spec.name, source.name));
     }
     let is_known = |name: &&String| descriptor.settings.iter().any(|spec| spec.name == **name);
     if let Some(name) = source.settings.keys().find(|name| !is_known(name)) {

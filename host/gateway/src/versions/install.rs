@@ -10,7 +10,7 @@ use hookgate_sandbox::{Plugin, vectors};
 use sha2::{Digest, Sha256};
 
 use super::{
-    Activate, How, Kept, Recorded, Target, VersionError, Versions, entry, fit, recorded, shortened, sources_of,
+    Activate, Recorded, Records, Role, Target, VersionError, Versions, entry, fit, recorded, shortened, sources_of,
 };
 use crate::live::{Current, Live};
 
@@ -22,7 +22,7 @@ pub struct Install {
     /// For this source only.
     pub source: Option<String>,
     /// What happens after the installation.
-    pub then: Then,
+    pub then: AfterInstall,
     /// Accept it even if it judges recorded deliveries differently.
     pub despite_recorded: bool,
     /// Who gives the order.
@@ -31,11 +31,11 @@ pub struct Install {
 
 /// What happens with a version after its installation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Then {
+pub enum AfterInstall {
     /// It is only kept.
     Keep,
     /// It is activated.
-    Work(How),
+    Activate(Role),
 }
 
 /// A version that was installed.
@@ -97,11 +97,11 @@ impl Versions {
         };
         let version = self.keep(&checked, &component, order.by).await?;
         let mut sources = Vec::new();
-        if let Then::Work(how) = order.then {
+        if let AfterInstall::Activate(role) = order.then {
             let activate = Activate {
                 plugin: checked.name.clone(),
                 to: Target::Version(version.hash.clone()),
-                how,
+                role,
                 source: order.source.clone(),
                 by: order.by,
             };
@@ -124,7 +124,7 @@ impl Versions {
         let plugin = self.compile(component.to_vec()).await.map_err(VersionError::Refused)?;
         let name = name.get_or_insert_with(|| plugin.descriptor().name.clone()).clone();
         let sources = sources_of(live, &name, order.source.as_deref())?;
-        if order.then != Then::Keep {
+        if order.then != AfterInstall::Keep {
             for source in &sources {
                 fits(live, source, &plugin).await.map_err(VersionError::Refused)?;
             }
@@ -153,7 +153,7 @@ impl Versions {
                     tracing::warn!(source = inbound.source.name, how, "a version is taken despite a recorded delivery");
                 }
                 Err(how) => {
-                    let text = format!("{how}; where that is meant, install it with --despite-recorded");
+                    let text = format!("{how}; if that is intended, install it with --despite-recorded");
                     return Err(VersionError::Refused(text));
                 }
             }
@@ -176,13 +176,13 @@ impl Versions {
         let _turn = self.turn().await;
         // Even if the version is kept already, because its file may be damaged.
         self.keep_file(&version.hash, component).await?;
-        if let Some(before) = self.kept().versions.get(&version.name()) {
+        if let Some(before) = self.records().versions.get(&version.name()) {
             return Ok(before.clone());
         }
         let note = (checked.vectors == 0).then(|| "it carries no conformance vectors".to_owned());
         let installed =
             PluginHistory { reason: note, ..entry(&version.plugin, Some(&version.hash), PluginEvent::Installed, by) };
-        let removed = self.kept().too_many(&version);
+        let removed = self.records().too_many(&version);
         let changes = PluginChanges {
             versions: vec![version.clone()],
             removed: removed.clone(),
@@ -210,12 +210,12 @@ impl Versions {
         };
         let changes = PluginChanges { history: vec![refused], ..PluginChanges::default() };
         if let Err(failed) = self.change(changes).await {
-            tracing::error!(plugin, hash, %error, %failed, "a plugin's version was refused, and the store does not keep why");
+            tracing::error!(plugin, hash, %error, %failed, "a plugin version was refused, and the reason could not be stored");
         }
     }
 }
 
-impl Kept {
+impl Records {
     /// The oldest versions of a plugin that must go to make room for one more. Versions that are needed stay.
     fn too_many(&self, more: &KeptVersion) -> Vec<(String, String)> {
         let of = self.versions.values().filter(|version| version.plugin == more.plugin && version.hash != more.hash);
@@ -233,9 +233,10 @@ pub(super) async fn fits(live: &Live, source: &Source, plugin: &Plugin) -> Resul
     fit::configured(source, plugin)?;
     match fit::objection(plugin, source).await {
         None => Ok(()),
-        Some(objection) => {
-            Err(format!("it cannot judge deliveries with what the source {} gives it: {objection}", source.name))
-        }
+        Some(objection) => Err(format!(
+            "it cannot judge deliveries with the secrets and settings of the source {}: {objection}",
+            source.name
+        )),
     }
 }
 

@@ -38,13 +38,13 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::OwnedMutexGuard;
 
 pub use self::{
-    activate::{Activate, How, Target},
-    install::{Install, Installed, Then},
+    activate::{Activate, Role, Target},
+    install::{AfterInstall, Install, Installed},
     recorded::Recorded,
 };
 use self::{
     files::{Active, Files},
-    watch::Watched,
+    watch::FileState,
 };
 use crate::{claims::Claims, live::Live, sources::Inbound};
 
@@ -59,10 +59,10 @@ struct Parts {
     trusted: Vec<TrustedKey>,
     in_development: bool,
     claims: Claims,
-    kept: Mutex<Kept>,
+    records: Mutex<Records>,
     /// Loaded plugins by hash: active ones, and candidates for a rollback.
     loaded: Mutex<HashMap<String, Plugin>>,
-    watched: Mutex<HashMap<String, Watched>>,
+    watched: Mutex<HashMap<String, FileState>>,
     /// Held while activations are changed.
     turn: Arc<tokio::sync::Mutex<()>>,
     /// Held while a version is installed, because compiling takes all processors.
@@ -71,7 +71,7 @@ struct Parts {
 
 /// The records of the journal.
 #[derive(Clone, Default)]
-struct Kept {
+struct Records {
     /// By plugin and hash.
     versions: BTreeMap<(String, String), KeptVersion>,
     activations: BTreeMap<String, Activation>,
@@ -101,7 +101,7 @@ pub enum VersionError {
 /// A version cannot work for a source.
 #[derive(Debug, thiserror::Error)]
 #[error("the version {hash} of the plugin {plugin} cannot be used by the source {source_name}: {reason}; {instead}")]
-pub struct NotRunning {
+pub struct UnusableVersion {
     source_name: String,
     plugin: String,
     hash: String,
@@ -109,9 +109,9 @@ pub struct NotRunning {
     instead: &'static str,
 }
 
-const ACTIVATED: &str = "it is activated; put that right, or have all sources run what the configuration gives again: \
+const ACTIVATED: &str = "it is activated; correct that, or return all sources to their configured plugins: \
     hookgate store deactivate-plugins";
-const GIVEN: &str = "put another one where the configuration finds it, or correct what it says of the source";
+const GIVEN: &str = "replace the plugin, or correct the source in the configuration";
 
 /// The digits of a hash by which a version may be named, at least.
 const HASH_DIGITS_MIN: usize = 8;
@@ -140,7 +140,7 @@ impl Versions {
         in_development: bool,
     ) -> Result<Versions, JournalError> {
         let kept = journal.plugins()?;
-        let kept = Kept {
+        let records = Records {
             versions: kept.versions.into_iter().map(|version| (version.name(), version)).collect(),
             activations: kept.activations.into_iter().collect(),
             seen: kept.seen.into_iter().collect(),
@@ -152,7 +152,7 @@ impl Versions {
             trusted: plugins.trusted_keys.clone(),
             in_development,
             claims,
-            kept: Mutex::new(kept),
+            records: Mutex::new(records),
             loaded: Mutex::default(),
             watched: Mutex::default(),
             turn: Arc::default(),
@@ -164,16 +164,16 @@ impl Versions {
 
     /// The kept versions of a plugin, newest first, each with whether it is needed.
     pub fn of_plugin(&self, plugin: &str) -> Vec<(KeptVersion, bool)> {
-        let kept = self.kept();
-        let of = kept.versions.values().filter(|version| version.plugin == plugin);
-        let mut all: Vec<_> = of.map(|version| (version.clone(), kept.needs(&version.hash))).collect();
+        let records = self.records();
+        let of = records.versions.values().filter(|version| version.plugin == plugin);
+        let mut all: Vec<_> = of.map(|version| (version.clone(), records.needs(&version.hash))).collect();
         all.sort_by_key(|(version, _)| std::cmp::Reverse(version.installed_at));
         all
     }
 
     /// The activation of a source. Without one it runs the plugin that the configuration gives.
     pub fn activation(&self, source: &Source) -> Option<Activation> {
-        self.kept().activations.get(&source.name).filter(|activation| activation.plugin == source.plugin).cloned()
+        self.records().activations.get(&source.name).filter(|activation| activation.plugin == source.plugin).cloned()
     }
 
     /// No activation changes while the guard is held.
@@ -190,7 +190,7 @@ impl Versions {
         plugins: &config::Plugins,
         source: &Source,
         given: Option<Provider>,
-    ) -> Result<Option<Running>, NotRunning> {
+    ) -> Result<Option<Running>, UnusableVersion> {
         let activation = self.activation(source).unwrap_or_default();
         // The configured plugin is loaded already.
         if let Some(given) = given.as_ref().and_then(Provider::plugin)
@@ -203,7 +203,7 @@ impl Versions {
             (None, None) => return Ok(None),
             (None, Some(given)) => {
                 let allowed = given.plugin().map_or(Ok(()), |plugin| fit::allowed(plugins, source, plugin));
-                allowed.map_err(|reason| NotRunning::new(source, given.hash(), reason, GIVEN))?;
+                allowed.map_err(|reason| UnusableVersion::new(source, given.hash(), reason, GIVEN))?;
                 given
             }
         };
@@ -215,10 +215,15 @@ impl Versions {
     }
 
     /// The version with that hash, if the source may use it.
-    async fn working(&self, plugins: &config::Plugins, source: &Source, hash: &str) -> Result<Provider, NotRunning> {
+    async fn working(
+        &self,
+        plugins: &config::Plugins,
+        source: &Source,
+        hash: &str,
+    ) -> Result<Provider, UnusableVersion> {
         let loaded = self.load(hash).await;
         let allowed = loaded.and_then(|plugin| fit::allowed(plugins, source, &plugin).map(|()| plugin));
-        allowed.map(Provider::Sandboxed).map_err(|reason| NotRunning::new(source, hash, reason, ACTIVATED))
+        allowed.map(Provider::Sandboxed).map_err(|reason| UnusableVersion::new(source, hash, reason, ACTIVATED))
     }
 
     /// Loads a kept version from memory or from its file.
@@ -276,7 +281,7 @@ impl Versions {
     pub async fn remove(&self, plugin: &str, hash: &str, by: &str) -> Result<KeptVersion, VersionError> {
         let _turn = self.turn().await;
         let version = self.find(plugin, hash)?;
-        if self.kept().needs(&version.hash) {
+        if self.records().needs(&version.hash) {
             let text = format!("a source runs the version {}, tries it, or would roll back to it", version.hash);
             return Err(VersionError::Conflict(text));
         }
@@ -289,7 +294,7 @@ impl Versions {
 
     /// Removes the component of a version, unless another plugin has the same.
     fn drop_file(&self, hash: &str) {
-        if self.kept().versions.values().any(|version| version.hash == hash) {
+        if self.records().versions.values().any(|version| version.hash == hash) {
             return;
         }
         if let Err(error) = self.0.files.remove(hash) {
@@ -299,8 +304,8 @@ impl Versions {
 
     /// A version by its hash, or by the beginning of it (eight digits at least).
     fn find(&self, plugin: &str, hash: &str) -> Result<KeptVersion, VersionError> {
-        let kept = self.kept();
-        let of = kept.versions.values().filter(|version| version.plugin == plugin);
+        let records = self.records();
+        let of = records.versions.values().filter(|version| version.plugin == plugin);
         let found: Vec<_> =
             of.filter(|version| version.hash.starts_with(hash) && hash.len() >= HASH_DIGITS_MIN).collect();
         match found[..] {
@@ -321,18 +326,18 @@ impl Versions {
         }
         let moved = !changes.activations.is_empty() || !changes.forgotten.is_empty();
         {
-            let mut kept = self.kept();
-            kept.versions.extend(changes.versions.into_iter().map(|version| (version.name(), version)));
-            kept.versions.retain(|name, _| !changes.removed.contains(name));
-            kept.activations.extend(changes.activations);
-            kept.activations.retain(|source, _| !changes.forgotten.contains(source));
-            kept.seen.extend(changes.seen);
+            let mut records = self.records();
+            records.versions.extend(changes.versions.into_iter().map(|version| (version.name(), version)));
+            records.versions.retain(|name, _| !changes.removed.contains(name));
+            records.activations.extend(changes.activations);
+            records.activations.retain(|source, _| !changes.forgotten.contains(source));
+            records.seen.extend(changes.seen);
         }
         if moved {
             self.note_active();
-            let kept = self.kept().clone();
+            let records = self.records().clone();
             // A delivery in flight keeps its own reference to an old version.
-            self.loaded().retain(|hash, _| kept.needs(hash));
+            self.loaded().retain(|hash, _| records.needs(hash));
         }
         Ok(())
     }
@@ -343,14 +348,14 @@ impl Versions {
             let (plugin, hash) = (activation.plugin.clone(), activation.active.clone()?);
             Some((source.clone(), Active { plugin, hash }))
         };
-        let active: BTreeMap<_, _> = self.kept().activations.iter().filter_map(active).collect();
+        let active: BTreeMap<_, _> = self.records().activations.iter().filter_map(active).collect();
         if let Err(error) = self.0.files.note_active(&active) {
-            tracing::warn!(%error, "which versions are activated could not be written down for `hookgate check`");
+            tracing::warn!(%error, "the list of active versions could not be written for `hookgate check`");
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
-        self.0.kept.lock()
+    fn records(&self) -> MutexGuard<'_, Records> {
+        self.0.records.lock()
     }
 
     fn loaded(&self) -> MutexGuard<'_, HashMap<String, Plugin>> {
@@ -358,14 +363,14 @@ impl Versions {
     }
 }
 
-impl NotRunning {
-    fn new(source: &Source, hash: &str, reason: String, instead: &'static str) -> NotRunning {
+impl UnusableVersion {
+    fn new(source: &Source, hash: &str, reason: String, instead: &'static str) -> UnusableVersion {
         let (source_name, plugin) = (source.name.clone(), source.plugin.clone());
-        NotRunning { source_name, plugin, hash: hash.to_owned(), reason, instead }
+        UnusableVersion { source_name, plugin, hash: hash.to_owned(), reason, instead }
     }
 }
 
-impl Kept {
+impl Records {
     /// Whether a source runs a version, tries it, or would roll back to it.
     fn needs(&self, hash: &str) -> bool {
         self.activations.values().any(|Activation { active, previous, trial, .. }| {
@@ -411,8 +416,8 @@ fn log(entry: &PluginHistory) {
     let PluginHistory { plugin, source, hash, event, by, reason, .. } = entry;
     let (source, hash, reason) = (source.as_deref(), hash.as_deref(), reason.as_deref());
     match event {
-        PluginEvent::Refused => tracing::error!(plugin, source, hash, by, reason, "a plugin's version was refused"),
-        event => tracing::info!(plugin, source, hash, by, reason, "a plugin's version: {}", event.name()),
+        PluginEvent::Refused => tracing::error!(plugin, source, hash, by, reason, "a plugin version was refused"),
+        event => tracing::info!(plugin, source, hash, by, reason, "a plugin version: {}", event.name()),
     }
 }
 

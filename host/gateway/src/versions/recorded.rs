@@ -93,7 +93,7 @@ impl Check<'_> {
                 return Err(Unjudged::Outdated);
             }
             let how = format!("{what} is {is}, and was {was}");
-            return Ok(Some(format!("it judges the recorded delivery {id} otherwise: {how}")));
+            return Ok(Some(format!("it judges the recorded delivery {id} differently: {how}")));
         }
         let Some(bytes) = body.in_memory() else { return Ok(None) };
         // White space, so that the body still parses.

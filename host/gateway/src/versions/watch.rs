@@ -10,12 +10,12 @@ use hookgate_model::{clock::now_ms, limits};
 use hookgate_sandbox::{Plugin, read_component};
 use sha2::{Digest, Sha256};
 
-use super::{How, Install, Then, Versions, entry, who};
+use super::{AfterInstall, Install, Role, Versions, entry, who};
 use crate::live::{Current, Live};
 
 /// The state of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Watched {
+pub(super) struct FileState {
     length: u64,
     modified: Option<SystemTime>,
     /// Whether this state was handled.
@@ -23,7 +23,7 @@ pub(super) struct Watched {
 }
 
 /// A file of the directory with the plugin of a source.
-struct Found {
+struct FoundFile {
     plugin: String,
     component: Vec<u8>,
     hash: String,
@@ -34,18 +34,18 @@ impl Versions {
     pub async fn watch(self, current: Current) {
         loop {
             tokio::time::sleep(limits::PLUGIN_WATCH_PAUSE).await;
-            self.look(&current, false).await;
+            self.scan(&current, false).await;
         }
     }
 
     /// Looks at every file of the directory, whether it has changed or not.
-    pub async fn look_again(&self, current: &Current) {
+    pub async fn rescan(&self, current: &Current) {
         self.0.watched.lock().clear();
-        self.look(current, true).await;
+        self.scan(current, true).await;
     }
 
     /// Looks at the directory once. A changed file counts if it is the same at two looks, or at the first with `at_once`.
-    pub async fn look(&self, current: &Current, at_once: bool) {
+    pub async fn scan(&self, current: &Current, at_once: bool) {
         let live = current.get();
         let Some(directory) = live.config.plugins.directory.clone() else { return };
         let mut names: Vec<String> = live.config.sources.iter().map(|source| source.plugin.clone()).collect();
@@ -60,7 +60,7 @@ impl Versions {
             match read {
                 Ok(Ok(component)) => {
                     let hash = hex::encode(Sha256::digest(&component));
-                    self.found(current, &live, Found { plugin: plugin.clone(), component, hash }).await;
+                    self.found(current, &live, FoundFile { plugin: plugin.clone(), component, hash }).await;
                 }
                 Ok(Err(error)) => tracing::error!(plugin, %error, "a file of the plugin directory cannot be read"),
                 Err(_) => return,
@@ -75,20 +75,20 @@ impl Versions {
             watched.remove(plugin);
             return false;
         };
-        let now = Watched { length: metadata.len(), modified: metadata.modified().ok(), done: false };
+        let now = FileState { length: metadata.len(), modified: metadata.modified().ok(), done: false };
         let before = watched.get(plugin).copied();
-        let is_same = before.is_some_and(|before| Watched { done: false, ..before } == now);
+        let is_same = before.is_some_and(|before| FileState { done: false, ..before } == now);
         let due = match before {
             Some(before) if is_same && before.done => false,
             _ => is_same || at_once,
         };
         let done = due || (is_same && before.is_some_and(|before| before.done));
-        watched.insert(plugin.to_owned(), Watched { done, ..now });
+        watched.insert(plugin.to_owned(), FileState { done, ..now });
         due
     }
 
-    async fn found(&self, current: &Current, live: &Live, found: Found) {
-        let seen = self.kept().seen.get(&found.plugin).cloned();
+    async fn found(&self, current: &Current, live: &Live, found: FoundFile) {
+        let seen = self.records().seen.get(&found.plugin).cloned();
         if seen.as_ref() == Some(&found.hash) {
             return self.adopt(live, found).await;
         }
@@ -101,8 +101,8 @@ impl Versions {
 
     /// Makes a version of a file that a start has found in the directory, so that no later start runs another file that has not
     /// passed the checks.
-    async fn adopt(&self, live: &Live, found: Found) {
-        let Found { plugin: name, component, hash } = found;
+    async fn adopt(&self, live: &Live, found: FoundFile) {
+        let FoundFile { plugin: name, component, hash } = found;
         let Some((plugin, _)) = live.plugins.get(&name).filter(|(given, _)| *given.hash() == hash) else { return };
         let _turn = self.turn().await;
         let bare =
@@ -130,23 +130,23 @@ impl Versions {
             Err(error) => Err(error),
         };
         if let Err(error) = adopted {
-            tracing::error!(plugin = name, %error, "the plugin works, and is not kept as a version");
+            tracing::error!(plugin = name, %error, "the plugin runs, but could not be kept as a version");
         }
     }
 
-    async fn take_over(&self, current: &Current, found: Found) {
-        let Found { plugin, component, hash } = found;
+    async fn take_over(&self, current: &Current, found: FoundFile) {
+        let FoundFile { plugin, component, hash } = found;
         // Noted before it is tried, so that a file that brings the gateway down is not tried again.
         let seen = PluginChanges { seen: vec![(plugin.clone(), hash)], ..PluginChanges::default() };
         if let Err(error) = self.change(seen).await {
-            tracing::error!(plugin, %error, "a file of the plugin directory has changed, and the store does not take it");
+            tracing::error!(plugin, %error, "a changed file of the plugin directory could not be noted in the store");
             self.0.watched.lock().remove(&plugin);
             return;
         }
         let order = Install {
             plugin: Some(plugin.clone()),
             source: None,
-            then: Then::Work(How::Now),
+            then: AfterInstall::Activate(Role::Active),
             despite_recorded: self.0.in_development,
             by: who::DIRECTORY,
         };

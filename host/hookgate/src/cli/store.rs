@@ -166,7 +166,7 @@ impl Migrate {
         };
         let migrated = journal::migrate(&store, to, self.path.as_deref())?;
         if migrated.path != store.path {
-            handed_over::carry_key(&store.path, &migrated.path).context(
+            enrollment::carry_key(&store.path, &migrated.path).context(
                 "the store is moved, but not its file `seal-key`; copy it there, readable for its user only",
             )?;
             Files::of_store(&store.path)

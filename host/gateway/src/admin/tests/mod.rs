@@ -29,8 +29,8 @@ use tower::ServiceExt;
 
 use super::{AdminState, Parts, router};
 use crate::{
-    dispatch::Breakers,
-    handed_over::HandedOver,
+    dispatch::DestinationHealth,
+    enrollment::Enrollments,
     live::{Current, Live},
 };
 
@@ -53,7 +53,7 @@ to = [\"orders\", \"audit\"]
 
 /// In force, with that breaker open.
 fn current(config: Config, plugins: BTreeMap<String, (Plugin, Origin)>) -> Current {
-    let breakers = Breakers::standing([("orders", true)]);
+    let breakers = DestinationHealth::standing([("orders", true)]);
     Current::new(Live { config, plugins, sources: Arc::default(), fetcher: Fetcher::new(Guard::default()), breakers })
 }
 
@@ -62,7 +62,7 @@ struct Api {
     router: Router,
     journal: Journal,
     current: Current,
-    handed_over: HandedOver,
+    handed_over: Enrollments,
     _directory: TempDir,
 }
 
@@ -76,7 +76,7 @@ impl Api {
         let directory = tempfile::tempdir().unwrap();
         let config = config(directory.path(), sections);
         let journal = Journal::open(&config.store).unwrap();
-        let handed_over = HandedOver::open(journal.clone(), &config.store.path, None).unwrap();
+        let handed_over = Enrollments::open(journal.clone(), &config.store.path, None).unwrap();
         let parts = Parts {
             current: current(config, BTreeMap::new()),
             journal: journal.clone(),

@@ -30,7 +30,7 @@ async fn hand_over(api: &Api, value: &str) -> bool {
     let source: &Arc<hookgate_config::Source> = &live.config.sources[0];
     let reply = Reply { status: 200, headers: Vec::new(), body: Vec::new() };
     let handed_over = Enrollment { secret: "given".to_owned(), value: value.to_owned(), reply };
-    api.handed_over.take(source, handed_over).await.is_ok()
+    api.handed_over.enroll(source, handed_over).await.is_ok()
 }
 
 #[tokio::test]

@@ -31,14 +31,14 @@ use uuid::Uuid;
 use self::seal::{KeyFileError, SealKey};
 pub use self::{seal::carry_key, source::SourceSecrets};
 
-/// The secrets that were handed over; cheap to clone. It outlives every configuration.
+/// The secrets that were handed over; cheap to clone. They outlive every configuration.
 #[derive(Clone)]
-pub struct HandedOver(Arc<Kept>);
+pub struct Enrollments(Arc<Parts>);
 
-struct Kept {
+struct Parts {
     journal: Journal,
     key: SealKey,
-    known: ArcSwap<Known>,
+    known: ArcSwap<KnownSecrets>,
     /// Until when a source accepts further secrets: as an instant, and in milliseconds since the epoch for operators.
     windows: Mutex<HashMap<String, (Instant, u64)>>,
     /// Held while `known` is changed.
@@ -47,7 +47,7 @@ struct Kept {
 
 /// All secrets, unsealed.
 #[derive(Default)]
-struct Known {
+struct KnownSecrets {
     /// Grows with every change.
     generation: u64,
     secrets: BTreeMap<Name, Vec<Version>>,
@@ -66,7 +66,7 @@ struct Version {
 
 /// A secret that was handed over, without its text.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Told {
+pub struct EnrolledSecret {
     /// The source.
     pub source: String,
     /// The name of the secret.
@@ -79,7 +79,7 @@ pub struct Told {
 
 /// Why a secret is not accepted.
 #[derive(Debug, thiserror::Error)]
-pub enum NotTaken {
+pub enum NotEnrolled {
     /// None is expected. The text is for the operator.
     #[error("{0}")]
     Closed(String),
@@ -90,7 +90,7 @@ pub enum NotTaken {
 
 /// Why the stored secrets cannot be read.
 #[derive(Debug, thiserror::Error)]
-pub enum HandedOverError {
+pub enum EnrollmentsError {
     /// The store cannot be read.
     #[error("the secrets that providers have handed over cannot be read: {0}")]
     Store(#[from] JournalError),
@@ -120,10 +120,10 @@ pub enum HandedOverError {
     },
 }
 
-impl HandedOver {
+impl Enrollments {
     /// Unseals the stored secrets with the configured key or the store's own. The store's key is made if it is missing and
     /// nothing is sealed yet.
-    pub fn open(journal: Journal, store: &Path, configured: Option<&SecretText>) -> Result<Self, HandedOverError> {
+    pub fn open(journal: Journal, store: &Path, configured: Option<&SecretText>) -> Result<Self, EnrollmentsError> {
         let sealed = journal.sealed()?;
         let (key, called) = match configured {
             Some(text) => (SealKey::of_text(text), "store.seal-key".to_owned()),
@@ -133,35 +133,35 @@ impl HandedOver {
                 (own_key(store, sealed.is_empty(), path)?, called)
             }
         };
-        let mut known = Known::default();
+        let mut known = KnownSecrets::default();
         for Sealed { id, at, bytes } in sealed {
             let sealed = Sealed { id, at, bytes };
             let Ok(text) = key.open(&sealed) else {
                 let SealedId { source, secret, .. } = sealed.id;
-                return Err(HandedOverError::OtherKey { source_name: source, secret, key: called });
+                return Err(EnrollmentsError::OtherKey { source_name: source, secret, key: called });
             };
             let SealedId { source, secret, version } = sealed.id;
             // The store lists old ones first. Here, as in a configuration, the newest comes first.
             known.secrets.entry((source, secret)).or_default().insert(0, Version { id: version, at, text });
         }
         let (windows, turn) = (Mutex::default(), tokio::sync::Mutex::default());
-        Ok(HandedOver(Arc::new(Kept { journal, key, known: ArcSwap::from_pointee(known), windows, turn })))
+        Ok(Enrollments(Arc::new(Parts { journal, key, known: ArcSwap::from_pointee(known), windows, turn })))
     }
 
     /// Keeps a secret durably, and returns the reply for the provider. A secret that is known already is not kept again.
     ///
     /// # Errors
     /// None is expected, or it cannot be made durable.
-    pub async fn take(&self, source: &Arc<Source>, handed_over: Enrollment) -> Result<Reply, NotTaken> {
-        let (kept, source) = (self.clone(), source.clone());
+    pub async fn enroll(&self, source: &Arc<Source>, enrollment: Enrollment) -> Result<Reply, NotEnrolled> {
+        let (enrollments, source) = (self.clone(), source.clone());
         // In a task of its own: if the sender goes away, the store and `known` must still agree.
-        let taking = tokio::spawn(async move { kept.take_in_turn(&source, handed_over).await });
-        taking.await.unwrap_or_else(|error| Err(NotTaken::Store(JournalError::Failed(error.to_string()))))
+        let enrolling = tokio::spawn(async move { enrollments.enroll_in_turn(&source, enrollment).await });
+        enrolling.await.unwrap_or_else(|error| Err(NotEnrolled::Store(JournalError::Failed(error.to_string()))))
     }
 
-    async fn take_in_turn(&self, source: &Source, handed_over: Enrollment) -> Result<Reply, NotTaken> {
+    async fn enroll_in_turn(&self, source: &Source, enrollment: Enrollment) -> Result<Reply, NotEnrolled> {
         let _turn = self.0.turn.lock().await;
-        let Enrollment { secret, value, reply } = handed_over;
+        let Enrollment { secret, value, reply } = enrollment;
         let text = SecretText::new(value);
         let known = self.0.known.load_full();
         let versions = known.of(&source.name, &secret);
@@ -174,15 +174,15 @@ impl HandedOver {
         let bytes = self.0.key.seal(&id, at, &text);
         self.0.journal.keep_sealed(Sealed { id: id.clone(), at, bytes }).await?;
         let SealedId { source, secret, version } = id;
-        tracing::warn!(source, secret, %version, "a provider has handed over a secret, and it is taken from now on");
+        tracing::warn!(source, secret, %version, "a provider has handed over a secret, and it is accepted from now on");
         self.change(|secrets| {
             secrets.entry((source, secret)).or_default().insert(0, Version { id: version, at, text });
         });
         Ok(reply)
     }
 
-    fn check_open(&self, source: &Source, secret: &str, versions: &[Version]) -> Result<(), NotTaken> {
-        let closed = |why: String| Err(NotTaken::Closed(why));
+    fn check_open(&self, source: &Source, secret: &str, versions: &[Version]) -> Result<(), NotEnrolled> {
+        let closed = |why: String| Err(NotEnrolled::Closed(why));
         if !source.handed_over.contains(secret) {
             return closed(format!("a secret was handed over, and secrets.{secret} is not {{ handed-over = true }}"));
         }
@@ -219,18 +219,18 @@ impl HandedOver {
     }
 
     /// All secrets by source and name, newest first.
-    pub fn list(&self) -> Vec<Told> {
+    pub fn list(&self) -> Vec<EnrolledSecret> {
         let known = self.0.known.load();
-        let told = |((source, secret), versions): (&Name, &Vec<Version>)| {
-            let told = |version: &Version| Told {
+        let mut list = Vec::new();
+        for ((source, secret), versions) in &known.secrets {
+            list.extend(versions.iter().map(|Version { id, at, .. }| EnrolledSecret {
                 source: source.clone(),
                 secret: secret.clone(),
-                version: version.id,
-                at: version.at,
-            };
-            versions.iter().map(told).collect::<Vec<_>>()
-        };
-        known.secrets.iter().flat_map(told).collect()
+                version: *id,
+                at: *at,
+            }));
+        }
+        list
     }
 
     /// Forgets these versions of a source's secrets, or all if `versions` is empty. Returns their number.
@@ -239,15 +239,20 @@ impl HandedOver {
     /// It cannot be made durable.
     pub async fn forget(&self, source: &str, versions: &[Uuid]) -> Result<usize, JournalError> {
         let _turn = self.0.turn.lock().await;
-        let is_meant = |told: &Told| told.source == source && (versions.is_empty() || versions.contains(&told.version));
-        let doomed: Vec<Told> = self.list().into_iter().filter(is_meant).collect();
-        let id =
-            |told: &Told| SealedId { source: told.source.clone(), secret: told.secret.clone(), version: told.version };
+        let is_meant = |secret: &EnrolledSecret| {
+            secret.source == source && (versions.is_empty() || versions.contains(&secret.version))
+        };
+        let doomed: Vec<EnrolledSecret> = self.list().into_iter().filter(is_meant).collect();
+        let id = |secret: &EnrolledSecret| SealedId {
+            source: secret.source.clone(),
+            secret: secret.secret.clone(),
+            version: secret.version,
+        };
         self.0.journal.forget_sealed(doomed.iter().map(id).collect()).await?;
         self.change(|secrets| {
-            for told in &doomed {
-                if let Some(versions) = secrets.get_mut(&(told.source.clone(), told.secret.clone())) {
-                    versions.retain(|version| version.id != told.version);
+            for secret in &doomed {
+                if let Some(versions) = secrets.get_mut(&(secret.source.clone(), secret.secret.clone())) {
+                    versions.retain(|version| version.id != secret.version);
                 }
             }
             secrets.retain(|_, versions| !versions.is_empty());
@@ -260,7 +265,7 @@ impl HandedOver {
         let known = self.0.known.load_full();
         let mut secrets = known.secrets.clone();
         change(&mut secrets);
-        self.0.known.store(Arc::new(Known { generation: known.generation + 1, secrets }));
+        self.0.known.store(Arc::new(KnownSecrets { generation: known.generation + 1, secrets }));
     }
 
     fn windows(&self) -> parking_lot::MutexGuard<'_, HashMap<String, (Instant, u64)>> {
@@ -268,27 +273,27 @@ impl HandedOver {
     }
 }
 
-impl Known {
+impl KnownSecrets {
     fn of(&self, source: &str, secret: &str) -> &[Version] {
         self.secrets.get(&(source.to_owned(), secret.to_owned())).map_or(&[], Vec::as_slice)
     }
 }
 
-fn own_key(store: &Path, may_be_made: bool, path: PathBuf) -> Result<SealKey, HandedOverError> {
+fn own_key(store: &Path, may_be_made: bool, path: PathBuf) -> Result<SealKey, EnrollmentsError> {
     let read = match SealKey::of_file(store) {
         Err(KeyFileError::Io(error)) if error.kind() == io::ErrorKind::NotFound => {
             if may_be_made {
                 SealKey::make_file(store).map_err(KeyFileError::Io).and_then(|()| SealKey::of_file(store))
             } else {
-                return Err(HandedOverError::Missing(path));
+                return Err(EnrollmentsError::Missing(path));
             }
         }
         read => read,
     };
     read.map_err(|error| match error {
-        KeyFileError::Io(error) => HandedOverError::File(path, error),
-        KeyFileError::Malformed => HandedOverError::Malformed(path),
-        KeyFileError::Exposed(mode) => HandedOverError::Exposed(path, mode),
+        KeyFileError::Io(error) => EnrollmentsError::File(path, error),
+        KeyFileError::Malformed => EnrollmentsError::Malformed(path),
+        KeyFileError::Exposed(mode) => EnrollmentsError::Exposed(path, mode),
     })
 }
 

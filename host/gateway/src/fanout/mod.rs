@@ -20,6 +20,7 @@
 //! others; the next event of an ordering key must not be written while the one before it is tried again.
 
 mod lane;
+mod transform;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque, hash_map::Entry},
@@ -39,7 +40,6 @@ use hookgate_model::{
     limits,
     ordering::OnFailure,
 };
-use hookgate_sandbox::tame;
 use hookgate_telemetry::metrics::{dead_letters, transformed};
 use tokio::{
     sync::{RwLock, watch},
@@ -47,12 +47,15 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-use self::lane::{Ended, Lane, Next, Resting};
+pub use self::transform::{Transform, TransformError, Transformed};
+use self::{
+    lane::{Lane, Next, Resting, TransformEnd},
+    transform::Shared,
+};
 use crate::{
     route::Routes,
     tasks::{Cursor, stopped},
 };
-use hookgate_cloudevents as cloudevents;
 
 /// Events read from the inbox at once.
 const WINDOW: usize = 256;
@@ -60,67 +63,17 @@ const WINDOW: usize = 256;
 const LOOK_BACK: Duration = Duration::from_secs(2);
 /// Before the journal is asked again after a failure.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
-/// Before an unavailable object store is asked again.
-const AWAY_PAUSE: Duration = Duration::from_secs(5);
-/// Between tries of an event that breaks the plugin.
-const BROKEN_PAUSES: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
-
 /// Why an event whose record is gone is a dead letter.
 const GONE: &str = "the event is not kept any more";
 
-/// Turns events into CloudEvents; implemented by the plugins of the sources.
-#[async_trait::async_trait]
-pub trait Transform: Send + Sync {
-    /// The outputs of an event. It goes nowhere if there are none.
-    async fn transform(&self, event: &KeptEvent) -> Result<Transformed, TransformError>;
-}
-
-/// The answer of a plugin.
-#[derive(Clone, Debug, Default)]
-pub struct Transformed {
-    /// Its outputs, not checked yet.
-    pub outputs: Vec<CloudEvent>,
-    /// Part of the event's JSON counted as absent while the plugin read it.
-    pub is_incomplete: bool,
-}
-
-impl From<Vec<CloudEvent>> for Transformed {
-    fn from(outputs: Vec<CloudEvent>) -> Self {
-        Transformed { outputs, is_incomplete: false }
-    }
-}
-
-/// Why an event has no outputs.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum TransformError {
-    /// The plugin refuses the event. Another try would not help.
-    #[error("the plugin cannot transform the event: {0}")]
-    Refused(String),
-    /// The plugin trapped, exceeded its limits, or is missing. More tries may help.
-    #[error("the plugin broke: {0}")]
-    Broken(String),
-    /// The process has died this many times while it transformed the event, which is not tried again.
-    #[error(
-        "the gateway's process ended {0} times while this event was being transformed, so it is not tried again; correct \
-         the plugin, then redrive it"
-    )]
-    Deadly(u8),
-    /// The plugin has broken too often to be called now. It may be called again after this time.
-    #[error("the plugin is out")]
-    Out(Duration),
-    /// Its large body cannot be read now. It is tried until that works.
-    #[error("the event's body cannot be read: {0}")]
-    Away(String),
-}
-
 /// A result on its way into the journal, with its event and strand.
-type Applying = Pin<Box<dyn Future<Output = (EventId, Option<Strand>)> + Send>>;
+type PendingWrite = Pin<Box<dyn Future<Output = (EventId, Option<Strand>)> + Send>>;
 
 /// The routed outputs of an event, or why there are none.
 type Done = Result<Routed, String>;
 
 /// The result of an event, to be written to the journal.
-struct Decided {
+struct EventResult {
     event: EventId,
     /// `None` if the record of the event is missing or damaged.
     source: Option<String>,
@@ -138,14 +91,14 @@ struct Routed {
 
 /// The ordered sources, each with its rule for dead letters.
 #[derive(Debug, Default)]
-pub struct Ordered(HashMap<String, OnFailure>);
+pub struct OrderedSources(HashMap<String, OnFailure>);
 
-impl Ordered {
+impl OrderedSources {
     /// The ordered sources of a configuration.
-    pub fn new(sources: &[Arc<config::Source>]) -> Ordered {
+    pub fn new(sources: &[Arc<config::Source>]) -> OrderedSources {
         let ordered =
             sources.iter().filter_map(|source| Some((source.name.clone(), source.ordering.as_ref()?.on_failure)));
-        Ordered(ordered.collect())
+        OrderedSources(ordered.collect())
     }
 
     /// Whether the events of a source are ordered, so that their outputs carry their position.
@@ -171,23 +124,14 @@ pub struct Fanout {
     held: HashSet<EventId>,
     /// The bodies of waiting events, in bytes.
     held_bytes: usize,
-    transforming: JoinSet<(String, EventId, Ended)>,
-    applying: FuturesUnordered<Applying>,
+    transforming: JoinSet<(String, EventId, TransformEnd)>,
+    applying: FuturesUnordered<PendingWrite>,
     /// Each strand with a result on its way, and the results that follow it.
-    strands: HashMap<Strand, VecDeque<Decided>>,
+    strands: HashMap<Strand, VecDeque<EventResult>>,
     cursor: Cursor<u64>,
     /// The inbox may contain events that are not in `held`.
     stale: bool,
     blocked_until: Option<Instant>,
-}
-
-struct Shared {
-    journal: Journal,
-    routes: Arc<Routes>,
-    ordered: Arc<Ordered>,
-    transform: Arc<dyn Transform>,
-    /// Read-locked by each call of a plugin; write-locked by a call that may end the process.
-    calls: RwLock<()>,
 }
 
 impl Fanout {
@@ -195,7 +139,7 @@ impl Fanout {
     pub fn new(
         journal: Journal,
         routes: Arc<Routes>,
-        ordered: Arc<Ordered>,
+        ordered: Arc<OrderedSources>,
         transform: Arc<dyn Transform>,
         stop: watch::Receiver<bool>,
     ) -> Fanout {
@@ -281,13 +225,13 @@ impl Fanout {
                 let Some((id, resting)) = lane.wake(now) else { break };
                 match self.shared.journal.event(id) {
                     Ok(Some(event)) => self.spawn(event, resting),
-                    Ok(None) => lane.end(id, Ended::Done(Err(GONE.to_owned())), now),
+                    Ok(None) => lane.end(id, TransformEnd::Done(Err(GONE.to_owned())), now),
                     Err(error @ JournalError::Damaged(..)) => {
-                        lane.end(id, Ended::Done(Err(error.to_string())), now);
+                        lane.end(id, TransformEnd::Done(Err(error.to_string())), now);
                     }
                     Err(error) => {
                         tracing::error!(event = %id, %error, "the event cannot be read");
-                        lane.end(id, Ended::Out(resting, JOURNAL_PAUSE), now);
+                        lane.end(id, TransformEnd::Out(resting, JOURNAL_PAUSE), now);
                         self.blocked_until = Some(now + JOURNAL_PAUSE);
                     }
                 }
@@ -381,15 +325,15 @@ impl Fanout {
 
     /// An event whose record is missing becomes a dead letter.
     fn gone(&mut self, id: EventId) {
-        self.apply(Decided { event: id, source: None, done: Err(GONE.to_owned()) });
+        self.apply(EventResult { event: id, source: None, done: Err(GONE.to_owned()) });
     }
 
     /// An event whose record is damaged becomes a dead letter.
     fn damaged(&mut self, id: EventId, error: &JournalError) {
-        self.apply(Decided { event: id, source: None, done: Err(error.to_string()) });
+        self.apply(EventResult { event: id, source: None, done: Err(error.to_string()) });
     }
 
-    fn transformed(&mut self, ended: Result<(String, EventId, Ended), JoinError>) {
+    fn transformed(&mut self, ended: Result<(String, EventId, TransformEnd), JoinError>) {
         let (source, id, ended) = match ended {
             Ok(ended) => ended,
             // A defect of hookgate. The events are still in the inbox, from which the task starts again.
@@ -405,7 +349,7 @@ impl Fanout {
     fn apply_done(&mut self, source: &str) {
         let Some(lane) = self.sources.get_mut(source) else { return };
         for (event, done) in lane.take_done() {
-            self.apply(Decided { event, source: Some(source.to_owned()), done });
+            self.apply(EventResult { event, source: Some(source.to_owned()), done });
         }
         if self.sources.get(source).is_some_and(Lane::is_empty) {
             self.sources.remove(source);
@@ -414,7 +358,7 @@ impl Fanout {
 
     /// Writes a result to the journal, after the earlier ones of its strand. Writes are first polled in the order in which they
     /// are pushed here, which is the order in which the journal writes them.
-    fn apply(&mut self, decided: Decided) {
+    fn apply(&mut self, decided: EventResult) {
         self.held.insert(decided.event);
         let Ok(Routed { strand: Some(strand), .. }) = decided.done else { return self.write(decided, None) };
         match self.strands.entry(strand) {
@@ -430,10 +374,10 @@ impl Fanout {
     /// futures are exempt. Each waits for the store after a few steps.
     ///
     /// An event is counted once its result is in the journal, because one that is cut off before is transformed again.
-    fn write(&mut self, decided: Decided, strand: Option<Strand>) {
+    fn write(&mut self, decided: EventResult, strand: Option<Strand>) {
         let journal = self.shared.journal.clone();
         self.applying.push(Box::pin(tokio::task::unconstrained(async move {
-            let Decided { event, source, done } = decided;
+            let EventResult { event, source, done } = decided;
             while let Err(error) = write(&journal, event, done.clone()).await {
                 tracing::warn!(%event, %error, "a transformed event waits for the store");
                 sleep(JOURNAL_PAUSE).await;
@@ -474,88 +418,5 @@ fn count(source: Option<&str>, done: &Done) {
     };
     if let Some(source) = source {
         transformed(source, outcome).increment(1);
-    }
-}
-
-impl Shared {
-    /// Transforms, checks and routes one event.
-    async fn process(&self, event: &KeptEvent, mut state: Resting) -> Ended {
-        let (source, trace) = (&event.delivery.source, &event.delivery.trace);
-        let waiting = &state.waiting;
-        let done = match self.transform(event, &mut state.failures).await {
-            Err(TransformError::Out(pause)) => return Ended::Out(state, pause),
-            Ok(Transformed { mut outputs, is_incomplete }) => cloudevents::check_all(&outputs).map(|()| {
-                if is_incomplete {
-                    cloudevents::say_unread(&mut outputs);
-                }
-                if self.ordered.holds(source) {
-                    cloudevents::say_order(&mut outputs, event, waiting);
-                }
-                let to = self.destinations(event, &outputs);
-                Routed { outputs, to, strand: self.ordered.strand(event) }
-            }),
-            Err(error) => Err(error.to_string()),
-        }
-        .map_err(|why| tame(&why));
-        match &done {
-            Ok(Routed { outputs, to, .. }) if !to.is_empty() => {
-                tracing::debug!(trace, event = %event.id, source, outputs = outputs.len(), handoffs = to.len(), "routed");
-            }
-            Ok(_) => {}
-            Err(reason) => {
-                tracing::error!(trace, event = %event.id, source, reason, "the event cannot be transformed: a dead letter");
-            }
-        }
-        Ended::Done(done)
-    }
-
-    /// Calls the plugin, again after a pause if it broke. `failures` counts those of this event so far.
-    async fn transform(&self, event: &KeptEvent, failures: &mut usize) -> Result<Transformed, TransformError> {
-        loop {
-            let outcome = self.transform_once_there(event).await;
-            let Err(TransformError::Broken(reason)) = outcome else { return outcome };
-            let Some(pause) = BROKEN_PAUSES.get(*failures) else { return Err(TransformError::Broken(reason)) };
-            *failures += 1;
-            let (source, trace) = (&event.delivery.source, &event.delivery.trace);
-            tracing::warn!(trace, event = %event.id, source, reason, "the plugin broke and is tried again");
-            sleep(*pause).await;
-        }
-    }
-
-    /// Calls the plugin until the body of the event can be read. Later events of the source wait, as they do for every
-    /// transformation.
-    async fn transform_once_there(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
-        loop {
-            match self.transform_marked(event).await {
-                Err(TransformError::Away(reason)) => {
-                    let (source, trace) = (&event.delivery.source, &event.delivery.trace);
-                    tracing::warn!(trace, event = %event.id, source, reason, "an event waits for the object store");
-                    sleep(AWAY_PAUSE).await;
-                }
-                decided => return decided,
-            }
-        }
-    }
-
-    /// Calls the plugin with the event marked. An event that was being transformed when the process died is transformed alone,
-    /// so that no other event is blamed if the process dies again.
-    async fn transform_marked(&self, event: &KeptEvent) -> Result<Transformed, TransformError> {
-        let deaths = self.journal.transform_deaths(event.id);
-        if deaths >= limits::TRANSFORM_DEATHS_MAX {
-            return Err(TransformError::Deadly(deaths));
-        }
-        let _alone = if deaths > 0 { Some(self.calls.write().await) } else { None };
-        let _beside_others = if deaths == 0 { Some(self.calls.read().await) } else { None };
-        let _mark = self.journal.mark_transform(event.id);
-        self.transform.transform(event).await
-    }
-
-    /// The destinations of each output, as pairs of destination and output number.
-    fn destinations(&self, event: &KeptEvent, outputs: &[CloudEvent]) -> Vec<(String, u16)> {
-        let numbered = (0_u16..).zip(outputs);
-        let pairs = numbered.flat_map(|(number, output)| {
-            self.routes.destinations(event, output).into_iter().map(move |name| (name.to_owned(), number))
-        });
-        pairs.collect()
     }
 }

@@ -40,7 +40,7 @@ const SPOOL: &str = ".body";
 /// A large body on its way in. It exists before any file or object of the body, and removes all of them unless a commit refers
 /// to them. A request can be dropped at any `await`, so each step that makes something durable runs in a task of its own, for
 /// which the removal waits.
-pub struct Arrival {
+pub struct Upload {
     under_way: Arc<UnderWay>,
     stage: Stage,
     /// Bytes that are not a whole block yet.
@@ -73,11 +73,11 @@ struct Spool {
     file: Arc<File>,
     length: u64,
     hash: Sha256,
-    upload: Option<Upload>,
+    bucket_upload: Option<BucketUpload>,
 }
 
 /// The parts of an upload to a bucket.
-struct Upload {
+struct BucketUpload {
     bucket: Bucket,
     object: Uuid,
     id: String,
@@ -86,7 +86,7 @@ struct Upload {
 
 impl Claims {
     /// Bytes of memory that a body takes during its upload: the block that comes in, and the one that is being written.
-    pub fn arrival_bytes(&self) -> usize {
+    pub fn upload_bytes(&self) -> usize {
         2 * self.block()
     }
 
@@ -101,14 +101,14 @@ impl Claims {
     ///
     /// # Errors
     /// There is no room, or the disk or the bucket does not answer.
-    pub async fn arrive(&self, expected: u64) -> Result<Arrival, ClaimError> {
+    pub async fn begin_upload(&self, expected: u64) -> Result<Upload, ClaimError> {
         let begun = self.begin(expected).await;
         begun.inspect_err(|_| self.0.metrics.store_failed.increment(1))
     }
 
-    async fn begin(&self, expected: u64) -> Result<Arrival, ClaimError> {
+    async fn begin(&self, expected: u64) -> Result<Upload, ClaimError> {
         check_room(&self.0.incoming, self.0.headroom.saturating_add(expected))?;
-        let mut arrival = Arrival {
+        let mut upload = Upload {
             under_way: Arc::new(UnderWay::new(self.clone(), Uuid::now_v7())),
             stage: Stage::Loose,
             gathered: Vec::new(),
@@ -116,9 +116,9 @@ impl Claims {
             at_work: None,
             spool: None,
         };
-        arrival.work(Spool::open(self.clone(), arrival.under_way.object));
-        arrival.idle().await?;
-        Ok(arrival)
+        upload.work(Spool::open(self.clone(), upload.under_way.object));
+        upload.idle().await?;
+        Ok(upload)
     }
 
     /// Whether an object is being worked on.
@@ -140,7 +140,7 @@ impl Drop for UnderWay {
     }
 }
 
-impl Arrival {
+impl Upload {
     /// Appends the next bytes of the body. Waits while the disk or the bucket is slower than the sender.
     pub async fn take(&mut self, mut bytes: Bytes) -> Result<(), ClaimError> {
         let block = self.under_way.claims.block();
@@ -232,24 +232,24 @@ impl Arrival {
 impl Spool {
     /// Begins the upload to a bucket if there is one, notes it durably, and makes the spool file.
     async fn open(claims: Claims, object: Uuid) -> Result<Spool, ClaimError> {
-        let upload = match &claims.0.objects {
+        let bucket_upload = match &claims.0.objects {
             Objects::Directory(_) => None,
             Objects::Bucket(bucket) => {
                 let id = bucket.s3.create_multipart(&bucket.name(object)).await;
                 let id = id.map_err(|error| ClaimError::of_store(&error))?;
-                Some(Upload { bucket: bucket.clone(), object, id, parts: Vec::new() })
+                Some(BucketUpload { bucket: bucket.clone(), object, id, parts: Vec::new() })
             }
         };
-        let note = upload.as_ref().map(|upload| upload.id.clone()).unwrap_or_default();
+        let note = bucket_upload.as_ref().map(|upload| upload.id.clone()).unwrap_or_default();
         let incoming = claims.0.incoming.clone();
         let opened = blocking(move || {
             open_spool(&incoming, object, &note).map_err(|error| ClaimError::of_path(&incoming, &error))
         });
         match opened.await {
-            Ok(file) => Ok(Spool { file: Arc::new(file), length: 0, hash: Sha256::new(), upload }),
+            Ok(file) => Ok(Spool { file: Arc::new(file), length: 0, hash: Sha256::new(), bucket_upload }),
             Err(error) => {
                 // There may be no note of it.
-                if let Some(Upload { bucket, id, .. }) = upload
+                if let Some(BucketUpload { bucket, id, .. }) = bucket_upload
                     && let Err(error) = bucket.abort(object, &id).await
                 {
                     tracing::warn!(%object, %error, "an upload that was begun cannot be aborted");
@@ -261,8 +261,8 @@ impl Spool {
 
     /// Writes one block: hashed and into the spool file, and as a part into the bucket.
     async fn write(self, block: Vec<Bytes>, claims: Claims) -> Result<Spool, ClaimError> {
-        let Spool { file, length, mut hash, upload } = self;
-        let payload = upload.is_some().then(|| block.iter().cloned().collect::<PutPayload>());
+        let Spool { file, length, mut hash, bucket_upload } = self;
+        let payload = bucket_upload.is_some().then(|| block.iter().cloned().collect::<PutPayload>());
         let spool = file.clone();
         let spooling = blocking(move || {
             let incoming = &claims.0.incoming;
@@ -279,28 +279,29 @@ impl Spool {
             Ok((at, hash))
         });
         let uploading = async {
-            match (upload, payload) {
-                (Some(mut upload), Some(payload)) => {
-                    upload.put(payload).await?;
-                    Ok(Some(upload))
+            match (bucket_upload, payload) {
+                (Some(mut bucket_upload), Some(payload)) => {
+                    bucket_upload.put(payload).await?;
+                    Ok(Some(bucket_upload))
                 }
                 _ => Ok(None),
             }
         };
         // Both run to their ends: a part that was cut off could appear after the upload was aborted.
         let (spooled, uploaded) = tokio::join!(spooling, uploading);
-        let ((length, hash), upload) = (spooled?, uploaded?);
-        Ok(Spool { file, length, hash, upload })
+        let ((length, hash), bucket_upload) = (spooled?, uploaded?);
+        Ok(Spool { file, length, hash, bucket_upload })
     }
 
     /// Makes a durable object of the written bytes. They can still be read from the open file.
     async fn become_object(mut self, claims: Claims, object: Uuid) -> Result<Spool, ClaimError> {
         let incoming = claims.0.incoming.clone();
         let spool = spool(&incoming, object);
-        match (&mut self.upload, &claims.0.objects) {
-            (Some(upload), _) => {
-                let (name, parts) = (upload.bucket.name(upload.object), std::mem::take(&mut upload.parts));
-                let completed = upload.bucket.s3.complete_multipart(&name, &upload.id, parts).await;
+        match (&mut self.bucket_upload, &claims.0.objects) {
+            (Some(bucket_upload), _) => {
+                let (name, parts) =
+                    (bucket_upload.bucket.name(bucket_upload.object), std::mem::take(&mut bucket_upload.parts));
+                let completed = bucket_upload.bucket.s3.complete_multipart(&name, &bucket_upload.id, parts).await;
                 completed.map_err(|error| ClaimError::of_store(&error))?;
                 let note = incoming.join(object.to_string());
                 // The upload has ended.
@@ -325,7 +326,7 @@ impl Spool {
     }
 }
 
-impl Upload {
+impl BucketUpload {
     async fn put(&mut self, payload: PutPayload) -> Result<(), ClaimError> {
         let name = self.bucket.name(self.object);
         let part = self.bucket.s3.put_part(&name, &self.id, self.parts.len(), payload).await;
@@ -334,7 +335,7 @@ impl Upload {
     }
 }
 
-impl Drop for Arrival {
+impl Drop for Upload {
     fn drop(&mut self) {
         let UnderWay { claims, object } = &*self.under_way;
         match self.stage {
@@ -372,14 +373,14 @@ impl Claims {
 
     async fn remove_all(&self, object: Uuid) -> Result<(), ClaimError> {
         let note = self.0.incoming.join(object.to_string());
-        let upload = match fs::read_to_string(&note) {
+        let bucket_upload = match fs::read_to_string(&note) {
             Ok(text) => text.trim().to_owned(),
             // The note is removed last, so without it nothing is left.
             Err(error) if error.kind() == io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(ClaimError::of_path(&note, &error)),
         };
-        if let (Objects::Bucket(bucket), false) = (&self.0.objects, upload.is_empty()) {
-            bucket.abort(object, &upload).await?;
+        if let (Objects::Bucket(bucket), false) = (&self.0.objects, bucket_upload.is_empty()) {
+            bucket.abort(object, &bucket_upload).await?;
         }
         self.0.objects.remove(object).await?;
         let incoming = self.0.incoming.clone();
@@ -415,10 +416,10 @@ fn spool(incoming: &Path, object: Uuid) -> PathBuf {
 }
 
 /// Writes a durable note about an object (with the id of its upload), and makes its spool file.
-fn open_spool(incoming: &Path, object: Uuid, upload: &str) -> io::Result<File> {
+fn open_spool(incoming: &Path, object: Uuid, bucket_upload: &str) -> io::Result<File> {
     let private = |options: &mut fs::OpenOptions| options.create_new(true).mode(0o600).clone();
     let mut note = private(File::options().write(true)).open(incoming.join(object.to_string()))?;
-    writeln!(note, "{upload}")?;
+    writeln!(note, "{bucket_upload}")?;
     note.sync_all()?;
     sync_directory(incoming)?;
     private(File::options().read(true).write(true)).open(spool(incoming, object))

@@ -23,22 +23,22 @@ use crate::ingress::Client;
 pub struct SourceKeys {
     source: Arc<Source>,
     fetcher: Fetcher,
-    granted: Granted,
-    strangers: Strangers,
+    granted: GrantedUrls,
+    unproven: UnprovenBudget,
     /// Documents that were read, by their queries.
-    read: Mutex<HashMap<String, Read>>,
+    read: Mutex<HashMap<String, ReadKeys>>,
 }
 
 /// The budget for documents that have not verified anything yet. Any sender can cause such fetches by inventing key ids, so the
 /// budget is small, and one address gets only a part of it.
-struct Strangers {
+struct UnprovenBudget {
     all: DefaultDirectRateLimiter,
     by_address: DefaultKeyedRateLimiter<Client>,
 }
 
 /// The URLs that the host may request for deliveries of a source.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Granted {
+pub struct GrantedUrls {
     /// Documents with keys.
     pub keys: Vec<UrlPattern>,
     /// Confirmations of subscriptions.
@@ -46,7 +46,7 @@ pub struct Granted {
 }
 
 /// A document's number, and its keys or why it has none.
-type Read = (u64, Result<Arc<KeyDocument>, String>);
+type ReadKeys = (u64, Result<Arc<KeyDocument>, String>);
 
 /// Why keys are not available, or a subscription cannot be confirmed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -67,10 +67,10 @@ pub enum KeysError {
     #[error("the plugin asks for something that is not a URL")]
     NotAUrl,
     /// The source may not.
-    #[error("the source may not confirm at this URL; where that is right, add a pattern for it to keys.confirm")]
+    #[error("the source may not confirm subscriptions at this URL; if it should, add a pattern for it to keys.confirm")]
     NotAllowed,
     /// No secret of that name.
-    #[error("secrets.{0} is not set, which asking for keys takes")]
+    #[error("secrets.{0} is not set, which the request for keys needs")]
     NoSecret(String),
     /// Each round of fetches was followed by another.
     #[error("the plugin needed keys again and again")]
@@ -79,8 +79,8 @@ pub enum KeysError {
 
 impl SourceKeys {
     /// The keys of a source; nothing is fetched yet.
-    pub fn new(source: Arc<Source>, granted: Granted, fetcher: Fetcher) -> SourceKeys {
-        SourceKeys { source, fetcher, granted, strangers: Strangers::new(), read: Mutex::default() }
+    pub fn new(source: Arc<Source>, granted: GrantedUrls, fetcher: Fetcher) -> SourceKeys {
+        SourceKeys { source, fetcher, granted, unproven: UnprovenBudget::new(), read: Mutex::default() }
     }
 
     /// Fetches the document that a plugin needs for a delivery of `sender`, unless it is cached by now. `sender` is `None` if
@@ -97,7 +97,7 @@ impl SourceKeys {
         }
         let is_proven = self.fetcher.is_proven(&query);
         if !is_proven && !self.fetcher.is_under_way(&query) {
-            self.strangers.spend(sender)?;
+            self.unproven.spend(sender)?;
         }
         // Proven documents do not wait behind those that strangers ask for.
         let _room = if is_proven { None } else { Some(self.fetcher.stranger(&query)?) };
@@ -195,9 +195,9 @@ impl FetchedKeys for SourceKeys {
     }
 }
 
-impl Strangers {
+impl UnprovenBudget {
     fn new() -> Self {
-        Strangers {
+        UnprovenBudget {
             all: RateLimiter::direct(quota(limits::KEY_FETCHES_OF_STRANGERS)),
             by_address: RateLimiter::keyed(quota(limits::KEY_FETCHES_OF_ADDRESS)),
         }
@@ -270,7 +270,8 @@ mod tests {
     /// Keys from loopback, which the guard refuses at once: nothing is ever fetched.
     fn keys() -> SourceKeys {
         let patterns = |text: &str| vec![UrlPattern::new(text).unwrap()];
-        let granted = Granted { keys: patterns("http://127.0.0.1/*.pem"), confirm: patterns("http://127.0.0.1/?t=*") };
+        let granted =
+            GrantedUrls { keys: patterns("http://127.0.0.1/*.pem"), confirm: patterns("http://127.0.0.1/?t=*") };
         SourceKeys::new(source(), granted, Fetcher::new(Guard::default()))
     }
 
@@ -381,7 +382,7 @@ mod tests {
         let (url, asked) = numbered_documents().await;
         let fetcher = Fetcher::new(Guard::new(vec!["127.0.0.0/8".parse().unwrap()]));
         let query = Query::get(url.parse().unwrap());
-        let granted = Granted { keys: vec![UrlPattern::new(&url).unwrap()], ..Granted::default() };
+        let granted = GrantedUrls { keys: vec![UrlPattern::new(&url).unwrap()], ..GrantedUrls::default() };
         let keys = SourceKeys::new(Arc::new(Source::of_plugin("shop", "plaid")), granted, fetcher.clone());
         let request = KeyRequest { url, format: OwnedKeyFormat::Jwk, fields: Vec::new(), at: String::new() };
         keys.fetch(&KeyNeed { request: Arc::new(request.clone()), newer_than: None }, None).await.unwrap();

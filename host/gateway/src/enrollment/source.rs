@@ -7,37 +7,37 @@ use hookgate_capabilities::Secrets;
 use hookgate_config::Source;
 use hookgate_model::redact::Texts;
 
-use super::{HandedOver, Known};
+use super::{Enrollments, KnownSecrets};
 
 /// The secrets that a source's plugin may use.
 pub struct SourceSecrets {
     source: Arc<Source>,
     /// The result for the latest generation.
-    made: ArcSwap<Made>,
+    made: ArcSwap<Snapshot>,
     /// Secrets that were handed over; `None` if the provider never does that.
-    kept: Option<HandedOver>,
+    kept: Option<Enrollments>,
 }
 
 /// The secrets at one generation of the handed-over ones.
-struct Made {
+struct Snapshot {
     generation: u64,
     secrets: Arc<Secrets>,
     texts: Arc<Texts>,
 }
 
-impl Made {
-    fn of(generation: u64, texts: Texts) -> Made {
-        Made { generation, secrets: Arc::new(Secrets::new(texts.clone())), texts: Arc::new(texts) }
+impl Snapshot {
+    fn of(generation: u64, texts: Texts) -> Snapshot {
+        Snapshot { generation, secrets: Arc::new(Secrets::new(texts.clone())), texts: Arc::new(texts) }
     }
 }
 
 impl SourceSecrets {
     /// Reads the secrets of a source.
-    pub fn new(source: Arc<Source>, kept: &HandedOver) -> Self {
+    pub fn new(source: Arc<Source>, kept: &Enrollments) -> Self {
         let kept = (!source.handed_over.is_empty()).then(|| kept.clone());
         let made = match &kept {
             Some(kept) => make(&source, &kept.0.known.load()),
-            None => Made::of(0, source.secrets.clone()),
+            None => Snapshot::of(0, source.secrets.clone()),
         };
         SourceSecrets { source, made: ArcSwap::from_pointee(made), kept }
     }
@@ -52,7 +52,7 @@ impl SourceSecrets {
         self.now().secrets.clone()
     }
 
-    fn now(&self) -> Guard<Arc<Made>> {
+    fn now(&self) -> Guard<Arc<Snapshot>> {
         if let Some(kept) = &self.kept {
             let known = kept.0.known.load();
             if self.made.load().generation != known.generation {
@@ -64,11 +64,11 @@ impl SourceSecrets {
 }
 
 /// Configured secrets come first: the operator's newest one signs replies to challenges.
-fn make(source: &Source, known: &Known) -> Made {
-    Made::of(known.generation, texts(source, known))
+fn make(source: &Source, known: &KnownSecrets) -> Snapshot {
+    Snapshot::of(known.generation, texts(source, known))
 }
 
-fn texts(source: &Source, known: &Known) -> Texts {
+fn texts(source: &Source, known: &KnownSecrets) -> Texts {
     let mut texts: Texts = source.secrets.clone();
     for name in &source.handed_over {
         let given = known.of(&source.name, name).iter().map(|version| version.text.clone());

@@ -16,10 +16,10 @@ fn store(directory: &TempDir) -> Store {
     }
 }
 
-fn open(directory: &TempDir, key: Option<&str>) -> Result<HandedOver, HandedOverError> {
+fn open(directory: &TempDir, key: Option<&str>) -> Result<Enrollments, EnrollmentsError> {
     let store = store(directory);
     let key = key.map(|key| SecretText::new(key.to_owned()));
-    HandedOver::open(Journal::open(&store).unwrap(), &store.path, key.as_ref())
+    Enrollments::open(Journal::open(&store).unwrap(), &store.path, key.as_ref())
 }
 
 fn source(configured: &[&str]) -> Arc<Source> {
@@ -36,13 +36,13 @@ fn handing_over(secret: &str, value: &str) -> Enrollment {
     Enrollment { secret: secret.to_owned(), value: value.to_owned(), reply }
 }
 
-async fn takes(kept: &HandedOver, source: &Arc<Source>, value: &str) -> bool {
-    match kept.take(source, handing_over("signing", value)).await {
+async fn takes(kept: &Enrollments, source: &Arc<Source>, value: &str) -> bool {
+    match kept.enroll(source, handing_over("signing", value)).await {
         Ok(reply) => {
             assert_eq!(reply.headers[0].1, value);
             true
         }
-        Err(NotTaken::Closed(why)) => {
+        Err(NotEnrolled::Closed(why)) => {
             assert!(!why.contains(value), "{why}");
             false
         }
@@ -89,8 +89,8 @@ async fn a_configured_secret_or_another_name_leaves_no_first_one() {
     let directory = tempfile::tempdir().unwrap();
     let kept = open(&directory, None).unwrap();
     assert!(!takes(&kept, &source(&["configured"]), "s3cret").await);
-    let other = kept.take(&source(&[]), handing_over("other", "one")).await;
-    assert!(matches!(other, Err(NotTaken::Closed(_))));
+    let other = kept.enroll(&source(&[]), handing_over("other", "one")).await;
+    assert!(matches!(other, Err(NotEnrolled::Closed(_))));
     assert!(kept.list().is_empty() && kept.0.journal.sealed().unwrap().is_empty());
 }
 
@@ -100,7 +100,7 @@ async fn of_many_at_once_one_is_the_first() {
     let (kept, source) = (open(&directory, None).unwrap(), source(&[]));
     let taken = (0..20).map(|n| {
         let (kept, source) = (kept.clone(), source.clone());
-        tokio::spawn(async move { kept.take(&source, handing_over("signing", &format!("s{n}"))).await.is_ok() })
+        tokio::spawn(async move { kept.enroll(&source, handing_over("signing", &format!("s{n}"))).await.is_ok() })
     });
     let mut count = 0;
     for one in taken.collect::<Vec<_>>() {
@@ -136,18 +136,18 @@ async fn they_survive_a_restart_and_open_with_their_key_only() {
         assert!(finds(&SourceSecrets::new(source.clone(), &kept), "one"));
         drop(kept);
         let error = reopened(&directory, Some(KEYS[1])).err().unwrap();
-        assert!(matches!(error, HandedOverError::OtherKey { .. }), "{error}");
+        assert!(matches!(error, EnrollmentsError::OtherKey { .. }), "{error}");
         assert!(error.to_string().contains("store.seal-key"), "{error}");
         let own = seal::file(&store(&directory).path);
         assert_eq!(own.exists(), key.is_none());
         let _ = std::fs::remove_file(&own);
         let error = reopened(&directory, None).err().unwrap();
-        assert!(matches!(error, HandedOverError::Missing(_)), "{error}");
+        assert!(matches!(error, EnrollmentsError::Missing(_)), "{error}");
     }
 }
 
 /// Once the writer of the store before has ended.
-fn reopened(directory: &TempDir, key: Option<&str>) -> Result<HandedOver, HandedOverError> {
+fn reopened(directory: &TempDir, key: Option<&str>) -> Result<Enrollments, EnrollmentsError> {
     let store = store(directory);
     let journal = loop {
         match Journal::open(&store) {
@@ -157,7 +157,7 @@ fn reopened(directory: &TempDir, key: Option<&str>) -> Result<HandedOver, Handed
         }
     };
     let key = key.map(|key| SecretText::new(key.to_owned()));
-    HandedOver::open(journal, &store.path, key.as_ref())
+    Enrollments::open(journal, &store.path, key.as_ref())
 }
 
 #[tokio::test]

@@ -42,7 +42,7 @@ pub(super) enum KeyFileError {
     #[error("it does not hold {KEY_DIGITS} hexadecimal digits")]
     Malformed,
     /// Other users can read it; its mode.
-    #[error("other users can get at it (mode {0:04o})")]
+    #[error("other users can read it (mode {0:04o})")]
     Exposed(u32),
 }
 
