@@ -11,15 +11,13 @@ use hookgate_model::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{
+use crate::{
     Journal,
-    draft::Draft,
     engine::{self, Direction, Engine, KeyRange, Space},
-    keys,
     page::Page,
-    record::{self, Record},
+    record::{self, Record, keys},
     types::{EventId, JournalError},
-    writer::Kind,
+    write::{Draft, Kind},
 };
 
 /// What an entry of the space is about.

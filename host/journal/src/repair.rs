@@ -6,15 +6,15 @@ use hookgate_config::Store;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{
+use crate::{
     duplicates,
     engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space},
     handoffs::{indexed, waits},
-    keys, open,
-    open::Opener,
-    open_error::OpenError,
-    record::{self, HeldEvent, Known, Whereabouts},
-    state::{Books, Counts, Delta, State},
+    open::{self, Opener, error::OpenError},
+    record::{
+        self, HeldEvent, Known, Whereabouts, keys,
+        state::{Books, Counts, Delta, State},
+    },
     types::{EventId, Handoff, HandoffId, HandoffState, JournalError},
 };
 
@@ -75,7 +75,7 @@ fn failed(opener: &Opener, e: JournalError) -> OpenError {
 /// The highest batch number that any space knows.
 fn last_batch(engine: &dyn Engine, state: &State) -> Result<u64, JournalError> {
     let mut last = state.batch;
-    for space in Space::ALL {
+    for &space in Space::ALL {
         last = last.max(engine.last_batch(space)?.unwrap_or_default());
     }
     Ok(last)
@@ -272,7 +272,7 @@ impl Mender<'_> {
             batch.delete(Space::Meta, key);
         }
         books.write_destinations(&mut batch)?;
-        for space in Space::ALL {
+        for &space in Space::ALL {
             books.state.spaces[space as usize] = self.engine.last_batch(space)?.unwrap_or_default();
         }
         books.state.batch = self.batch;

@@ -23,13 +23,14 @@ use std::{
     io::{self, Read},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use hookgate_model::limits::SUSPECTS_MAX;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::{keys, lock::lock, types::EventId};
+use crate::{Journal, record::keys, types::EventId};
 
 const FILE: &str = "transforming";
 const SLOT: usize = 32;
@@ -37,6 +38,19 @@ const SLOT: usize = 32;
 const FREE: u8 = 0;
 const MARKED: u8 = 1;
 const SUSPECT: u8 = 2;
+
+impl Journal {
+    /// Marks an event whose transformation begins, until the mark is dropped: should the process die meanwhile, the next one
+    /// knows what it was at. None where that cannot be noted.
+    pub fn mark_transform(&self, event: EventId) -> Option<TransformMark> {
+        self.0.suspects.mark(event)
+    }
+
+    /// How many processes have died while they transformed an event that is still in the inbox.
+    pub fn transform_deaths(&self, event: EventId) -> u8 {
+        self.0.suspects.deaths(event)
+    }
+}
 
 /// The open file.
 #[derive(Debug)]
@@ -98,12 +112,12 @@ impl Suspects {
 
     /// Processes that have died while they transformed the event.
     pub(super) fn deaths(&self, event: EventId) -> u8 {
-        lock(&self.slots).suspects.get(&event).map_or(0, |(_, deaths)| *deaths)
+        self.slots.lock().suspects.get(&event).map_or(0, |(_, deaths)| *deaths)
     }
 
     /// Marks an event whose transformation begins. Without a mark, which is told, where the file cannot be written.
     pub(super) fn mark(self: &Arc<Self>, event: EventId) -> Option<TransformMark> {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         let (slot, deaths) = match slots.suspects.get(&event) {
             Some(known) => *known,
             None => (slots.take_free()?, 0),
@@ -119,7 +133,7 @@ impl Suspects {
 
     /// An event's transformation is done with, whatever came of it.
     pub(super) fn clear(&self, event: EventId) {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         if let Some((slot, _)) = slots.suspects.remove(&event) {
             self.write(&mut slots, slot, &[FREE; SLOT]);
             slots.free.push(slot);
@@ -127,7 +141,7 @@ impl Suspects {
     }
 
     fn unmark(&self, event: EventId, slot: u64) {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         match slots.suspects.get(&event).copied() {
             Some((_, deaths)) => _ = self.write(&mut slots, slot, &slot_of(SUSPECT, deaths, event)),
             None => {

@@ -17,19 +17,18 @@ use std::{
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{
-    Handle, Journal, claim_refs,
+use crate::{
+    Handle, Journal, claims,
     commit::known,
-    differences,
-    draft::Draft,
-    duplicates,
+    differences, duplicates,
     engine::{self, Direction, Engine, KeyRange, Space},
-    held, ids,
-    keys::{self, ClaimEntry, Due, second_after},
-    record,
-    shared::Shared,
+    held,
+    record::{
+        self, ids,
+        keys::{self, ClaimEntry, Due, second_after},
+    },
     types::{Handoff, IdempotencyKey, JournalError},
-    writer::Kind,
+    write::{Draft, Kind, Shared},
 };
 
 /// Between two passes.
@@ -269,7 +268,7 @@ impl Plan {
             draft.writes.delete(space, key);
         }
         for (delivery, object) in self.released {
-            claim_refs::release(draft, delivery, object)?;
+            claims::release(draft, delivery, object)?;
         }
         draft.delta.deliveries -= self.deliveries as i64;
         // What was finished between the plan and this write has left no note: it was not passed by yet.

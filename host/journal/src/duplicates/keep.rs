@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::{DroppedContent, DroppedDelivery, DroppedEvent, Recurrences, Tally, forget, places};
 use crate::{
-    claim_refs,
-    draft::Draft,
+    claims,
     engine::Space,
-    ids,
-    keys::second_after,
-    keys::{self, Due},
-    record::{self, EncodedDelivery},
+    record::{
+        self, EncodedDelivery, ids,
+        keys::{self, Due, second_after},
+    },
     types::{Commit, ContentHash, DropCause, Dropped, EventId, JournalError, KeptDelivery, KeyKind},
+    write::Draft,
 };
 
 /// What a record of an event takes beside its texts, roughly.
@@ -202,7 +202,7 @@ fn put(
         object = brought.object.map(|(object, _)| object);
     }
     if let Some(object) = object {
-        claim_refs::hold(draft, object)?;
+        claims::hold(draft, object)?;
     }
     let source = brought.source;
     let mut tally = forget::tally(draft, source)?;

@@ -8,9 +8,8 @@ use super::{AdmittedByHand, DroppedDelivery, Duplicate, Recurrences, admit, plac
 use crate::{
     Journal,
     engine::{Direction, KeyRange, Space},
-    ids, keys,
     page::{PAGE_EFFORT, Page},
-    record::{self, Record},
+    record::{self, Record, ids, keys},
     types::{EventId, JournalError, KeptDelivery, KeptEvent},
 };
 

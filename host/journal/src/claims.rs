@@ -2,12 +2,39 @@
 
 use uuid::Uuid;
 
-use super::{
-    draft::Draft,
-    engine::Space,
-    keys::{self, ClaimEntry},
+use crate::{
+    Journal,
+    engine::{self, Space},
+    record::keys::{self, ClaimEntry},
     types::JournalError,
+    write::{Draft, Kind},
 };
+
+impl Journal {
+    /// Whether a delivery refers to an object. The writer looks, behind whatever is on its way to it: what a commit whose
+    /// outcome nobody has heard has done is known by then.
+    pub async fn has_claim(&self, object: Uuid) -> Result<bool, JournalError> {
+        let key = keys::claim(ClaimEntry::Kept, object);
+        self.write(Kind::Progress, move |draft| Ok(draft.get(Space::Claims, &key)?.is_some())).await
+    }
+
+    /// Objects to which no delivery refers any more.
+    pub fn released_claims(&self, limit: usize) -> Result<Vec<Uuid>, JournalError> {
+        let range = keys::prefix(vec![ClaimEntry::Released as u8]);
+        engine::collect(&*self.engine()?, Space::Claims, &range, limit, keys::read_claim)
+    }
+
+    /// Forgets objects that are removed.
+    pub async fn forget_claims(&self, objects: Vec<Uuid>) -> Result<(), JournalError> {
+        let forget = move |draft: &mut Draft<'_>| {
+            for object in objects {
+                draft.writes.delete(Space::Claims, keys::claim(ClaimEntry::Released, object));
+            }
+            Ok(())
+        };
+        self.write(Kind::Progress, forget).await
+    }
+}
 
 /// A delivery has its body in the object.
 pub(super) fn refer(draft: &mut Draft<'_>, delivery: Uuid, object: Uuid) -> Result<(), JournalError> {

@@ -3,24 +3,26 @@
 use std::{
     collections::HashMap,
     sync::{
-        Arc, Mutex, PoisonError, RwLock,
+        Arc,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
 };
 
+use parking_lot::{Mutex, RwLock};
 use serde::Serialize;
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::{
-    clock::{CalmClock, Clocks, WaitClock},
+use crate::{
+    Journal,
     engine::Engine,
-    heads::Heads,
-    ids,
-    lock::lock,
-    state::Books,
+    record::{ids, state::Books},
     types::{HandoffState, JournalError},
+    write::{
+        clock::{CalmClock, Clocks, WaitClock},
+        heads::Heads,
+    },
 };
 
 /// How long closing waits for reads that are under way.
@@ -41,28 +43,66 @@ pub enum Health {
     Closed(String),
 }
 
-pub(super) struct Shared {
+impl Journal {
+    /// How the store does; for `/readyz`.
+    pub fn health(&self) -> Health {
+        self.0.shared.health()
+    }
+
+    /// The time in milliseconds since the epoch, as the store goes by it: the system's clock without its jumps.
+    pub fn now(&self) -> u64 {
+        self.0.shared.now()
+    }
+
+    /// Where the clock stands by which handoffs wait, in milliseconds. It passes only while the store is open, goes on after
+    /// a restart, and does not heed the system's clock.
+    pub fn wait_time(&self) -> u64 {
+        self.0.shared.hold_clock.now()
+    }
+
+    /// Where a handoff stands, with all times in milliseconds since the epoch: for operators.
+    pub fn with_wall_times(&self, state: HandoffState) -> HandoffState {
+        self.0.shared.with_wall_times(state)
+    }
+
+    /// Woken whenever the inbox has grown (`Notify::notify_one`).
+    pub fn inbox_grown(&self) -> &Notify {
+        self.0.shared.inbox_grown()
+    }
+
+    /// Woken whenever something is held that is due sooner than what was known.
+    pub fn release_nears(&self) -> &Notify {
+        self.0.shared.release_nears()
+    }
+
+    /// Woken whenever something new was queued for the destination.
+    pub fn queue_grown(&self, destination: &str) -> Arc<Notify> {
+        self.0.shared.queue_grown(destination)
+    }
+}
+
+pub(crate) struct Shared {
     /// Tells when events come and when what is kept expires.
-    pub(super) clock: CalmClock,
+    pub(crate) clock: CalmClock,
     /// Tells when held events and queued handoffs are due.
-    pub(super) hold_clock: WaitClock,
+    pub(crate) hold_clock: WaitClock,
     /// When the next look at held events is due, by their clock.
-    pub(super) next_release: AtomicU64,
+    pub(crate) next_release: AtomicU64,
     /// `None` while it is being opened again.
     engine: RwLock<Option<Arc<dyn Engine>>>,
     health: RwLock<Health>,
     books: RwLock<Arc<Books>>,
     /// Where queues begin.
-    pub(super) heads: Heads,
+    pub(crate) heads: Heads,
     /// Counts operators' orders as the writer runs them.
-    pub(super) orders: AtomicU64,
+    pub(crate) orders: AtomicU64,
     inbox_grown: Notify,
     release_nears: Notify,
     queues_grown: Mutex<HashMap<String, Arc<Notify>>>,
 }
 
 impl Shared {
-    pub(super) fn new(engine: Arc<dyn Engine>, books: Books, clocks: Clocks) -> Self {
+    pub(crate) fn new(engine: Arc<dyn Engine>, books: Books, clocks: Clocks) -> Self {
         let last = Some(books.state.last).filter(|last| *last != Uuid::nil()).map(ids::time_of);
         Shared {
             hold_clock: WaitClock::from(books.state.hold_time, clocks.steady.clone()),
@@ -79,23 +119,23 @@ impl Shared {
         }
     }
 
-    pub(super) fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.clock.now()
     }
 
     /// Where a handoff stands, with all times in milliseconds since the epoch.
-    pub(super) fn told(&self, state: HandoffState) -> HandoffState {
+    pub(crate) fn with_wall_times(&self, state: HandoffState) -> HandoffState {
         match state {
             HandoffState::Pending(due) => {
                 HandoffState::Pending(self.now().saturating_add(due).saturating_sub(self.hold_clock.now()))
             }
-            told => told,
+            other => other,
         }
     }
 
     /// The engine, or why there is none just now.
-    pub(super) fn engine(&self) -> Result<Arc<dyn Engine>, JournalError> {
-        let engine = self.engine.read().unwrap_or_else(PoisonError::into_inner).clone();
+    pub(crate) fn engine(&self) -> Result<Arc<dyn Engine>, JournalError> {
+        let engine = self.engine.read().clone();
         engine.ok_or_else(|| match self.health() {
             Health::Full(why) => JournalError::Full(why),
             Health::Reopening(why) => JournalError::Failed(why),
@@ -104,61 +144,61 @@ impl Shared {
         })
     }
 
-    pub(super) fn set_engine(&self, engine: Arc<dyn Engine>) {
-        *self.engine.write().unwrap_or_else(PoisonError::into_inner) = Some(engine);
+    pub(crate) fn set_engine(&self, engine: Arc<dyn Engine>) {
+        *self.engine.write() = Some(engine);
     }
 
     /// Closes the engine, once the reads under way are done.
-    pub(super) fn drop_engine(&self) {
-        let Some(mut engine) = self.engine.write().unwrap_or_else(PoisonError::into_inner).take() else { return };
+    pub(crate) fn drop_engine(&self) {
+        let Some(mut engine) = self.engine.write().take() else { return };
         let begun = Instant::now();
         while Arc::get_mut(&mut engine).is_none() && begun.elapsed() < READS_TIMEOUT {
             std::thread::sleep(Duration::from_millis(1));
         }
     }
 
-    pub(super) fn health(&self) -> Health {
-        self.health.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn health(&self) -> Health {
+        self.health.read().clone()
     }
 
-    pub(super) fn set_health(&self, health: Health) {
-        *self.health.write().unwrap_or_else(PoisonError::into_inner) = health;
+    pub(crate) fn set_health(&self, health: Health) {
+        *self.health.write() = health;
     }
 
-    pub(super) fn books(&self) -> Arc<Books> {
-        self.books.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub(crate) fn books(&self) -> Arc<Books> {
+        self.books.read().clone()
     }
 
     /// Wakes all that wait for something: the store was opened again, and nobody knows what they have missed.
-    pub(super) fn wake_all(&self) {
+    pub(crate) fn wake_all(&self) {
         self.inbox_grown.notify_one();
         self.release_nears.notify_one();
-        for queue in lock(&self.queues_grown).values() {
+        for queue in self.queues_grown.lock().values() {
             queue.notify_one();
         }
     }
 
-    pub(super) fn set_books(&self, books: Books) {
-        *self.books.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(books);
+    pub(crate) fn set_books(&self, books: Books) {
+        *self.books.write() = Arc::new(books);
     }
 
-    pub(super) fn inbox_grown(&self) -> &Notify {
+    pub(crate) fn inbox_grown(&self) -> &Notify {
         &self.inbox_grown
     }
 
-    pub(super) fn release_nears(&self) -> &Notify {
+    pub(crate) fn release_nears(&self) -> &Notify {
         &self.release_nears
     }
 
     /// Something is held that is due then: whoever waits for a later time is woken.
-    pub(super) fn held_until(&self, due: u64) {
+    pub(crate) fn held_until(&self, due: u64) {
         if due < self.next_release.load(Ordering::SeqCst) {
             self.release_nears.notify_one();
         }
     }
 
-    pub(super) fn queue_grown(&self, destination: &str) -> Arc<Notify> {
-        let mut queues = lock(&self.queues_grown);
+    pub(crate) fn queue_grown(&self, destination: &str) -> Arc<Notify> {
+        let mut queues = self.queues_grown.lock();
         match queues.get(destination) {
             Some(notify) => notify.clone(),
             None => queues.entry(destination.to_owned()).or_default().clone(),

@@ -18,10 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    disk::sync_dir,
-    engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space, Visit},
-};
+use crate::engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space, Visit, disk::sync_dir};
 
 /// Bytes of a value that stay in one piece, and bytes of a chunk of a longer one.
 const WHOLE_MAX: usize = 4000;
@@ -38,7 +35,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// An open sled database.
-pub(super) struct Sled {
+pub(crate) struct Sled {
     db: sled::Db,
     /// sled's log, for fdatasync.
     log: File,
@@ -46,7 +43,7 @@ pub(super) struct Sled {
 
 impl Sled {
     /// Opens or makes a database; `cache` in bytes (sled takes it as a hint: its memory is not bounded by it).
-    pub(super) fn open(dir: &Path, cache: u64) -> Result<Sled, EngineError> {
+    pub(crate) fn open(dir: &Path, cache: u64) -> Result<Sled, EngineError> {
         let db = open_when_closed(&sled::Config::new().path(dir).cache_capacity(cache).flush_every_ms(None))?;
         sync_all_in(dir)?;
         if let Some(parent) = dir.parent() {

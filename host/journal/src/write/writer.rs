@@ -14,19 +14,18 @@ use hookgate_model::limits::WAIT_TIME_NOTED_EVERY;
 use metrics::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{
-    disk::Disk,
-    draft::{Draft, Ground, Group},
-    engine::{Batch, Durability, Engine, EngineError},
-    heads::Heads,
-    open::Opener,
-    open_error::OpenError,
-    shared::{Health, Shared},
-    sidecar::Sidecar,
-    state::{Books, Delta},
+use crate::{
+    engine::{Batch, Durability, Engine, EngineError, disk::Disk},
+    open::{Opener, error::OpenError, sidecar::Sidecar},
+    record::state::{Books, Delta},
+    reorder,
     types::JournalError,
+    write::{
+        draft::{Draft, Group, ReadView},
+        heads::Heads,
+        shared::{Health, Shared},
+    },
 };
-use crate::reorder;
 
 /// Bytes of values that a batch gathers at most; a single request may have more.
 const BATCH_BYTES: usize = 8 << 20;
@@ -39,7 +38,7 @@ const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a request asks of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// It admits something new: durable, and refused when room runs out.
     Admission,
     /// An operator's: durable.
@@ -49,15 +48,15 @@ pub(super) enum Kind {
 }
 
 /// A request, with the permit that bounds how many wait.
-pub(super) struct Request {
-    pub(super) kind: Kind,
-    pub(super) job: Box<dyn Job>,
+pub(crate) struct Request {
+    pub(crate) kind: Kind,
+    pub(crate) job: Box<dyn Job>,
     /// The sweeper, which waits for each answer, needs none.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What a request does.
-pub(super) trait Job: Send {
+pub(crate) trait Job: Send {
     /// Writes into the draft; the answer is due when the batch is applied. `None` when it could not (and has said so).
     fn run(self: Box<Self>, draft: &mut Draft<'_>) -> Option<Answer>;
     /// Answers without having done anything.
@@ -65,12 +64,12 @@ pub(super) trait Job: Send {
 }
 
 /// Tells whoever asked what became of the batch.
-pub(super) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
+pub(crate) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
 /// A [`Job`] made of a function and the place where its result is awaited.
-pub(super) struct Task<W, T> {
-    pub(super) work: W,
-    pub(super) reply: oneshot::Sender<Result<T, JournalError>>,
+pub(crate) struct Task<W, T> {
+    pub(crate) work: W,
+    pub(crate) reply: oneshot::Sender<Result<T, JournalError>>,
 }
 
 impl<W, T> Job for Task<W, T>
@@ -96,17 +95,17 @@ where
 }
 
 /// The writer's own things.
-pub(super) struct Writer {
+pub(crate) struct Writer {
     /// Dropped first: once nobody has `shared` any more the store's lock is free.
-    pub(super) opener: Opener,
-    pub(super) shared: Arc<Shared>,
-    pub(super) requests: Receiver<Request>,
-    pub(super) disk: Disk,
-    pub(super) sidecar: Sidecar,
-    pub(super) books: Books,
-    pub(super) commits_per_batch: Histogram,
+    pub(crate) opener: Opener,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) requests: Receiver<Request>,
+    pub(crate) disk: Disk,
+    pub(crate) sidecar: Sidecar,
+    pub(crate) books: Books,
+    pub(crate) commits_per_batch: Histogram,
     /// When the time by which work waits was written down last.
-    pub(super) time_noted: Instant,
+    pub(crate) time_noted: Instant,
 }
 
 /// Why the writer cannot go on with the engine as it is.
@@ -134,7 +133,7 @@ enum Next {
 
 impl Writer {
     /// Serves until every handle is gone, then closes the store.
-    pub(super) fn run(mut self) {
+    pub(crate) fn run(mut self) {
         loop {
             let first = match self.next() {
                 Next::Serve(first) => first,
@@ -256,7 +255,7 @@ impl Writer {
         };
         let room = self.room();
         let (now, hold_now) = (self.shared.now(), self.shared.hold_clock.now());
-        let ground = Ground { engine: &*engine, books: &self.books, heads: &self.shared.heads, now, hold_now };
+        let view = ReadView { engine: &*engine, books: &self.books, heads: &self.shared.heads, now, hold_now };
         let mut group = Group::default();
         let mut answers: Vec<(Answer, Option<OwnedSemaphorePermit>)> = Vec::new();
         let mut durability = Durability::Process;
@@ -270,7 +269,7 @@ impl Writer {
                     if kind == Kind::Order {
                         self.shared.orders.fetch_add(1, Ordering::SeqCst);
                     }
-                    let mut draft = Draft::new(ground, &group);
+                    let mut draft = Draft::new(view, &group);
                     if let Some(answer) = job.run(&mut draft) {
                         let synced = kind != Kind::Progress && !draft.may_be_lost;
                         let draft = draft.finish();
@@ -326,7 +325,7 @@ impl Writer {
     }
 
     fn apply(&mut self, engine: &dyn Engine, group: Group, durability: Durability) -> Result<(), EngineError> {
-        let Group { mut batch, delta, wakes, told } = group;
+        let Group { mut batch, delta, wakes, notices } = group;
         if batch.is_empty() && delta.retained.is_none() {
             return Ok(());
         }
@@ -338,7 +337,7 @@ impl Writer {
             self.sidecar.note(&books.state);
         }
         self.enter(books);
-        reorder::tell(&told);
+        reorder::report(&notices);
         if let Some(due) = wakes.held_until {
             self.shared.held_until(due);
         }
