@@ -5,16 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use hookgate_auth::{Around, Auth};
 use hookgate_capabilities::Descriptor;
 use hookgate_known_providers::{COMPONENT, find, presets};
-use hookgate_model::{
-    limits::BODY_IN_MEMORY_BYTES_MAX,
-    ordering::{Late, OnFailure, SourceOrdering},
-};
+use hookgate_model::{limits::BODY_IN_MEMORY_BYTES_MAX, ordering::SourceOrdering};
 use hookgate_settings::{Table, Value, did_you_mean, json, named, quoted, secret, value};
 use toml::de::DeValue;
 
 use super::{
-    ClientAuth, Egress, Fallback, Idempotency, KeyOf, Keys, Plugins, Rate, Replay, ReplayAnswer, SecretText, Server,
-    Source, SourceLimits,
+    ClientAuth, Egress, Idempotency, Keys, Plugins, Rate, Replay, SecretText, Server, Source, SourceLimits,
     plugins::{KnownPlugins, read_grants},
     relations::Declared,
 };
@@ -158,13 +154,14 @@ fn described(table: &Table<'_>, known: &dyn KnownPlugins, source: Option<&str>, 
             let providers = presets().iter().map(|(name, _)| *name);
             let near = did_you_mean(plugin, names.iter().map(String::as_str).chain(providers));
             let what = format!("there is no plugin {}{near}", quoted(plugin));
-            let instead = match names.is_empty() {
-                true => "put plugins into the directory that [plugins] directory names".to_owned(),
-                false => format!(
+            let instead = if names.is_empty() {
+                "put plugins into the directory that [plugins] directory names".to_owned()
+            } else {
+                format!(
                     "the plugins are: {}; and {} providers known by name: hookgate providers list",
                     names.join(", "),
                     presets().len()
-                ),
+                )
             };
             table.problems().error(at, what, instead);
             None
@@ -271,10 +268,7 @@ fn check_name(
     let near = did_you_mean(name.get_ref(), takes.iter().map(|(name, _)| name.as_str()));
     let what = format!("{} is none of the {of} that the plugin takes{near}", quoted(name.get_ref()));
     let list: Vec<String> = takes.iter().map(|(name, description)| format!("{name} ({description})")).collect();
-    let instead = match list.is_empty() {
-        true => format!("it takes no {of}"),
-        false => format!("it takes: {}", list.join("; ")),
-    };
+    let instead = if list.is_empty() { format!("it takes no {of}") } else { format!("it takes: {}", list.join("; ")) };
     table.problems().error(name.span().start, what, instead);
 }
 
@@ -290,9 +284,10 @@ fn setting_text(value: &Value<'_>) -> Result<String, String> {
 
 /// A SHA-256 in hex, in lower case.
 fn sha256(text: &str) -> Result<String, String> {
-    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        true => Ok(text.to_ascii_lowercase()),
-        false => Err("is not a SHA-256 in hex (64 digits)".to_owned()),
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("is not a SHA-256 in hex (64 digits)".to_owned())
     }
 }
 
@@ -325,14 +320,8 @@ fn read_claim_check(table: &Table<'_>, limits: &SourceLimits) -> Option<u64> {
 fn read_idempotency(table: &Table<'_>) -> Idempotency {
     Idempotency {
         ttl: table.duration("ttl"),
-        key: match table.choice("key") {
-            "payload" => KeyOf::Payload,
-            _ => KeyOf::Id,
-        },
-        fallback: match table.choice("fallback") {
-            "none" => Fallback::None,
-            _ => Fallback::Payload,
-        },
+        key: table.choice("key"),
+        fallback: table.choice("fallback"),
         fallback_window: table.duration("fallback-window"),
     }
 }
@@ -341,19 +330,12 @@ fn read_ordering(table: &Table<'_>) -> SourceOrdering {
     SourceOrdering {
         window: table.duration("window"),
         gap_timeout: table.duration("gap-timeout"),
-        late: match table.choice("late") {
-            "dead-letter" => Late::DeadLetter,
-            "drop" => Late::Drop,
-            _ => Late::Deliver,
-        },
+        late: table.choice("late"),
         per_key: table.count("per-key"),
         per_source: table.count("per-source"),
         ahead: table.duration("ahead"),
         memory: table.duration("memory"),
-        on_failure: match table.choice("on-failure") {
-            "block" => OnFailure::Block,
-            _ => OnFailure::Continue,
-        },
+        on_failure: table.choice("on-failure"),
     }
 }
 
@@ -364,9 +346,5 @@ fn read_replay(table: &Table<'_>, idempotency: &Idempotency) -> Replay {
         let what = "`source.replay.window` is longer than `source.idempotency.ttl`";
         table.problems().error(table.place("window"), what, "set the ttl to the window at least");
     }
-    let answer = match table.choice("answer") {
-        "refuse" => ReplayAnswer::Refuse,
-        _ => ReplayAnswer::Duplicate,
-    };
-    Replay { window, answer }
+    Replay { window, answer: table.choice("answer") }
 }

@@ -211,10 +211,7 @@ pub fn has_references(request: &Request) -> bool {
 
 /// A header's value to show, where the secrets of its source are not at hand.
 pub fn header(name: &str, value: &[u8]) -> String {
-    match is_credential(name) {
-        true => MASK.to_owned(),
-        false => without_references(String::from_utf8_lossy(value).into_owned()),
-    }
+    if is_credential(name) { MASK.to_owned() } else { without_references(String::from_utf8_lossy(value).into_owned()) }
 }
 
 fn without_references(mut text: String) -> String {

@@ -1,9 +1,11 @@
 //! Versions of plugins on trial, and in what they differ from the active ones.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// How a version is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum TrialMode {
     /// It judges so many of a hundred deliveries in place of the active one.
     Canary(u8),
@@ -14,17 +16,15 @@ pub enum TrialMode {
 impl TrialMode {
     /// One word for it.
     pub fn name(self) -> &'static str {
-        match self {
-            TrialMode::Canary(_) => "canary",
-            TrialMode::Shadow => "shadow",
-        }
+        self.into()
     }
 }
 
 /// The parts of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[strum(serialize_all = "kebab-case")]
 pub enum Part {
     /// Whether the delivery is admitted, answered or refused, and as what.
     Verdict,
@@ -47,14 +47,7 @@ impl Part {
 
     /// One word, as in metrics.
     pub fn word(self) -> &'static str {
-        match self {
-            Part::Verdict => "verdict",
-            Part::Identity => "identity",
-            Part::Ordering => "ordering",
-            Part::Payload => "payload",
-            Part::Reply => "reply",
-            Part::Output => "output",
-        }
+        self.into()
     }
 }
 
