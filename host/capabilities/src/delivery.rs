@@ -94,10 +94,7 @@ impl Delivery {
     ///
     /// Signatures are checked over the request's own bytes, unless the body was kept out of it.
     pub fn with_body(self, body: Body) -> Self {
-        let bodies = match self.request.body.is_empty() {
-            true => Bodies::of(body),
-            false => Bodies { read: body, ..self.bodies },
-        };
+        let bodies = if self.request.body.is_empty() { Bodies::of(body) } else { Bodies { read: body, ..self.bodies } };
         Delivery { bodies, ..self }
     }
 

@@ -22,6 +22,8 @@ mod error;
 mod fetched;
 mod json;
 #[cfg(feature = "public-keys")]
+pub mod jwk;
+#[cfg(feature = "public-keys")]
 mod key_document;
 pub mod known_by;
 pub mod limits;
@@ -29,6 +31,7 @@ mod message;
 #[cfg(not(feature = "public-keys"))]
 mod no_public_keys;
 mod proofs;
+pub mod refusals;
 mod request;
 pub mod rules;
 mod scheme;

@@ -100,9 +100,10 @@ fn descriptor_texts(descriptor: &Descriptor) -> Result<(), Broken> {
 
 fn name(what: &str, name: &str) -> Result<(), Broken> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    match name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-        true => Err(format!("{what} must be 1 to 64 lower-case letters, digits and dashes, not {name:?}")),
-        false => Ok(()),
+    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+        Err(format!("{what} must be 1 to 64 lower-case letters, digits and dashes, not {name:?}"))
+    } else {
+        Ok(())
     }
 }
 
@@ -182,9 +183,10 @@ fn reply_header(name: &str, value: &str) -> Result<(), Broken> {
     if HEADERS_OF_THE_HOST.contains(&lower.as_str()) || lower.starts_with("hookgate-") {
         return Err(format!("the header {lower} is the host's to set"));
     }
-    match value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
-        true => Ok(()),
-        false => Err(format!("the value of the header {lower} holds control characters, or what is not ASCII")),
+    if value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+        Ok(())
+    } else {
+        Err(format!("the value of the header {lower} holds control characters, or what is not ASCII"))
     }
 }
 
@@ -194,10 +196,7 @@ fn is_header_name(name: &str) -> bool {
 }
 
 fn at_most(what: &str, count: usize, max: usize) -> Result<(), Broken> {
-    match count > max {
-        true => Err(format!("{count} {what}, where at most {max} are allowed")),
-        false => Ok(()),
-    }
+    if count > max { Err(format!("{count} {what}, where at most {max} are allowed")) } else { Ok(()) }
 }
 
 #[cfg(test)]

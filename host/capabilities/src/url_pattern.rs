@@ -142,9 +142,10 @@ fn check_host(host: &str) -> Result<(), String> {
             "has a host with something else than lower-case letters, digits, dashes, dots and {region}".to_owned()
         );
     }
-    match name.rsplit('.').take(2).any(|label| label == REGION) {
-        true => Err("has {region} in the last two labels of its host, where anybody's host would fit".to_owned()),
-        false => Ok(()),
+    if name.rsplit('.').take(2).any(|label| label == REGION) {
+        Err("has {region} in the last two labels of its host, where anybody's host would fit".to_owned())
+    } else {
+        Ok(())
     }
 }
 

@@ -173,7 +173,7 @@ impl Gateway {
     async fn show_claim(&self, head: &Parts, client: Client, trace: &TraceId) -> Response<AnswerBody> {
         let served = self.claim_links.serve(&self.journal, client, &head.method, &head.uri, &head.headers).await;
         served.unwrap_or_else(|refused| {
-            self.metrics.refusals.count(refused.row().cause);
+            self.metrics.refusals.count(refused.cause());
             self.report(&refused, None, client, trace);
             refused.response(&trace.to_string()).map(AnswerBody::from)
         })
@@ -226,8 +226,8 @@ impl Gateway {
 
     fn count(&self, inbound: Option<&Inbound>, outcome: &Result<Outcome, Refused>) {
         match (inbound.map(|inbound| &inbound.metrics), outcome) {
-            (Some(metrics), Err(refused)) => metrics.refused(refused.row().cause),
-            (None, Err(refused)) => self.metrics.refusals.count(refused.row().cause),
+            (Some(metrics), Err(refused)) => metrics.refused(refused.cause()),
+            (None, Err(refused)) => self.metrics.refusals.count(refused.cause()),
             (Some(metrics), Ok(Outcome::Answered(_))) => metrics.answered.increment(1),
             (Some(metrics), Ok(Outcome::Admitted { admitted, .. })) => {
                 let new = admitted.iter().filter(|event| matches!(event, Admitted::New(_))).count();
@@ -247,7 +247,7 @@ impl Gateway {
             _ => self.refusals.untold(client),
         };
         let Some(untold) = untold else { return };
-        let (cause, inside) = (refused.row().cause, refused.inside());
+        let (cause, inside) = (refused.cause(), refused.inside());
         let (source, untold) = (inbound.map(|inbound| inbound.source.name.as_str()), (untold > 0).then_some(untold));
         if refused.is_ours() {
             tracing::error!(source, cause, %client, %trace, inside, untold, "a delivery could not be taken");
@@ -517,7 +517,7 @@ async fn judge(with: With<'_>, delivery: Delivery) -> Result<Judgement, Refused>
             .map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
         judgement = provider.verify(delivery.clone()).await;
     }
-    inbound.breakers.tell(provider.hash(), leave, &judgement);
+    inbound.breakers.report(provider.hash(), leave, &judgement);
     Ok(judgement)
 }
 

@@ -64,9 +64,10 @@ impl ContentCodings {
                 codings.extend(Coding::named(name.trim_matches([' ', '\t']))?);
             }
         }
-        match codings.len() > CONTENT_CODINGS_MAX {
-            true => Err(CodingError::TooMany(codings.len())),
-            false => Ok(ContentCodings(codings)),
+        if codings.len() > CONTENT_CODINGS_MAX {
+            Err(CodingError::TooMany(codings.len()))
+        } else {
+            Ok(ContentCodings(codings))
         }
     }
 

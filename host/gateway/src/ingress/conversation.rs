@@ -214,7 +214,7 @@ impl Manner {
 
     /// Counts a request that did not get as far as the service, has it told, and makes the answer.
     fn refuse(&self, refused: &Refused, client: Client) -> Response<Full<Bytes>> {
-        let (cause, inside, trace) = (refused.row().cause, refused.inside(), TraceId::random().to_string());
+        let (cause, inside, trace) = (refused.cause(), refused.inside(), TraceId::random().to_string());
         if let Some(metrics) = &self.metrics {
             metrics.refusals.count(cause);
         }

@@ -104,7 +104,7 @@ impl Refusals {
             trace: *trace,
             at: hookgate_model::clock::now_ms(),
             client,
-            cause: refused.row().cause,
+            cause: refused.cause(),
             inside: refused.inside(),
             delivery: shown,
             looked: Looked::NotYet,

@@ -56,9 +56,10 @@ pub fn tls_config(needed: bool) -> io::Result<rustls::ClientConfig> {
     let builder = rustls::ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    let builder = match needed {
-        true => builder.with_native_roots()?,
-        false => builder.with_root_certificates(rustls::RootCertStore::empty()),
+    let builder = if needed {
+        builder.with_native_roots()?
+    } else {
+        builder.with_root_certificates(rustls::RootCertStore::empty())
     };
     Ok(builder.with_no_client_auth())
 }
@@ -74,8 +75,5 @@ pub fn whole_story(error: &legacy::Error) -> String {
         }
         next = cause.source();
     }
-    match causes.is_empty() {
-        true => error.to_string(),
-        false => causes.join(": "),
-    }
+    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }

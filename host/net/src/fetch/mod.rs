@@ -9,7 +9,7 @@ mod request;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use hookgate_capabilities::SecretText;
 use hookgate_model::limits;
 use hookgate_telemetry::FetchMetrics;
 use http::Uri;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
     time::Instant,
@@ -285,7 +286,7 @@ impl Inner {
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock()
     }
 }
 
