@@ -76,9 +76,10 @@ impl FieldIndex {
             Atom::SuffixFolded(text) => self.folded_suffixes.add(text, hit),
             Atom::Wildcard(wildcard, _) => {
                 let (head, tail) = (&wildcard.head, wildcard.tail.as_deref().unwrap_or_default());
-                match tail.len() > head.len() {
-                    true => self.wildcards_by_tail.add(tail, self.wildcards.len()),
-                    false => self.wildcards_by_head.add(head, self.wildcards.len()),
+                if tail.len() > head.len() {
+                    self.wildcards_by_tail.add(tail, self.wildcards.len())
+                } else {
+                    self.wildcards_by_head.add(head, self.wildcards.len())
                 }
                 self.wildcards.push((wildcard.clone(), hit));
             }

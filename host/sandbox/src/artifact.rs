@@ -62,9 +62,10 @@ impl ArtifactStore {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
         let directory = File::from(directory);
-        match private::is_private(&directory.metadata().map_err(failed)?) {
-            true => Ok(ArtifactStore { path: path.to_owned(), directory: Arc::new(directory) }),
-            false => Err(ArtifactError::NotPrivate(path.to_owned())),
+        if private::is_private(&directory.metadata().map_err(failed)?) {
+            Ok(ArtifactStore { path: path.to_owned(), directory: Arc::new(directory) })
+        } else {
+            Err(ArtifactError::NotPrivate(path.to_owned()))
         }
     }
 

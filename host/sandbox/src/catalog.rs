@@ -153,9 +153,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>, CatalogError> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(failed)?;
     file.take(limits::PLUGIN_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    match bytes.len() as u64 > limits::PLUGIN_FILE_BYTES_MAX {
-        true => Err(failed(io::Error::other("it has more than 64 MiB"))),
-        false => Ok(bytes),
+    if bytes.len() as u64 > limits::PLUGIN_FILE_BYTES_MAX {
+        Err(failed(io::Error::other("it has more than 64 MiB")))
+    } else {
+        Ok(bytes)
     }
 }
 

@@ -69,10 +69,7 @@ fn ends_block(instruction: &Operator<'_>) -> bool {
 }
 
 fn at_most(what: &str, count: usize, max: usize) -> Result<(), String> {
-    match count > max {
-        true => Err(format!("it has more than {max} {what}")),
-        false => Ok(()),
-    }
+    if count > max { Err(format!("it has more than {max} {what}")) } else { Ok(()) }
 }
 
 #[cfg(test)]

@@ -2,14 +2,10 @@
 //! that compute for long only a few at a time. So a plugin that loops costs the others neither their places nor all of the
 //! processors.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-};
+use std::{future::Future, pin::Pin, sync::Arc, thread};
 
 use hookgate_model::limits;
+use parking_lot::Mutex;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// The turns of all plugins.
@@ -66,14 +62,14 @@ pub struct LongTurn {
 impl LongTurn {
     /// What to wait for before the call goes on, unless it has been waited for.
     pub fn wanted(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        if self.taken.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        if self.taken.lock().is_some() {
             return None;
         }
         let (of, taken) = (self.of.clone(), self.taken.clone());
         Some(Box::pin(async move {
             // Nobody closes it.
             let turn = of.acquire_owned().await.ok();
-            *taken.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+            *taken.lock() = turn;
         }))
     }
 }

@@ -24,14 +24,14 @@ pub struct Metrics {
 /// Something else in this process counts already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("metrics are set up already")]
-pub struct Twice;
+pub struct AlreadyInstalled;
 
 impl Metrics {
     /// Counts from now on, for the whole process.
-    pub fn install() -> Result<Metrics, Twice> {
+    pub fn install() -> Result<Metrics, AlreadyInstalled> {
         let recorder = recorder();
         let handle = recorder.handle();
-        metrics::set_global_recorder(recorder).map_err(|_: SetRecorderError<_>| Twice)?;
+        metrics::set_global_recorder(recorder).map_err(|_: SetRecorderError<_>| AlreadyInstalled)?;
         let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
         gauge(&measure::BUILD_INFO, &[version, os, arch]).set(1.0);
         Ok(Metrics { handle })
