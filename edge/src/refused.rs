@@ -73,7 +73,7 @@ impl Refused {
         }
     }
 
-    /// A problem document (RFC 9457) that tells the sender the case and nothing of the inside.
+    /// A problem document (RFC 9457) that names the case and shows nothing of the inside.
     pub fn reply(&self) -> Reply {
         let (cause, Row { status, title, retry_after_seconds }) = (self.cause(), self.row());
         let body = format!(r#"{{"type":"urn:hookgate:{cause}","title":"{title}","status":{status}}}"#);

@@ -110,7 +110,7 @@ fn milliseconds(validity: &Validity) -> RangeInclusive<u64> {
     millis(&validity.not_before)..=millis(&validity.not_after).saturating_add(999)
 }
 
-/// Of a subject. One that cannot be read names nobody.
+/// The common names of a subject; an unreadable subject has none.
 fn common_names(subject: &[u8]) -> Vec<String> {
     let Ok(subject) = Name::from_der(subject) else { return Vec::new() };
     let attributes = subject.iter().filter(|attribute| attribute.oid == COMMON_NAME);

@@ -32,8 +32,8 @@ pub struct Delivery {
     is_incomplete: Arc<AtomicBool>,
 }
 
-/// The prefixes that a plugin may have taken off, by the name of the secret. What is not listed could be chosen at run time,
-/// and the secret be found out piece by piece.
+/// The prefixes that a plugin may have taken off, by the name of the secret. A prefix that is not listed could be
+/// chosen at run time, and the secret be found out piece by piece.
 #[derive(Debug, Default)]
 pub struct Prefixes(BTreeMap<String, Vec<String>>);
 
@@ -120,7 +120,8 @@ impl Delivery {
         self
     }
 
-    /// The same with keys that the host fetches. Without them a plugin that asks for keys is told that they are needed.
+    /// The same with keys that the host fetches. Without them a plugin that asks for keys ends with the answer that
+    /// they are needed.
     pub fn with_keys(self, keys: Arc<dyn FetchedKeys>) -> Self {
         Delivery { keys: Keys(Some(keys)), ..self }
     }

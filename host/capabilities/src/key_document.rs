@@ -93,7 +93,7 @@ impl PublicKey {
     }
 }
 
-/// What JWS (RFC 7518, RFC 8037) calls a scheme; none for those that it does not know.
+/// The name of a scheme in JWS (RFC 7518, RFC 8037); `None` for schemes that JWS does not have.
 fn jws_name(scheme: Scheme) -> Option<&'static str> {
     match scheme {
         Scheme::Ed25519 => Some("EdDSA"),

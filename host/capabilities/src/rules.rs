@@ -9,7 +9,7 @@ use crate::{
 /// The rule that an answer breaks, in words for the plugin's author.
 pub type Broken = String;
 
-/// Checks a plugin's verdict on a delivery whose body is so long.
+/// Checks a plugin's verdict on a delivery whose body has that length.
 pub fn verdict(verdict: &Verdict, body_length: u64, plugin: &Descriptor) -> Result<(), Broken> {
     match verdict {
         Verdict::Answer(answer) => reply(answer, 100..=599),
@@ -17,7 +17,7 @@ pub fn verdict(verdict: &Verdict, body_length: u64, plugin: &Descriptor) -> Resu
             at_most("bytes of a URL", url.len(), limits::FETCHED_URL_BYTES_MAX)?;
             reply(answer, 200..=299)
         }
-        Verdict::Enroll(handed_over) => enrollment(handed_over, plugin),
+        Verdict::Enroll(given) => enrollment(given, plugin),
         Verdict::Admit(Accepted { events, reply: answer }) => {
             if events.is_empty() {
                 return Err("an accepted delivery must bring at least one event; use answer for a handshake".into());
@@ -138,12 +138,12 @@ fn recognition(known_by: &KnownBy) -> Result<(), Broken> {
 }
 
 /// The messages leave the value out: it is a secret.
-fn enrollment(handed_over: &Enrollment, plugin: &Descriptor) -> Result<(), Broken> {
-    let Enrollment { secret, value, reply: answer } = handed_over;
+fn enrollment(given: &Enrollment, plugin: &Descriptor) -> Result<(), Broken> {
+    let Enrollment { secret, value, reply: answer } = given;
     if !plugin.secrets.iter().any(|spec| spec.handed_over && spec.name == *secret) {
         return Err(format!("{secret:?} is none of its secrets that are handed over"));
     }
-    at_most("bytes of a secret that is handed over", value.len(), limits::HANDED_OVER_BYTES_MAX)?;
+    at_most("bytes of a secret that is handed over", value.len(), limits::ENROLLED_SECRET_BYTES_MAX)?;
     if value.is_empty() || value.chars().any(char::is_control) {
         return Err("a secret that is handed over must not be empty, nor hold control characters".into());
     }
@@ -186,7 +186,7 @@ fn reply_header(name: &str, value: &str) -> Result<(), Broken> {
     if value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
         Ok(())
     } else {
-        Err(format!("the value of the header {lower} holds control characters, or what is not ASCII"))
+        Err(format!("the value of the header {lower} holds control characters or is not ASCII"))
     }
 }
 

@@ -95,7 +95,7 @@ impl UrlPattern {
         fits && self.regions.iter().all(|at| host.split('.').nth(*at).is_some_and(is_region))
     }
 
-    /// With the places behind those that may stand for nothing.
+    /// With the places behind parts that may match nothing.
     fn with_skipped(&self, mut places: Vec<usize>) -> Vec<usize> {
         for at in 0..places.len() {
             let mut next = places[at];

@@ -35,7 +35,7 @@ const SERVER: &[Key] = &[
     key(
         "trusted-proxies",
         Kind::Networks,
-        "Proxies whose `X-Forwarded-For` is believed. A request through one of them that does not tell its sender's address has none.",
+        "Proxies whose `X-Forwarded-For` is believed. A request through one of them without its sender's address has no known sender.",
     ),
     key(
         "connections",
@@ -113,7 +113,7 @@ const PLUGINS: &[Key] = &[
     key(
         "cache",
         Kind::Path(Some("`plugins` in the store's path")),
-        "Where compiled plugins are kept. Whoever can write there can run code as the gateway.",
+        "Where compiled plugins are kept. Any user who can write there can run code as the gateway.",
     ),
     key(
         "trusted-keys",
@@ -188,7 +188,7 @@ const SOURCE: &[Key] = &[
     ),
     key("pin", Kind::Text(""), "The SHA-256 of the component, in hex: the source uses no other version of the plugin."),
     key("grants", Kind::Texts, "What the plugin may use although it is not bundled; as `plugins.grants`."),
-    key("settings", Kind::Settings, "What the plugin is told, by the names that `hookgate plugin inspect` shows."),
+    key("settings", Kind::Settings, "Settings of the plugin, by the names that `hookgate plugin inspect` shows."),
     key(
         "auth",
         Kind::Table(hookgate_auth::KEYS),

@@ -292,7 +292,7 @@ pub struct Source {
     pub secrets: BTreeMap<String, Vec<SecretText>>,
     /// The secrets that the provider may hand over in a handshake.
     pub handed_over: BTreeSet<String>,
-    /// What the plugin is told.
+    /// Settings for the plugin.
     pub settings: BTreeMap<String, String>,
     /// Who may send.
     pub auth: Auth,

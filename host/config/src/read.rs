@@ -229,7 +229,7 @@ fn read_claims(table: &Table<'_>, store: &Store) -> Option<Claims> {
         url_ttl: table.duration("url-ttl"),
         keys: keys.into_iter().map(|(key, _)| key).collect(),
         dataref,
-        // A bucket that is not whole was told.
+        // An incomplete bucket was reported.
         s3: match s3 {
             Some(bucket) => Some(bucket?),
             None => None,

@@ -48,7 +48,7 @@ pub(super) fn read_source(
     let ordering = table.has("ordering").then(|| read_ordering(&table.table("ordering")));
     let replay = table.has("replay").then(|| read_replay(&table.table("replay"), &idempotency));
     let claim_check = read_claim_check(table, &limits);
-    // Only now: every key must have been read, so that every mistake is told.
+    // Only now: every key must have been read, so that every mistake is reported.
     let knows_provider = settings.get(PROVIDER).is_none_or(|provider| find(provider).is_some());
     let (name, plugin, auth) = (name?, plugin?, auth?);
     let source = Source {
@@ -72,7 +72,7 @@ pub(super) fn read_source(
         if let Some(why) = known.distrust(plugins, &source) {
             let key = if source.pin.is_some() { "pin" } else { "plugin" };
             let what = format!("the plugin {} may not work for this source: {why}", source.plugin);
-            let instead = format!("hookgate plugin inspect {} tells its hash and what it uses", source.plugin);
+            let instead = format!("hookgate plugin inspect {} shows its hash and what it uses", source.plugin);
             table.problems().error(table.place(key), what, instead);
         }
         if knows_provider || descriptor.name != COMPONENT {
@@ -112,8 +112,8 @@ fn warn_of_keys(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descri
     }
 }
 
-/// Tells when the plugin cannot judge anything with what it is given, where the secret or setting stands that it names. A
-/// secret that is missing was told already.
+/// Reports that the plugin cannot judge anything with its secrets and settings, at the place of the one that it names. A
+/// missing secret was reported before.
 fn ask_plugin(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descriptor, source: &Source) {
     let is_there = |name: &String| source.secrets.get(name).is_some_and(|versions| !versions.is_empty());
     if !descriptor.secrets.iter().filter(|spec| spec.required).all(|spec| is_there(&spec.name)) {
@@ -121,7 +121,7 @@ fn ask_plugin(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descript
     }
     if let Some(objection) = known.objection(source) {
         let what = format!("the plugin {} cannot judge deliveries with what it is given: {objection}", source.plugin);
-        let instead = format!("hookgate plugin inspect {} tells what it takes", source.plugin);
+        let instead = format!("hookgate plugin inspect {} shows what it takes", source.plugin);
         let at = place_named(table, &objection).unwrap_or_else(|| table.place("plugin"));
         table.problems().error(at, what, instead);
     }
@@ -139,7 +139,7 @@ fn place_named(table: &Table<'_>, words: &str) -> Option<usize> {
     words.split(|c| !is_part(c)).find_map(place)
 }
 
-/// What the plugin says of itself; a plugin that is not there, or broken, is told.
+/// The plugin's descriptor; a missing or broken plugin is reported.
 fn described(table: &Table<'_>, known: &dyn KnownPlugins, source: Option<&str>, plugin: &str) -> Option<Descriptor> {
     let at = table.place("plugin");
     match known.descriptor_for(source.unwrap_or_default(), plugin) {
@@ -169,7 +169,7 @@ fn described(table: &Table<'_>, known: &dyn KnownPlugins, source: Option<&str>, 
     }
 }
 
-/// Those that are configured, and the names of those that the provider hands over.
+/// The configured secrets, and the names of the secrets that the provider hands over.
 fn read_secrets(
     table: &Table<'_>,
     descriptor: Option<&Descriptor>,
@@ -242,7 +242,7 @@ fn read_settings(
     settings
 }
 
-/// Tells when nobody knows the provider, or when `plugin` names another one.
+/// Reports a provider that is not known, or that `plugin` names another one.
 fn check_provider(table: &Table<'_>, at: usize, provider: &str, preset: Option<&'static str>) {
     if find(provider).is_none() {
         let near = did_you_mean(provider, presets().iter().map(|(name, _)| *name));
@@ -255,7 +255,7 @@ fn check_provider(table: &Table<'_>, at: usize, provider: &str, preset: Option<&
     }
 }
 
-/// Tells of a name that the plugin does not take; `takes` are names and descriptions.
+/// Reports a name that the plugin does not take; `takes` are names and descriptions.
 fn check_name(
     table: &Table<'_>,
     of: &str,

@@ -1,4 +1,4 @@
-//! `[server.tls]`: files that are read and tried, so that what is wrong with them is told before anything starts.
+//! `[server.tls]`: files that are read and tried, so that mistakes in them are reported before anything starts.
 
 use std::path::Path;
 

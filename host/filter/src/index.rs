@@ -96,7 +96,7 @@ impl FieldIndex {
         self.ranges.sort_by(|(a, _), (b, _)| lower(a).cmp(&lower(b)));
     }
 
-    /// Tells which conditions a value meets; one may be told several times.
+    /// Reports which conditions a value meets; a condition may be reported several times.
     pub(super) fn look_up(&self, value: &Scalar<'_>, meets: &mut impl FnMut(usize)) {
         self.present.iter().for_each(|condition| meets(*condition));
         let mut excluded = vec![false; self.anything_but.len()];

@@ -25,7 +25,7 @@ use hookgate_sandbox::{
     SandboxLimits, child::FirstCalls,
 };
 use hookgate_telemetry::{
-    DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, TlsMetrics, handed_over_secrets,
+    DestinationMetrics, JournalMetrics, Metrics, ServerMetrics, TlsMetrics, enrolled_secrets,
     metrics::{held_events, plugin_breaker_open, plugin_version},
 };
 use tokio::sync::Notify;
@@ -456,7 +456,7 @@ fn render(
         let kept = handed_over.list();
         for source in &live.config.sources {
             let count = kept.iter().filter(|told| told.source == source.name).count();
-            handed_over_secrets(&source.name).set(count as f64);
+            enrolled_secrets(&source.name).set(count as f64);
         }
         let mut sources = sources.lock().unwrap_or_else(PoisonError::into_inner);
         sources.extend(live.config.sources.iter().map(|source| source.name.clone()));

@@ -73,7 +73,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Encodes a commit; done by the caller, the writer has no time for it. Deliveries are kept for `retention`.
+    /// Encodes a commit. The caller does that, to keep the writer thread free. Deliveries are kept for `retention`.
     pub(super) fn new(commit: Commit, retention: Duration) -> Result<Prepared, JournalError> {
         if commit.events.len() > usize::from(u16::MAX) {
             return Err(JournalError::Failed(format!(

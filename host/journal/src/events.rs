@@ -85,9 +85,8 @@ impl Journal {
         handoffs_of(&*self.engine()?, id)
     }
 
-    /// Hands an event on again, whatever became of it before: to these destinations, or, when none is named (or it was
-    /// never transformed), through `transform` and the routes as if it had just come. False when it is not kept any
-    /// more.
+    /// Hands an event on again, whatever its state: to these destinations, or, when none is named (or it was never
+    /// transformed), through `transform` and the routes as if it had just come. False when it is no longer kept.
     pub async fn replay(&self, event: EventId, destinations: &[String]) -> Result<bool, JournalError> {
         let to = match destinations {
             [] => None,
@@ -112,7 +111,7 @@ fn events(shared: &Shared, filter: &EventFilter) -> Result<Page<EventSummary, Ev
         seen += 1;
         match summaries(shared, &*engine, delivery, value, filter) {
             Ok(found) => page.items.extend(found),
-            // Nobody can say what events it had: it is left out here, and named in the log.
+            // Its events are unknown: it is left out here, and named in the log.
             Err(e @ JournalError::Damaged(..)) => tracing::error!("{e}"),
             Err(e) => failed = Some(e),
         }
@@ -247,7 +246,7 @@ fn handoffs_of(engine: &dyn Engine, id: EventId) -> Result<Vec<(HandoffId, Hando
     found.into_iter().collect()
 }
 
-/// Which outputs of an event to hand to these destinations again: those that were routed there before, else all.
+/// Which outputs of an event to hand to these destinations again: the ones that were routed there before, or else all.
 /// `None` when the event is not transformed yet.
 fn outputs_for(
     engine: &dyn Engine,

@@ -183,7 +183,8 @@ pub(super) fn transform_again(draft: &mut Draft<'_>, event: EventId) -> Result<b
     Ok(true)
 }
 
-/// Queues these handoffs again, whatever became of them, each by itself: only one that has a place in a strand keeps it. False when the event is not kept (any more).
+/// Queues these handoffs again, whatever became of them, each by itself: only one that has a place in a strand keeps
+/// it. False when the event is not kept (any more).
 pub(super) fn hand_off_again(
     draft: &mut Draft<'_>,
     event: EventId,
@@ -266,7 +267,7 @@ fn go_on(draft: &mut Draft<'_>, left: &HandoffId, place: Place) -> Result<(), Jo
                 let state = HandoffState::Pending(draft.hold_now);
                 return set(draft, &next, Some(&waiting), Handoff { state, ..waiting.clone() });
             }
-            // Nobody can say what it was; those behind it must not wait for it for ever.
+            // What it was is unknown; the handoffs behind it must not wait for it for ever.
             Ok(None) => tracing::error!(event = %next.event, destination = next.destination, "a handoff is missing"),
             Err(e @ JournalError::Damaged(..)) => tracing::error!("{e}; its strand goes on without it"),
             Err(e) => return Err(e),
@@ -289,7 +290,8 @@ pub(super) fn indexed(id: &HandoffId, state: HandoffState) -> Option<(Space, Vec
     }
 }
 
-/// Whether a handoff waits to be tried. That it does, and since when, stands in the queue's space, apart from when it is due.
+/// Whether a handoff waits to be tried. That it does, and since when, stands in the queue's space, apart from when it
+/// is due.
 pub(super) fn waits(id: &HandoffId, state: HandoffState) -> bool {
     let is_gateways_own = [TRANSFORM, ORDERING].contains(&id.destination.as_str());
     !is_gateways_own && matches!(state, HandoffState::Pending(_) | HandoffState::Waiting(_))

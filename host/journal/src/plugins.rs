@@ -19,7 +19,7 @@ const VERSION: u8 = b'v';
 const ACTIVATION: u8 = b'a';
 const SEEN: u8 = b'd';
 const HISTORY: u8 = b'h';
-/// How many entries the history has ever had.
+/// How many entries the history has had in all.
 const COUNT: &[u8] = b"n";
 
 /// A version of a plugin whose component is kept.
@@ -106,7 +106,7 @@ pub struct PluginChanges {
     pub forgotten: Vec<String>,
     /// By plugin: the hash of the file that was last seen in the directory.
     pub seen: Vec<(String, String)>,
-    /// What is to be told of it.
+    /// Entries for the history.
     pub history: Vec<PluginHistory>,
 }
 

@@ -67,8 +67,8 @@ impl Journal {
     }
 }
 
-/// Since when the handoffs wait that are for a destination, by the clock for waiting: those that were admitted first, at
-/// most `limit`.
+/// Since when the handoffs of a destination have been waiting, by the clock for waiting: the ones that were admitted first,
+/// at most `limit`.
 pub(super) fn waiting_since(engine: &dyn Engine, destination: &str, limit: usize) -> Result<Vec<u64>, JournalError> {
     let range = keys::prefix(keys::waiting_for(destination));
     entries(engine, Space::Queue, &range, limit, |_, value| value.try_into().ok().map(u64::from_be_bytes))

@@ -28,9 +28,9 @@ pub struct AcceptedLoss {
     pub keys_removed: u64,
     /// Entries of the inbox, of queues and of the dead letters removed because what they point at is missing.
     pub orphans_removed: u64,
-    /// Events put back into the inbox because nobody can say whether they were handed on; they may arrive twice.
+    /// Events put back into the inbox because it is unknown whether they were handed on; they may arrive twice.
     pub events_requeued: u64,
-    /// Handoffs put back into their queue or among the dead letters; those that waited for their turn are tried now.
+    /// Handoffs put back into their queue or among the dead letters. Handoffs that waited for their turn are tried now.
     pub handoffs_requeued: u64,
 }
 
@@ -118,7 +118,7 @@ impl Mender<'_> {
         })
     }
 
-    /// Nobody can say whose turn it is where something is missing: what was held goes on, each key in its order, and what
+    /// Whose turn it is cannot be known where something is missing: what was held goes on, each key in its order, and what
     /// was known of keys is forgotten.
     fn held(&mut self) -> Result<(), JournalError> {
         self.each(Space::Held, |mender, key, value, batch| {
@@ -161,7 +161,7 @@ impl Mender<'_> {
         })
     }
 
-    /// All strands end: whether what is left of them is whole nobody can say.
+    /// All strands end: whether the rest of a strand is complete cannot be known.
     fn strands(&mut self) -> Result<(), JournalError> {
         self.each(Space::Strands, |_, key, _, batch| {
             batch.delete(Space::Strands, key.to_vec());

@@ -1,4 +1,5 @@
-//! Secrets that providers have handed over: sealed bytes under a name. Only `handed_over` can open them.
+//! Enrolled secrets, which providers have handed over: sealed bytes under a name. Only the gateway's enrollment can
+//! open them.
 
 use std::ops::ControlFlow;
 

@@ -27,9 +27,9 @@ pub struct Stats {
     pub inbox: u64,
     /// When the first of them was admitted, in milliseconds since the epoch.
     pub inbox_oldest: Option<u64>,
-    /// Events that wait for their turn, by source; those with none are left out.
+    /// Events that wait for their turn, by source; sources with none are left out.
     pub held: BTreeMap<String, u64>,
-    /// By destination, those with something in the queue or dead.
+    /// By destination; destinations with nothing queued or dead are left out.
     pub destinations: BTreeMap<String, DestinationStats>,
     /// Bytes on disk, roughly.
     pub size: u64,
@@ -38,15 +38,15 @@ pub struct Stats {
 /// The figures of a destination.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct DestinationStats {
-    /// Handoffs in its queue, or behind those in their strands.
+    /// Handoffs in its queue, or waiting behind them in their strands.
     pub queued: u64,
     /// Its dead letters.
     pub dead: u64,
-    /// Of the queued ones, those that wait for another one of their strand.
+    /// How many of the queued handoffs wait for another one of their strand.
     pub waiting: u64,
-    /// Of its dead letters, those that block a strand.
+    /// How many of its dead letters block a strand.
     pub blocking: u64,
-    /// How long the oldest of the queued ones has been waiting: the one among the 256 that were admitted first.
+    /// How long the oldest queued handoff has been waiting, looked for among the 256 that were admitted first.
     pub oldest: Option<Duration>,
 }
 

@@ -1,9 +1,9 @@
 //! Strands: the handoffs of one ordering key at one destination, which go out one after the other.
 //!
-//! Only the first of a strand is ever in the queue (or a dead letter that blocks the others), so whoever works the queue
-//! needs to know nothing of strands. Those behind it wait here, numbered in the order of fan-out without a gap; whatever
-//! takes the first one off its strand puts the next one into the queue, in the same draft. All are found by their keys:
-//! a key under which millions of events have gone costs no more than its first one.
+//! Only the first handoff of a strand is ever in the queue (or a dead letter that blocks the others), so the dispatcher that
+//! works the queue needs to know nothing of strands. The handoffs behind it wait here, numbered in the order of fan-out
+//! without a gap. The write that takes the first one off its strand puts the next one into the queue. All are found by their
+//! keys: a key under which millions of events have gone costs no more than its first one.
 
 use hookgate_model::ordering::OnFailure;
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 //! A plugin's call is sandboxed, and still a defect in the sandbox or in the host could end the whole process in it. The
 //! event would be in the inbox at the next start and end that process as well. So an event is marked before each call. What
 //! is marked when a store is opened was being transformed when the process died: it is a suspect. Suspects are transformed
-//! alone (by the gateway's fan-out), so that the next death accuses the guilty event only, and those that get through are cleared.
+//! alone (by the gateway's fan-out), so that the next death points to one event only; an event that gets through is cleared.
 //!
 //! The marks are a file beside the engine that is written without a sync: a kill or an abort of the process leaves it
 //! readable, and what a power cut takes with it were no deaths that a plugin caused.
@@ -40,8 +40,8 @@ const MARKED: u8 = 1;
 const SUSPECT: u8 = 2;
 
 impl Journal {
-    /// Marks an event whose transformation begins, until the mark is dropped: should the process die meanwhile, the next one
-    /// knows what it was at. None where that cannot be noted.
+    /// Marks an event whose transformation begins, until the mark is dropped: if the process dies meanwhile, the next one
+    /// knows that event. `None` where the mark cannot be written.
     pub fn mark_transform(&self, event: EventId) -> Option<TransformMark> {
         self.0.suspects.mark(event)
     }
@@ -66,7 +66,7 @@ struct Slots {
     free: Vec<u64>,
     /// Slots from here on were never used.
     end: u64,
-    /// The file could not be written last time, which was told.
+    /// The file could not be written last time, which was logged.
     failed: bool,
 }
 
@@ -115,7 +115,7 @@ impl Suspects {
         self.slots.lock().suspects.get(&event).map_or(0, |(_, deaths)| *deaths)
     }
 
-    /// Marks an event whose transformation begins. Without a mark, which is told, where the file cannot be written.
+    /// Marks an event whose transformation begins. `None` where the file cannot be written, which is logged.
     pub(super) fn mark(self: &Arc<Self>, event: EventId) -> Option<TransformMark> {
         let mut slots = self.slots.lock();
         let (slot, deaths) = match slots.suspects.get(&event) {
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_accuses_nobody() {
+    fn garbage_marks_no_event() {
         let dir = tempfile::tempdir().unwrap();
         let suspects = open(&dir);
         die([suspects.mark(event(1))]);

@@ -246,7 +246,7 @@ impl Plan {
             passed_by: Vec::new(),
         };
         for &delivery in deliveries {
-            // A damaged handoff is kept: nobody can say whether it is finished.
+            // A damaged handoff is kept: whether it is finished is unknown.
             match parts_of_finished(&*engine, delivery) {
                 Ok(Some(doomed)) => {
                     plan.deliveries += 1;
@@ -316,7 +316,7 @@ fn object_of(engine: &dyn Engine, delivery: Uuid) -> Result<Option<Uuid>, Journa
     Ok(found.and_then(|object| Uuid::from_slice(&object).ok()))
 }
 
-/// Removes keys, but for those that were taken again after their time.
+/// Removes keys, except keys that were taken again after their time.
 fn forget_keys(draft: &mut Draft<'_>, page: Vec<(Vec<u8>, Vec<u8>)>) -> Result<u64, JournalError> {
     let mut forgotten = 0;
     for (note, listed) in page {

@@ -79,7 +79,7 @@ pub struct Sender {
     pub subject: String,
 }
 
-/// The ways in which senders are known, as a plugin is told.
+/// How the sender was authenticated, as the plugin sees it.
 pub fn methods(senders: &[Sender]) -> Arc<[String]> {
     senders.iter().map(|sender| sender.method.clone()).collect()
 }

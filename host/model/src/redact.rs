@@ -1,10 +1,10 @@
 //! Credentials that come with a delivery are neither shown nor kept.
 //!
 //! A provider that does not sign sends the configured secret itself, in a header or query parameter of any name, or in the
-//! body. What equals a live secret is masked wherever it is shown ([`Mask`]). In what is kept of a request a reference to the
-//! secret stands in its place ([`take_out`]), by which the delivery can be judged again later ([`put_back`]). Names that tell
-//! of a credential are a second net, for what is not configured here. Signatures stay: they are what an operator looks for,
-//! and they prove nothing about any other body.
+//! body. What equals a live secret is masked wherever it is shown ([`Mask`]). In what is kept of a request a reference
+//! to the secret stands in its place ([`take_out`]), by which the delivery can be judged again later ([`put_back`]).
+//! Names that hint at a credential are a second net, for credentials that are not configured here. Signatures stay:
+//! they are what an operator looks for, and they prove nothing about any other body.
 
 use std::collections::BTreeMap;
 

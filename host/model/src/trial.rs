@@ -7,9 +7,9 @@ use strum::IntoStaticStr;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
 #[strum(serialize_all = "kebab-case")]
 pub enum TrialMode {
-    /// It judges so many of a hundred deliveries in place of the active one.
+    /// It judges that percentage of the deliveries in place of the active one.
     Canary(u8),
-    /// It sees every delivery beside the active one, and nothing of what it says has an effect.
+    /// It sees every delivery beside the active one, and its answers have no effect.
     Shadow,
 }
 
@@ -51,15 +51,15 @@ impl Part {
     }
 }
 
-/// One thing that two versions say differently.
+/// One difference between the answers of two versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// Where.
     pub part: Part,
     /// What it is: `event 0: id`.
     pub what: String,
-    /// As the one says it; cut where it is long.
+    /// The answer of the first version, cut where it is long.
     pub before: String,
-    /// As the other says it.
+    /// The answer of the other version.
     pub after: String,
 }

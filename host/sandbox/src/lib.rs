@@ -355,7 +355,7 @@ impl Plugin {
         self.0.needs_wasi
     }
 
-    /// The keys by which it says that it is signed; [`component_signature::verify`] tells whether that is right.
+    /// The keys of the signatures that it carries; [`component_signature::verify`] checks them.
     pub fn signed_by(&self) -> &[component_signature::KeyId] {
         &self.0.signed_by
     }
@@ -376,7 +376,7 @@ impl Plugin {
         match (decoded, &as_received) {
             (Some(decoded), Err(Refusal::Unauthenticated(_) | Refusal::Stale(_))) => {
                 let decoded = self.verify_signed(decoded).await?;
-                // Where neither verifies, the first refusal tells as much, unless the second found the signature right.
+                // Where neither verifies, the first refusal says as much, unless the second found the signature right.
                 let is_no_better = matches!(decoded, Err(Refusal::Unauthenticated(_)));
                 Ok(if is_no_better { as_received } else { decoded })
             }
@@ -604,7 +604,7 @@ async fn beside_the_workers<T>(call: impl Future<Output = T>) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     let handle = Handle::current();
     match handle.runtime_flavor() {
-        // Nobody else is there to be held up, as in tests.
+        // No other call is there to be held up, as in tests.
         RuntimeFlavor::CurrentThread => call.await,
         _ => tokio::task::block_in_place(|| handle.block_on(call)),
     }

@@ -1,6 +1,5 @@
-//! Whose turn it is when plugins want the processor: so many calls at once, of each plugin a share of them, and of those
-//! that compute for long only a few at a time. So a plugin that loops costs the others neither their places nor all of the
-//! processors.
+//! Which calls of plugins run when many want the processor: a bounded number at once, a share of them for each plugin, and
+//! only a few calls that compute for long. So a plugin that loops takes neither the places of the others nor all processors.
 
 use std::{future::Future, pin::Pin, sync::Arc, thread};
 
@@ -25,7 +24,7 @@ pub struct Turn<'a> {
 }
 
 impl Turns {
-    /// For so many calls at once.
+    /// For that many calls at once.
     pub fn new(calls: u32) -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Turns {
@@ -67,7 +66,7 @@ impl LongTurn {
         }
         let (of, taken) = (self.of.clone(), self.taken.clone());
         Some(Box::pin(async move {
-            // Nobody closes it.
+            // It is never closed.
             let turn = of.acquire_owned().await.ok();
             *taken.lock() = turn;
         }))

@@ -259,8 +259,8 @@ pub fn clock_jumps() -> Counter {
 }
 
 /// Secrets that a source's provider has handed over.
-pub fn handed_over_secrets(source: &str) -> Gauge {
-    gauge(&measure::HANDED_OVER_SECRETS, &[source])
+pub fn enrolled_secrets(source: &str) -> Gauge {
+    gauge(&measure::ENROLLED_SECRETS, &[source])
 }
 
 /// Has what is done with the versions of a plugin, as sources call it, begin at 0.
@@ -521,7 +521,7 @@ mod tests {
             process::update();
             plugin.failed("trap");
             transformed("stripe", "routed").increment(1);
-            handed_over_secrets("asana").set(1.0);
+            enrolled_secrets("asana").set(1.0);
             ordering_released("stripe", "window").increment(1);
             ordering_ahead("stripe").increment(1);
             trial_compared("stripe").increment(1);

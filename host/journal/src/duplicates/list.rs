@@ -31,7 +31,7 @@ pub struct DuplicateFilter {
 }
 
 impl Journal {
-    /// A page of dropped duplicates: those that came last first, those of one delivery in their order.
+    /// A page of dropped duplicates: the latest first, the duplicates of one delivery in their order.
     pub fn duplicates(&self, filter: &DuplicateFilter) -> Result<Page<Duplicate, EventId>, JournalError> {
         let now = self.0.shared.now();
         let limit = filter.limit.max(1);

@@ -13,7 +13,7 @@ pub(crate) struct Disk {
     free: FreeBytes,
 }
 
-/// Tells how many bytes may still be written at a path.
+/// Returns how many bytes may still be written at a path.
 pub(crate) type FreeBytes = Box<dyn Fn(&Path) -> io::Result<u64> + Send>;
 
 impl Disk {

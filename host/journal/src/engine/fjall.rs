@@ -1,6 +1,6 @@
 //! fjall, the default engine: a keyspace for each space, one write-ahead journal for all.
 //!
-//! How it is driven, and why, is told in `docs/store.md`.
+//! `docs/store.md` explains how it is driven, and why.
 
 use std::{io, ops::Bound, path::Path};
 

@@ -36,7 +36,7 @@ pub(crate) enum Space {
     Dead = 8,
     /// Strands, by destination: the front of each, and the handoffs that wait behind it.
     Strands = 9,
-    /// Secrets that providers have handed over, sealed.
+    /// Enrolled secrets, sealed.
     Sealed = 10,
     /// Events that wait for their turn, by ordering key and position.
     Held = 11,

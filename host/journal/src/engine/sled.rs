@@ -176,8 +176,8 @@ impl Engine for Sled {
     }
 }
 
-/// sled's threads may hold its lock for a moment after it was closed. The journal has a lock of its own, so that nobody
-/// else can be meant.
+/// sled's threads may hold its lock for a moment after it was closed. The journal has a lock of its own, so that no
+/// other process can be the one that holds it.
 fn open_when_closed(config: &sled::Config) -> Result<sled::Db, EngineError> {
     let begun = Instant::now();
     loop {
@@ -231,7 +231,7 @@ impl From<sled::Error> for EngineError {
     fn from(e: sled::Error) -> Self {
         match e {
             sled::Error::Io(e) => e.into(),
-            // Told of a file whose head makes no sense, too.
+            // Also reported for a file whose head makes no sense.
             sled::Error::Corruption { .. } | sled::Error::Unsupported(_) => EngineError::Damaged(e.to_string()),
             other => EngineError::Failed(other.to_string()),
         }

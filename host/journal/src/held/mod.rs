@@ -34,16 +34,16 @@ use crate::{
 const AT_ONCE: usize = 256;
 
 impl Journal {
-    /// Where an event is that is not transformed yet; none when it is, or is not kept.
+    /// The stage of an event that is not yet transformed; `None` when it is transformed, or not kept.
     pub fn stage(&self, event: EventId) -> Result<Option<Stage>, JournalError> {
         stage(&self.0.shared, event)
     }
 
-    /// How long it takes until the next held event is due; none when nothing is held. Whoever is held sooner from then on
-    /// wakes [`Journal::release_nears`].
+    /// How long it takes until the next held event is due; `None` when nothing is held. An event that is held later and due
+    /// sooner wakes [`Journal::release_nears`].
     pub fn next_release(&self) -> Result<Option<Duration>, JournalError> {
         let shared = &self.0.shared;
-        // What comes during the look wakes as well.
+        // An event that comes during the look wakes as well.
         shared.next_release.store(u64::MAX, Ordering::SeqCst);
         let due = next_due(shared)?;
         shared.next_release.store(due.unwrap_or(u64::MAX), Ordering::SeqCst);
@@ -57,7 +57,7 @@ impl Journal {
         self.write(write::Kind::Progress, move |draft| release_due(draft, &late)).await
     }
 
-    /// Has nothing that a source holds wait longer than its rules say from now on; without rules it is due at once.
+    /// Shortens the waits of the events that a source holds to what its rules now say; without rules they are due at once.
     pub async fn bring_forward(&self, source: &str, rules: Option<&SourceOrdering>) -> Result<(), JournalError> {
         for kind in Kind::ALL {
             let hold = rules.map_or(Duration::ZERO, |rules| hold(rules, kind));
@@ -76,7 +76,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Sources of which events are held.
+    /// Sources with held events.
     pub fn holding(&self) -> Vec<String> {
         self.0.shared.books().held.keys().cloned().collect()
     }
@@ -140,7 +140,7 @@ pub(crate) fn arrive(draft: &mut Draft<'_>, arrival: &Arrival<'_>) -> Result<(),
     let too_far = received_at.saturating_add(ms(rules.ahead));
     let ahead = kind == Kind::Timestamp && position > too_far;
     if ahead {
-        // Not before what was released: whose clock is wrong nobody knows, and it may be the gateway's.
+        // Not before events that were released: which clock is wrong is unknown, and it may be the gateway's.
         let released = state.next.map_or(0, |next| u64::try_from(next).unwrap_or(u64::MAX));
         position = received_at.max(released);
     }
@@ -177,7 +177,8 @@ fn make_room(draft: &mut Draft<'_>, source: &Arc<str>, rules: &SourceOrdering) -
     Ok(())
 }
 
-/// Releases what is due, at most [`AT_ONCE`] events and what stands before them. Whether there may be more. `late` says what becomes of numbers that came twice.
+/// Releases what is due, at most [`AT_ONCE`] events and what stands before them. Whether there may be more. `late` says
+/// what becomes of numbers that came twice.
 pub(crate) fn release_due(draft: &mut Draft<'_>, late: &BTreeMap<String, Late>) -> Result<bool, JournalError> {
     let mut left = AT_ONCE;
     for source in draft.holding() {
@@ -231,7 +232,7 @@ fn with_buffer<'d, 'e>(
 pub(crate) type Place = Vec<u8>;
 
 /// Brings forward what is due after `until`, from a place on; where to go on, if there is more. For a source whose rules
-/// have changed: nothing is held longer than by those that hold now.
+/// have changed: nothing is held longer than the present rules say.
 pub(crate) fn bring_forward(
     draft: &mut Draft<'_>,
     source: &str,
@@ -323,7 +324,7 @@ fn note(draft: &mut Draft<'_>, key: &OrderingHash, known: &OrderingKey) {
     draft.writes.put(Space::Expiry, place, Vec::new());
 }
 
-/// What is known of a key. Where that is damaged, so much is known that nothing stays behind.
+/// What is known of a key. A damaged record is replaced by a count of the held events, so that none stays behind.
 fn known(draft: &Draft<'_>, key: &OrderingHash) -> Result<Option<OrderingKey>, JournalError> {
     match ordering_key(draft.get(Space::OrderingKeys, key)?, key) {
         Err(e @ JournalError::Damaged(..)) => {
@@ -347,7 +348,7 @@ fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Puts an event into the inbox, or among those that wait for their turn: `ordering` has its source's rules and its line.
+/// Puts an event into the inbox, or holds it until its turn. `ordering` has the rules of its source and its line.
 pub(crate) fn put_in_its_place(
     draft: &mut Draft<'_>,
     source: &Arc<str>,

@@ -45,7 +45,7 @@ impl<'d, 'e> DraftShelf<'d, 'e> {
         HeldAt { key: self.key, position: entry.position, arrival: entry.arrival }
     }
 
-    fn tell(&mut self, entry: &Entry<HeldEvent>, cause: Cause, missing: u64) {
+    fn notice(&mut self, entry: &Entry<HeldEvent>, cause: Cause, missing: u64) {
         self.draft.notices.push(OrderingNotice::released(self.source, entry.item.event, cause, missing));
     }
 }
@@ -94,14 +94,14 @@ impl Shelf for DraftShelf<'_, '_> {
     }
 
     fn release(&mut self, entry: Entry<HeldEvent>, cause: Cause, missing: u64) -> Result<(), JournalError> {
-        self.tell(&entry, cause, missing);
+        self.notice(&entry, cause, missing);
         let HeldEvent { event, ahead, .. } = entry.item;
         let marks = Marks { late: false, overflow: cause == Cause::Overflow, ahead, missing };
         handoffs::add_to_inbox(self.draft, event, marks)
     }
 
     fn late(&mut self, entry: Entry<HeldEvent>) -> Result<(), JournalError> {
-        self.tell(&entry, Cause::Late, 0);
+        self.notice(&entry, Cause::Late, 0);
         let HeldEvent { event, ahead, .. } = entry.item;
         let now = self.draft.now;
         let reason = match self.kind {

@@ -25,7 +25,7 @@ pub(crate) struct Home {
     path: PathBuf,
     /// The same through the descriptor, where the system has that.
     held_path: PathBuf,
-    /// The lock file, which tells the holder's process id.
+    /// The lock file, which holds the process id of its owner.
     lock: File,
     identity: Identity,
     _directory: File,

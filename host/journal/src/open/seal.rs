@@ -33,7 +33,7 @@ pub(crate) struct Seal {
     pub(crate) engine: EngineKind,
 }
 
-/// Why it tells nothing.
+/// Why a seal cannot be used.
 #[derive(Debug)]
 pub(crate) enum SealError {
     Io(io::Error),

@@ -1,6 +1,6 @@
 //! A small file beside the engine that remembers how far commits were acknowledged.
 //!
-//! It is written after each sync and never synced itself, so it is never ahead of what the disk was told to keep. A
+//! It is written after each sync and never synced itself, so it is never ahead of the synced writes. A
 //! store that is behind it has lost acknowledged commits; an engine would open it without a word (fjall #311).
 //!
 //! ```text

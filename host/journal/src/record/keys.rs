@@ -8,7 +8,7 @@ use crate::{
     types::{EventId, HandoffId, JournalError},
 };
 
-/// Longest name of a destination, in bytes: one byte of a key tells its length.
+/// Longest name of a destination, in bytes: its length is one byte of a key.
 pub(crate) const NAME_MAX: usize = u8::MAX as usize;
 
 /// A destination's name that fits into a key.

@@ -44,7 +44,7 @@ impl Record for Marks {
 pub(crate) enum Whereabouts {
     /// In the inbox, under that ticket.
     Inbox(u64),
-    /// Among those that wait for their turn.
+    /// Among the events that wait for their turn.
     Held(HeldAt),
 }
 
@@ -85,13 +85,13 @@ pub(crate) fn write<R: Record>(record: &R) -> Result<Vec<u8>, JournalError> {
     postcard::to_extend(record, vec![VERSION]).map_err(|e| unwritable(R::KIND, &e))
 }
 
-/// Reads [`write`]; `key` tells which record it is, should it be damaged.
+/// Reads the output of [`write`]; `key` names the record in the error if it is damaged.
 pub(crate) fn read<R: Record>(bytes: &[u8], key: &impl std::fmt::Display) -> Result<R, JournalError> {
     let rest = versioned(bytes, R::KIND, key)?;
     postcard::from_bytes(rest).map_err(|e| damaged(R::KIND, key, &e))
 }
 
-/// A delivery on its way into the store, encoded by whoever brings it, since the writer has better things to do.
+/// A delivery on its way into the store, encoded by the caller, to keep the writer thread free.
 #[derive(Clone, Debug)]
 pub(crate) struct EncodedDelivery {
     head: Vec<u8>,

@@ -52,9 +52,9 @@ pub(crate) struct Counts {
     pub(crate) queued: u64,
     /// Its dead letters.
     pub(crate) dead: u64,
-    /// Of the queued ones, those that wait for another one of their strand.
+    /// How many of the queued handoffs wait for another one of their strand.
     pub(crate) waiting: u64,
-    /// Of its dead letters, those that block a strand.
+    /// How many of its dead letters block a strand.
     pub(crate) blocking: u64,
 }
 

@@ -6,7 +6,7 @@
 //!
 //! * Sequence numbers: the next number goes at once, with all that follow it. A later one waits for those that are
 //!   missing; is its time over, they are given up.
-//! * Timestamps: nobody knows whether one is missing, so each event waits.
+//! * Timestamps: whether one is missing is unknown, so each event waits.
 //!
 //! What arrives when its turn is past is late: nothing that was released is taken back.
 
@@ -81,7 +81,7 @@ pub struct Entry<I> {
     pub item: I,
 }
 
-/// Where the events of one key are held, and what becomes of those that are not.
+/// Where the events of one key are held, and what becomes of events that are not held.
 pub trait Shelf {
     /// What it holds.
     type Item;

@@ -1,7 +1,7 @@
 //! The clocks of a journal.
 //!
-//! The wall clock may be set at any time, by NTP, by an operator or by a virtual machine that resumes. So nothing waits by
-//! it. Events that are held and handoffs that are queued wait by the [`WaitClock`], which only passes. What is kept for a
+//! The wall clock may be set at any time, by NTP, by an operator or by a virtual machine that resumes. So nothing waits
+//! by it. Events that are held and handoffs that are queued wait by the [`WaitClock`], which only passes. What is kept for a
 //! time (idempotency keys, deliveries) is forgotten by the [`CalmClock`], which follows the wall clock but not its jumps.
 
 use std::{sync::Arc, time::Instant};
@@ -11,7 +11,7 @@ use hookgate_telemetry::metrics::clock_jumps;
 
 use parking_lot::Mutex;
 
-/// Tells the time, in milliseconds.
+/// Returns the time, in milliseconds.
 pub(crate) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The system's wall clock.
@@ -22,9 +22,9 @@ pub(crate) fn system_clock() -> Clock {
 /// The two clocks that everything else is made of.
 #[derive(Clone)]
 pub(crate) struct Clocks {
-    /// Tells what time it is, in milliseconds since the epoch; it may be set at any time.
+    /// The time of day, in milliseconds since the epoch; it may be set at any time.
     pub(crate) wall: Clock,
-    /// Tells how time passes, in milliseconds from an arbitrary start.
+    /// How time passes, in milliseconds from an arbitrary start.
     pub(crate) steady: Clock,
 }
 
@@ -72,7 +72,7 @@ impl WaitClock {
 
 /// The wall clock without its jumps.
 ///
-/// When the wall clock moves otherwise than the steady one, by more than [`CLOCK_JUMP_MS`], that is told, and this clock
+/// When the wall clock moves otherwise than the steady one, by more than [`CLOCK_JUMP_MS`], that is logged, and this clock
 /// goes on as if nothing had happened. It follows only when the wall clock has stayed where it is for [`CLOCK_SETTLE_MS`].
 /// So a clock that is wrong for a moment makes nothing expire.
 pub(crate) struct CalmClock {

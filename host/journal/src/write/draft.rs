@@ -1,4 +1,4 @@
-//! The writes of one request, on top of those that already wait in the same batch.
+//! The writes of one request, on top of the writes that already wait in the same batch.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -35,7 +35,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) writes: Batch,
     /// The counters so far.
     pub(crate) delta: Delta,
-    /// Whom to wake.
+    /// Which tasks to wake.
     pub(crate) wakes: Wakes,
     /// What became of events with an ordering key.
     pub(crate) notices: Vec<OrderingNotice>,
@@ -43,7 +43,7 @@ pub(crate) struct Draft<'a> {
     pub(crate) may_be_lost: bool,
 }
 
-/// Whom to wake once a batch is applied.
+/// Which waiting tasks to wake once a batch is applied.
 #[derive(Debug, Default)]
 pub(crate) struct Wakes {
     /// The inbox has grown.

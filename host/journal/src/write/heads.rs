@@ -53,13 +53,14 @@ impl Heads {
         }
     }
 
-    /// The keys that a batch adds to queues, the inbox and the times of held events; to be handed to [`Heads::added`] once it is applied.
+    /// The keys that a batch adds to queues, the inbox and the times of held events; to be handed to [`Heads::added`]
+    /// once it is applied.
     pub(crate) fn additions(batch: &Batch) -> Vec<(Space, Vec<u8>)> {
         let added = batch.writes.iter().filter(|((space, key), value)| value.is_some() && of(*space, key).is_some());
         added.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Lowers the fronts. Only after this may anybody be told of the entries.
+    /// Lowers the fronts. The entries may be announced only after this.
     pub(crate) fn added(&self, additions: Vec<(Space, Vec<u8>)>) {
         let mut heads = self.0.lock();
         for (space, key) in additions {

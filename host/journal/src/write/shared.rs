@@ -1,4 +1,4 @@
-//! What the handles, the writer and the sweeper have in common.
+//! The state that the handles, the writer and the sweeper share.
 
 use std::{
     collections::HashMap,
@@ -28,7 +28,7 @@ use crate::{
 /// How long closing waits for reads that are under way.
 const READS_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// How the store does.
+/// The state of the store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(tag = "state", content = "reason", rename_all = "kebab-case")]
 pub enum Health {
@@ -44,23 +44,23 @@ pub enum Health {
 }
 
 impl Journal {
-    /// How the store does; for `/readyz`.
+    /// The state of the store; for `/readyz`.
     pub fn health(&self) -> Health {
         self.0.shared.health()
     }
 
-    /// The time in milliseconds since the epoch, as the store goes by it: the system's clock without its jumps.
+    /// The store's time in milliseconds since the epoch: the system's clock without its jumps.
     pub fn now(&self) -> u64 {
         self.0.shared.now()
     }
 
-    /// Where the clock stands by which handoffs wait, in milliseconds. It passes only while the store is open, goes on after
-    /// a restart, and does not heed the system's clock.
+    /// The clock by which handoffs wait, in milliseconds. It runs only while the store is open, goes on after a restart, and
+    /// is independent of the system's clock.
     pub fn wait_time(&self) -> u64 {
         self.0.shared.hold_clock.now()
     }
 
-    /// Where a handoff stands, with all times in milliseconds since the epoch: for operators.
+    /// The state of a handoff with its times in milliseconds since the epoch: for operators.
     pub fn with_wall_times(&self, state: HandoffState) -> HandoffState {
         self.0.shared.with_wall_times(state)
     }
@@ -82,9 +82,9 @@ impl Journal {
 }
 
 pub(crate) struct Shared {
-    /// Tells when events come and when what is kept expires.
+    /// Times of receipt and of expiry.
     pub(crate) clock: CalmClock,
-    /// Tells when held events and queued handoffs are due.
+    /// When held events and queued handoffs are due.
     pub(crate) hold_clock: WaitClock,
     /// When the next look at held events is due, by their clock.
     pub(crate) next_release: AtomicU64,
@@ -123,7 +123,7 @@ impl Shared {
         self.clock.now()
     }
 
-    /// Where a handoff stands, with all times in milliseconds since the epoch.
+    /// The state of a handoff with its times in milliseconds since the epoch.
     pub(crate) fn with_wall_times(&self, state: HandoffState) -> HandoffState {
         match state {
             HandoffState::Pending(due) => {
@@ -133,7 +133,7 @@ impl Shared {
         }
     }
 
-    /// The engine, or why there is none just now.
+    /// The engine, or why it is not open now.
     pub(crate) fn engine(&self) -> Result<Arc<dyn Engine>, JournalError> {
         let engine = self.engine.read().clone();
         engine.ok_or_else(|| match self.health() {
@@ -169,7 +169,7 @@ impl Shared {
         self.books.read().clone()
     }
 
-    /// Wakes all that wait for something: the store was opened again, and nobody knows what they have missed.
+    /// Wakes all waiting tasks: the store was opened again, and what they have missed is unknown.
     pub(crate) fn wake_all(&self) {
         self.inbox_grown.notify_one();
         self.release_nears.notify_one();
@@ -190,7 +190,7 @@ impl Shared {
         &self.release_nears
     }
 
-    /// Something is held that is due then: whoever waits for a later time is woken.
+    /// An event is held that is due then: a task that waits for a later time is woken.
     pub(crate) fn held_until(&self, due: u64) {
         if due < self.next_release.load(Ordering::SeqCst) {
             self.release_nears.notify_one();

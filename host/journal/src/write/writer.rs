@@ -33,7 +33,7 @@ const BATCH_BYTES: usize = 8 << 20;
 /// Between two attempts at opening a failed store again.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
-/// Between two looks at the store's directory and a full disk while nobody asks for anything.
+/// Between two looks at the store's directory and a full disk while there are no requests.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a request asks of the disk.
@@ -63,7 +63,7 @@ pub(crate) trait Job: Send {
     fn refuse(self: Box<Self>, why: JournalError);
 }
 
-/// Tells whoever asked what became of the batch.
+/// Answers a request with the outcome of its batch.
 pub(crate) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
 /// A [`Job`] made of a function and the place where its result is awaited.
@@ -79,7 +79,7 @@ where
 {
     fn run(self: Box<Self>, draft: &mut Draft<'_>) -> Option<Answer> {
         let Task { work, reply } = *self;
-        // Whoever asked may have gone away; what was asked is done all the same.
+        // The caller may have gone away; the request is carried out all the same.
         match work(draft) {
             Ok(value) => Some(Box::new(move |applied| drop(reply.send(applied.map(|()| value))))),
             Err(e) => {
@@ -96,7 +96,7 @@ where
 
 /// The writer's own things.
 pub(crate) struct Writer {
-    /// Dropped first: once nobody has `shared` any more the store's lock is free.
+    /// Dropped first: once `shared` has no owner left, the store's lock is free.
     pub(crate) opener: Opener,
     pub(crate) shared: Arc<Shared>,
     pub(crate) requests: Receiver<Request>,
@@ -125,7 +125,7 @@ impl From<EngineError> for Failure {
 /// What the writer does next.
 enum Next {
     Serve(Request),
-    /// Nobody can ask any more.
+    /// All handles are gone.
     End,
     /// The store's path means another directory, or none.
     Leave(String),
@@ -143,7 +143,7 @@ impl Writer {
                     break;
                 }
             };
-            // An engine that panics must not take everybody else's answers with it.
+            // An engine that panics must not lose the answers of other requests.
             let served = catch_unwind(AssertUnwindSafe(|| self.batch(first)));
             let failed = || Err(EngineError::Failed("the engine panicked".to_owned()).into());
             match served.unwrap_or_else(|_| failed()) {
@@ -194,7 +194,7 @@ impl Writer {
     }
 
     /// Whether the store's path still means the directory that was opened. When it does not, the gateway is not ready from
-    /// then on, before anybody is told.
+    /// then on, before any request is answered.
     fn check_home(&self) -> Result<(), String> {
         let checked = self.opener.home.check();
         checked.inspect_err(|why| self.shared.set_health(Health::Closed(why.clone())))
@@ -414,7 +414,7 @@ impl Writer {
     }
 }
 
-/// Whether anybody can still ask for something.
+/// Whether handles are left that can send requests.
 #[derive(PartialEq, Eq)]
 enum Handles {
     Held,

@@ -16,7 +16,7 @@ use super::Connector;
 
 /// How long a connection may lie idle.
 const IDLE: Duration = Duration::from_secs(60);
-/// How soon a dead HTTP/2 connection is noticed: a ping so often, and so long for its answer.
+/// How soon a dead HTTP/2 connection is noticed: the time between two pings, and the time for the answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_ANSWER: Duration = Duration::from_secs(10);
 

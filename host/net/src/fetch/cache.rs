@@ -90,7 +90,7 @@ impl Cache {
         self.entry(name).flight.clone()
     }
 
-    /// Takes in what came of a query: what whoever asked is told.
+    /// Stores the outcome of a query. Returns the answer for the caller.
     pub fn learn(
         &mut self,
         name: &Arc<str>,

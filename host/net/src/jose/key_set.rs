@@ -22,12 +22,12 @@ pub enum KeySetError {
     NoKeys,
 }
 
-/// What a token's signature is.
+/// The judgement of a token's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Right under one of the keys.
     Right,
-    /// Right under none of those that could have made it.
+    /// Wrong under all keys that could have made it.
     Wrong,
     /// No key has the id that the token names, or none is of a kind that fits it.
     NoKey,
@@ -37,7 +37,7 @@ impl KeySet {
     /// Reads a set. A key that is not understood is left out, as RFC 7517, 5 asks.
     ///
     /// # Errors
-    /// It is none, or no key in it can be used.
+    /// It is not a set, or no key in it can be used.
     pub fn parse(bytes: &[u8]) -> Result<KeySet, KeySetError> {
         #[derive(Deserialize)]
         struct Set {
