@@ -136,7 +136,7 @@ fn variable(name: &str) -> Result<Option<String>, Refused> {
     match store::get(name) {
         Ok(value) => Ok(value.filter(|text| !text.is_empty())),
         Err(store::Error::Upstream(why) | store::Error::Io(why)) => {
-            Err(misconfigured(name, &format!("the platform does not tell it: {why}")))
+            Err(misconfigured(name, &format!("the platform does not provide it: {why}")))
         }
     }
 }

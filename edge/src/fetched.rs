@@ -19,9 +19,9 @@ use crate::{
 const FETCH_TIME_MAX: Duration = Duration::from_secs(4);
 /// A set of keys has a few KiB.
 const DOCUMENT_BYTES_MAX: usize = 1 << 20;
-/// For so long a document is used without asking again.
+/// How long a document is used without asking again.
 const FRESH_MS: u64 = 3_600_000;
-/// For so long it counts as the newest: who makes up key ids does not have it fetched more often.
+/// How long it counts as the newest: made-up key ids do not have it fetched more often.
 const NEWEST_MS: u64 = 60_000;
 
 /// Gives the plugin the document that it misses.

@@ -177,7 +177,7 @@ fn fields(headers: &Headers) -> Result<Fields, ErrorCode> {
     Fields::from_list(headers).map_err(|_| ErrorCode::InternalError(None))
 }
 
-/// The errors that tell an operator something; all forty in words would be 4 KiB of the component.
+/// The errors that help an operator; all forty in words would be 4 KiB of the component.
 fn what(error: &ErrorCode) -> &'static str {
     match error {
         ErrorCode::DnsTimeout | ErrorCode::DnsError(_) => "its name cannot be resolved",
@@ -204,7 +204,8 @@ fn with_length(mut headers: Headers, body: &[u8]) -> Headers {
 /// A body that is there as a whole; no stream for none.
 ///
 /// Writing has begun when this returns, so that a platform finds the body when it sends the head, and sends both in one
-/// packet. On a kept-alive connection a second packet waits for the acknowledgement of the first, which peers delay by 40 ms.
+/// packet. On a kept-alive connection a second packet waits for the acknowledgement of the first, which peers delay by
+/// 40 ms.
 async fn contents(body: Vec<u8>) -> (Option<StreamReader<u8>>, FutureReader<Result<Option<Trailers>, ErrorCode>>) {
     let (ended, trailers) = wit_future::new(|| Ok(None));
     if body.is_empty() {

@@ -8,6 +8,6 @@ use std::{
 /// Writes a line in one piece. The requests of an instance share the log, and pieces of their lines would mix.
 pub fn line(cause: &str, text: impl Display) {
     let line = format!("{cause}: {text}\n");
-    // There is nowhere to tell that the log does not take it.
+    // A failure of the log cannot be reported anywhere.
     _ = io::stderr().write_all(line.as_bytes());
 }

@@ -1,11 +1,16 @@
-//! Every way to be turned away: the sender is told the case, the operator's log the reason. The causes are those of the
-//! gateway.
+//! Every way to be turned away: the reply names the case, the operator's log the reason. The rows that the gateway has as
+//! well are in [`hookgate_capabilities::refusals`].
 
 use std::fmt;
+
+use hookgate_capabilities::refusals::{self, Row, row};
+use strum::IntoStaticStr;
 
 use crate::bindings::{Refusal, Reply, gate::CodingError};
 
 /// Why a delivery was turned away.
+#[derive(IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Refused {
     /// No such path.
     UnknownSource,
@@ -39,55 +44,41 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// Its name in the log, and in the problem document.
+    /// The case in a word: in the log, and in the problem document.
     pub fn cause(&self) -> &'static str {
-        self.row().0
+        self.into()
     }
 
-    /// Cause, status, title, seconds until another attempt makes sense.
-    fn row(&self) -> (&'static str, u16, &'static str, Option<u64>) {
-        let unavailable = 503;
-        let cannot_verify = "This source cannot verify deliveries now";
+    fn row(&self) -> Row {
+        let cannot_forward = "The delivery cannot be forwarded now";
         match self {
-            Refused::UnknownSource => ("unknown-source", 404, "There is no source of this name", None),
-            Refused::UnsupportedCoding(_) => {
-                ("unsupported-coding", 415, "The body has a content coding that is not supported", None)
-            }
-            Refused::TooLarge(_) => ("too-large", 413, "The body is larger than this source takes", None),
-            Refused::TooSlow => ("too-slow", 408, "The body did not arrive in time", None),
-            Refused::Truncated => ("truncated", 400, "The body ended before it was complete", None),
-            Refused::Undecodable(_) => {
-                ("undecodable", 400, "The body is not in the content coding that its header names", None)
-            }
-            Refused::DecodedTooLarge(_) => {
-                ("decoded-too-large", 413, "The decoded body is larger than this source takes", None)
-            }
-            Refused::Unauthenticated(_) => ("unauthenticated", 401, "The delivery carries no valid signature", None),
-            Refused::Stale(_) => ("stale", 401, "The signature is outside its time", None),
-            Refused::Malformed(_) => ("malformed", 400, "The delivery cannot be read", None),
-            Refused::Unsupported(_) => ("unsupported", 422, "Deliveries of this kind are not supported", None),
-            Refused::Misconfigured(_) => ("misconfigured", unavailable, cannot_verify, Some(60)),
-            Refused::PluginBroken(_) => ("plugin-broken", unavailable, cannot_verify, Some(10)),
-            Refused::KeysUnavailable(_) => ("keys-unavailable", unavailable, cannot_verify, Some(10)),
-            Refused::ConfirmationFailed(_) => {
-                ("confirmation-failed", unavailable, "The subscription cannot be confirmed now", Some(30))
-            }
-            Refused::HandoverClosed => ("handover-closed", 403, "No secret is expected to be handed over here", None),
-            Refused::NotTransformed(_) => {
-                ("not-transformed", unavailable, "The delivery cannot be forwarded now", Some(60))
-            }
-            Refused::OriginFailed(_, seconds) => {
-                ("origin-failed", unavailable, "The delivery cannot be forwarded now", Some(*seconds))
-            }
+            Refused::UnknownSource => refusals::UNKNOWN_SOURCE,
+            Refused::UnsupportedCoding(_) => refusals::UNSUPPORTED_CODING,
+            Refused::TooLarge(_) => refusals::TOO_LARGE,
+            Refused::TooSlow => refusals::TOO_SLOW,
+            Refused::Truncated => refusals::TRUNCATED,
+            Refused::Undecodable(_) => refusals::UNDECODABLE,
+            Refused::DecodedTooLarge(_) => refusals::DECODED_TOO_LARGE,
+            Refused::Unauthenticated(_) => refusals::UNAUTHENTICATED,
+            Refused::Stale(_) => refusals::STALE,
+            Refused::Malformed(_) => refusals::MALFORMED,
+            Refused::Unsupported(_) => refusals::UNSUPPORTED,
+            Refused::Misconfigured(_) => refusals::MISCONFIGURED,
+            Refused::PluginBroken(_) => refusals::PLUGIN_BROKEN,
+            Refused::KeysUnavailable(_) => refusals::KEYS_UNAVAILABLE,
+            Refused::ConfirmationFailed(_) => refusals::CONFIRMATION_FAILED,
+            Refused::HandoverClosed => refusals::HANDOVER_CLOSED,
+            Refused::NotTransformed(_) => row(503, cannot_forward, Some(60)),
+            Refused::OriginFailed(_, seconds) => row(503, cannot_forward, Some(*seconds)),
         }
     }
 
-    /// A problem document (RFC 9457) that tells the sender the case and nothing of the inside.
+    /// A problem document (RFC 9457) that names the case and shows nothing of the inside.
     pub fn reply(&self) -> Reply {
-        let (cause, status, title, retry_after) = self.row();
+        let (cause, Row { status, title, retry_after_seconds }) = (self.cause(), self.row());
         let body = format!(r#"{{"type":"urn:hookgate:{cause}","title":"{title}","status":{status}}}"#);
         let content_type = ("content-type".to_owned(), "application/problem+json".to_owned());
-        let retry_after = retry_after.map(|seconds| ("retry-after".to_owned(), seconds.to_string()));
+        let retry_after = retry_after_seconds.map(|seconds| ("retry-after".to_owned(), seconds.to_string()));
         // RFC 9110, section 15.5.16.
         let is_coding = matches!(self, Refused::UnsupportedCoding(_));
         let accepted = is_coding.then(|| ("accept-encoding".to_owned(), "gzip, deflate, br, zstd".to_owned()));
@@ -141,7 +132,7 @@ impl fmt::Display for Refused {
                 "the plugin's handshake hands a secret over, which the edge has no safe place for: do it with a \
                  gateway, and set the secret as a variable here"
             }
-            Refused::UnknownSource | Refused::Truncated => self.row().2,
+            Refused::UnknownSource | Refused::Truncated => self.row().title,
         };
         text.chars().take(512).try_for_each(|c| write!(f, "{}", if c.is_control() { ' ' } else { c }))
     }

@@ -29,7 +29,7 @@ pub struct Seen {
 impl Seen {
     /// Opens the store.
     pub fn open(config: &Config) -> Seen {
-        let bucket = config.store.as_ref().and_then(|name| told(&format!("open {name:?}"), store::open(name)));
+        let bucket = config.store.as_ref().and_then(|name| logged(&format!("open {name:?}"), store::open(name)));
         let lifetime = u64::try_from(config.idempotency.as_millis()).unwrap_or(u64::MAX);
         Seen { bucket, source: config.source.clone(), lifetime }
     }
@@ -37,7 +37,7 @@ impl Seen {
     /// Whether the origin has had this event.
     pub fn knows(&self, id: &str, now: u64) -> bool {
         let Some(bucket) = &self.bucket else { return false };
-        let slot = told("get", bucket.get(&self.slot(id))).flatten().unwrap_or_default();
+        let slot = logged("get", bucket.get(&self.slot(id))).flatten().unwrap_or_default();
         let bytes = bytes_of(id);
         slot.chunks_exact(ENTRY)
             .any(|entry| entry[..ID] == bytes && now.saturating_sub(noted_at(entry)) < self.lifetime)
@@ -48,12 +48,12 @@ impl Seen {
         let Some(bucket) = &self.bucket else { return };
         for id in ids {
             let (key, bytes) = (self.slot(id), bytes_of(id));
-            let Some(slot) = told("get", bucket.get(&key)) else { return };
+            let Some(slot) = logged("get", bucket.get(&key)) else { return };
             let slot = slot.unwrap_or_default();
             let others = slot.chunks_exact(ENTRY).filter(|entry| entry[..ID] != bytes).take(ENTRIES_MAX - 1);
             let entry = [&bytes[..], &now.to_be_bytes()].concat();
             let entries: Vec<&[u8]> = std::iter::once(&entry[..]).chain(others).collect();
-            if told("set", bucket.set(&key, &entries.concat())).is_none() {
+            if logged("set", bucket.set(&key, &entries.concat())).is_none() {
                 return;
             }
         }
@@ -74,7 +74,7 @@ fn noted_at(entry: &[u8]) -> u64 {
 }
 
 /// An answer, unless there is none: then the log tells.
-fn told<T>(what: &str, answer: Result<T, Error>) -> Option<T> {
+fn logged<T>(what: &str, answer: Result<T, Error>) -> Option<T> {
     let why = match answer {
         Ok(answer) => return Some(answer),
         Err(Error::NoSuchStore) => "there is no such store, or the component may not use it".to_owned(),

@@ -1,6 +1,6 @@
 //! Keys that the edge fetches for the plugin.
 //!
-//! In the gateway the plugin's call ends where keys are missing. Here nothing can end it, so the plugin is told that they
+//! In the gateway the plugin's call ends where keys are missing. Here nothing can end it, so the plugin learns that they
 //! are unusable, whatever it says of the delivery is thrown away, and it is asked again when they are there.
 
 use std::{

@@ -1,7 +1,8 @@
 //! An event's outputs as JSON documents, and beside them who the event is.
 //!
-//! The extension `hookgateidentity` tells the origin what the plugin said of the event: a source of the kind `edge` takes
-//! the event in as if it had judged the delivery itself, in the provider's order, and takes the extension out.
+//! The extension `hookgateidentity` carries what the plugin said of the event to the origin: a source of the kind
+//! `edge` takes the event in as if it had judged the delivery itself, in the provider's order, and takes the extension
+//! out.
 
 use hookgate_capabilities::{
     CloudEvent, Event, ExtensionValue, Identity, Ordering, Position,

@@ -49,7 +49,7 @@ pub struct Stored {
     length: u64,
 }
 
-/// The most that one read brings into memory of a body that is elsewhere: more is no use to a guest, whose own memory
+/// The most that one read brings into memory of a body that is elsewhere: more does not help a guest, whose own memory
 /// bounds it as well.
 pub(crate) const READ_MAX: u64 = 16 << 20;
 

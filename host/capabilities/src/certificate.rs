@@ -63,15 +63,14 @@ impl Certificate {
 /// In words: it is not a certificate.
 pub(crate) fn read(document: &[u8]) -> Result<Certificate, String> {
     let unreadable = |error: der::Error| format!("the document is not an X.509 certificate: {error}");
-    match document.trim_ascii().starts_with(b"-----BEGIN ") {
-        true => {
-            let text = std::str::from_utf8(document.trim_ascii()).map_err(|error| error.to_string())?;
-            // What stands behind the first one is not looked at.
-            let end = text.find(PEM_END).ok_or("the document holds no certificate")? + PEM_END.len();
-            let (_, certificate) = der::Document::from_pem(&text[..end]).map_err(unreadable)?;
-            of_der(certificate.as_bytes()).map_err(unreadable)
-        }
-        false => of_der(document).map_err(unreadable),
+    if document.trim_ascii().starts_with(b"-----BEGIN ") {
+        let text = std::str::from_utf8(document.trim_ascii()).map_err(|error| error.to_string())?;
+        // What stands behind the first one is not looked at.
+        let end = text.find(PEM_END).ok_or("the document holds no certificate")? + PEM_END.len();
+        let (_, certificate) = der::Document::from_pem(&text[..end]).map_err(unreadable)?;
+        of_der(certificate.as_bytes()).map_err(unreadable)
+    } else {
+        of_der(document).map_err(unreadable)
     }
 }
 
@@ -111,7 +110,7 @@ fn milliseconds(validity: &Validity) -> RangeInclusive<u64> {
     millis(&validity.not_before)..=millis(&validity.not_after).saturating_add(999)
 }
 
-/// Of a subject. One that cannot be read names nobody.
+/// The common names of a subject; an unreadable subject has none.
 fn common_names(subject: &[u8]) -> Vec<String> {
     let Ok(subject) = Name::from_der(subject) else { return Vec::new() };
     let attributes = subject.iter().filter(|attribute| attribute.oid == COMMON_NAME);

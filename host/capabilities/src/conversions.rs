@@ -1,6 +1,6 @@
 //! Between the types that bindgen makes of `wit/provider.wit` and the project's own.
 //!
-//! Whoever stands on the host's side of the contract has bindings of its own, of the same shape: the gateway those of
+//! Each host of the contract has bindings of its own, of the same shape: the gateway those of
 //! wasmtime, the edge those of wit-bindgen.
 
 /// Functions between the generated types and the project's own. `$wit` is the module of the interface `types`, `$lent` that

@@ -32,8 +32,8 @@ pub struct Delivery {
     is_incomplete: Arc<AtomicBool>,
 }
 
-/// The prefixes that a plugin may have taken off, by the name of the secret. What is not listed could be chosen at run time,
-/// and the secret be found out piece by piece.
+/// The prefixes that a plugin may have taken off, by the name of the secret. A prefix that is not listed could be
+/// chosen at run time, and the secret be found out piece by piece.
 #[derive(Debug, Default)]
 pub struct Prefixes(BTreeMap<String, Vec<String>>);
 
@@ -94,10 +94,7 @@ impl Delivery {
     ///
     /// Signatures are checked over the request's own bytes, unless the body was kept out of it.
     pub fn with_body(self, body: Body) -> Self {
-        let bodies = match self.request.body.is_empty() {
-            true => Bodies::of(body),
-            false => Bodies { read: body, ..self.bodies },
-        };
+        let bodies = if self.request.body.is_empty() { Bodies::of(body) } else { Bodies { read: body, ..self.bodies } };
         Delivery { bodies, ..self }
     }
 
@@ -123,7 +120,8 @@ impl Delivery {
         self
     }
 
-    /// The same with keys that the host fetches. Without them a plugin that asks for keys is told that they are needed.
+    /// The same with keys that the host fetches. Without them a plugin that asks for keys ends with the answer that
+    /// they are needed.
     pub fn with_keys(self, keys: Arc<dyn FetchedKeys>) -> Self {
         Delivery { keys: Keys(Some(keys)), ..self }
     }

@@ -195,9 +195,10 @@ impl KeySet {
 
     /// The provider may have a key that is newer than the document.
     fn unknown<T>(&self) -> Result<Result<T, KeyError>, CapabilityError> {
-        match self.source.may_be_outdated(&self.request) {
-            true => Err(needed(self.request.clone(), Some(self.number))),
-            false => Ok(Err(KeyError::UnknownKey)),
+        if self.source.may_be_outdated(&self.request) {
+            Err(needed(self.request.clone(), Some(self.number)))
+        } else {
+            Ok(Err(KeyError::UnknownKey))
         }
     }
 }

@@ -2,11 +2,15 @@
 
 use std::ops::RangeInclusive;
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use rsa::{BoxedUint, pkcs8::EncodePublicKey as _};
 use serde_json::Value;
 
-use crate::{CapabilityError, JsonValue, OwnedKeyFormat, Scheme, certificate, message::Message, signature::PublicKeys};
+use crate::{
+    CapabilityError, JsonValue, OwnedKeyFormat, Scheme, certificate,
+    jwk::{self, Jwk},
+    message::Message,
+    signature::PublicKeys,
+};
 
 /// Keys in one document; a provider has two or three.
 const KEYS_MAX: usize = 100;
@@ -42,16 +46,16 @@ impl KeyDocument {
     /// out.
     ///
     /// # Errors
-    /// In words: it is no such document, or holds no key that can be used.
+    /// In words: it is not such a document, or holds no key that can be used.
     pub fn read(format: &OwnedKeyFormat, at: &str, document: &[u8]) -> Result<KeyDocument, String> {
         let keys = match format {
             OwnedKeyFormat::Jwk => keys_of_json(at, document)?,
             OwnedKeyFormat::Certificate(names) => vec![key_of_certificate(document, names)?],
         };
-        match keys.is_empty() {
-            true => Err("the document holds no key that verifies signatures".to_owned()),
-            false => Ok(KeyDocument(keys)),
+        if keys.is_empty() {
+            return Err("the document holds no key that verifies signatures".to_owned());
         }
+        Ok(KeyDocument(keys))
     }
 
     pub(crate) fn keys(&self) -> impl Iterator<Item = &PublicKey> {
@@ -89,7 +93,7 @@ impl PublicKey {
     }
 }
 
-/// What JWS (RFC 7518, RFC 8037) calls a scheme; none for those that it does not know.
+/// The name of a scheme in JWS (RFC 7518, RFC 8037); `None` for schemes that JWS does not have.
 fn jws_name(scheme: Scheme) -> Option<&'static str> {
     match scheme {
         Scheme::Ed25519 => Some("EdDSA"),
@@ -113,30 +117,16 @@ fn keys_of_json(at: &str, document: &[u8]) -> Result<Vec<PublicKey>, String> {
     Ok(keys.iter().take(KEYS_MAX).filter_map(key_of_jwk).collect())
 }
 
-/// A JSON Web Key; none where it is not a public key for signatures.
+/// `None` where it is not a public key of a kind that plugins can check with.
 fn key_of_jwk(jwk: &Value) -> Option<PublicKey> {
-    let text = |name: &str| jwk.get(name).and_then(Value::as_str);
-    let number = |name: &str| BASE64_URL_SAFE_NO_PAD.decode(text(name)?).ok();
-    let is_for_signatures = text("use").is_none_or(|purpose| purpose == "sig");
-    let operations = jwk.get("key_ops").and_then(Value::as_array);
-    let verifies = operations.is_none_or(|operations| operations.iter().any(|operation| operation == "verify"));
-    if !is_for_signatures || !verifies {
-        return None;
-    }
-    let bytes = match (text("kty")?, text("crv")) {
-        ("RSA", _) => rsa_key(&number("n")?, &number("e")?)?,
-        ("EC", Some("P-256")) => p256_key(&number("x")?, &number("y")?)?,
-        ("OKP", Some("Ed25519")) => number("x").filter(|x| x.len() == 32)?,
-        _ => return None,
+    let Jwk { id, algorithm, public } = Jwk::read(jwk)?;
+    let bytes = match public {
+        jwk::PublicKey::Rsa(modulus, exponent) => rsa_key(&modulus, &exponent)?,
+        jwk::PublicKey::P256(point) => [&P256_PREFIX[..], &point].concat(),
+        jwk::PublicKey::P384(_) => return None,
+        jwk::PublicKey::Ed25519(bytes) => bytes,
     };
-    Some(PublicKey {
-        id: text("kid").map(str::to_owned),
-        algorithm: text("alg").map(str::to_owned),
-        valid: 0..=u64::MAX,
-        bytes,
-        public: PublicKeys::default(),
-        members: jwk.clone(),
-    })
+    Some(PublicKey { id, algorithm, valid: 0..=u64::MAX, bytes, public: PublicKeys::default(), members: jwk.clone() })
 }
 
 fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
@@ -146,11 +136,6 @@ fn rsa_key(modulus: &[u8], exponent: &[u8]) -> Option<Vec<u8>> {
     }
     let key = rsa::PublicKey::new_with_size_limits(number(modulus), number(exponent), RSA_BITS).ok()?;
     Some(key.to_public_key_der().ok()?.as_bytes().to_vec())
-}
-
-fn p256_key(x: &[u8], y: &[u8]) -> Option<Vec<u8>> {
-    let fits = x.len() == 32 && y.len() == 32;
-    fits.then(|| [&P256_PREFIX[..], &[0x04], x, y].concat())
 }
 
 /// The first certificate's key.

@@ -5,7 +5,7 @@
 //! signatures that wit-bindgen gives an importing plugin, so that one source compiles both ways. Where a plugin can break
 //! the contract there is a `try_` twin beside the method, for the host: its error ends the plugin's call.
 //!
-//! What a plugin may say in return is here as well, for whoever stands on the host's side: [`rules`], [`limits`] and
+//! What a plugin may say in return is here as well, for hosts: [`rules`], [`limits`] and
 //! [`cloudevents`].
 
 mod body;
@@ -22,6 +22,8 @@ mod error;
 mod fetched;
 mod json;
 #[cfg(feature = "public-keys")]
+pub mod jwk;
+#[cfg(feature = "public-keys")]
 mod key_document;
 pub mod known_by;
 pub mod limits;
@@ -29,6 +31,7 @@ mod message;
 #[cfg(not(feature = "public-keys"))]
 mod no_public_keys;
 mod proofs;
+pub mod refusals;
 mod request;
 pub mod rules;
 mod scheme;

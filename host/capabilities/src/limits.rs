@@ -25,7 +25,7 @@ pub const CLOUD_EVENT_ATTRIBUTE_BYTES_MAX: usize = 64 * 1024;
 /// Extension attributes of a cloud event.
 pub const CLOUD_EVENT_EXTENSIONS_MAX: usize = 1024;
 /// A secret that is handed over in a handshake; Asana's have 32 characters.
-pub const HANDED_OVER_BYTES_MAX: usize = 1024;
+pub const ENROLLED_SECRET_BYTES_MAX: usize = 1024;
 /// Prefixes that a plugin lists for one secret. The plugin for all plain schemes lists those of every provider it knows.
 pub const SECRET_PREFIXES_MAX: usize = 16;
 /// One of them.
@@ -44,7 +44,7 @@ pub const PLUGIN_DOCUMENTATION_MAX: usize = 16;
 pub const PLUGIN_URLS_MAX: usize = 16;
 /// Times that one delivery is judged anew because keys had to be fetched for it.
 pub const KEY_ROUNDS_MAX: usize = 4;
-/// Content codings of one body, one over the other. Nobody is known to use more than one.
+/// Content codings of one body, one over the other. No sender is known to use more than one.
 pub const CONTENT_CODINGS_MAX: usize = 3;
 /// Bytes that a byte with a content coding may stand for. JSON reaches 10 to 50; a bomb 1,000 (gzip) and more. Apache's
 /// `DeflateInflateRatioLimit` is the same.

@@ -36,9 +36,10 @@ impl<'a> Message<'a> {
                 Part::Secret => key as u64,
             });
         }
-        match length > 2 * bodies.longest() + MESSAGE_SURPLUS {
-            true => Err(CapabilityError::MessageTooLong(length)),
-            false => Ok(Message { parts, bodies }),
+        if length > 2 * bodies.longest() + MESSAGE_SURPLUS {
+            Err(CapabilityError::MessageTooLong(length))
+        } else {
+            Ok(Message { parts, bodies })
         }
     }
 

@@ -15,7 +15,7 @@ pub type Proof = [u8; 32];
 
 /// The signatures of one delivery that were found right. Cheap to clone; all clones are one.
 ///
-/// Tokens are not signatures: whoever compares with [`Secret::equals`](crate::Secret::equals) proves nothing of this
+/// Tokens are not signatures: comparing with [`Secret::equals`](crate::Secret::equals) proves nothing of this
 /// delivery in particular.
 #[derive(Clone, Default)]
 pub struct Proofs(Arc<Mutex<Vec<Proof>>>);
@@ -24,8 +24,8 @@ pub struct Proofs(Arc<Mutex<Vec<Proof>>>);
 pub(crate) enum Proven<'a> {
     /// A MAC or a digest with a secret in it: there is one for each message and key.
     Tag(&'a [u8]),
-    /// The SHA-256 of a message under a public-key scheme. Its signature itself is not a mark: others of the same message can be made of it
-    /// without the key (ECDSA), or by signing once more.
+    /// The SHA-256 of a message under a public-key scheme. Its signature itself is not a mark: others of the same
+    /// message can be made of it without the key (ECDSA), or by signing once more.
     Message(u8, &'a [u8]),
 }
 

@@ -9,7 +9,7 @@ use crate::{
 /// The rule that an answer breaks, in words for the plugin's author.
 pub type Broken = String;
 
-/// Checks a plugin's verdict on a delivery whose body is so long.
+/// Checks a plugin's verdict on a delivery whose body has that length.
 pub fn verdict(verdict: &Verdict, body_length: u64, plugin: &Descriptor) -> Result<(), Broken> {
     match verdict {
         Verdict::Answer(answer) => reply(answer, 100..=599),
@@ -17,7 +17,7 @@ pub fn verdict(verdict: &Verdict, body_length: u64, plugin: &Descriptor) -> Resu
             at_most("bytes of a URL", url.len(), limits::FETCHED_URL_BYTES_MAX)?;
             reply(answer, 200..=299)
         }
-        Verdict::Enroll(handed_over) => enrollment(handed_over, plugin),
+        Verdict::Enroll(given) => enrollment(given, plugin),
         Verdict::Admit(Accepted { events, reply: answer }) => {
             if events.is_empty() {
                 return Err("an accepted delivery must bring at least one event; use answer for a handshake".into());
@@ -100,9 +100,10 @@ fn descriptor_texts(descriptor: &Descriptor) -> Result<(), Broken> {
 
 fn name(what: &str, name: &str) -> Result<(), Broken> {
     let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    match name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-        true => Err(format!("{what} must be 1 to 64 lower-case letters, digits and dashes, not {name:?}")),
-        false => Ok(()),
+    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
+        Err(format!("{what} must be 1 to 64 lower-case letters, digits and dashes, not {name:?}"))
+    } else {
+        Ok(())
     }
 }
 
@@ -137,12 +138,12 @@ fn recognition(known_by: &KnownBy) -> Result<(), Broken> {
 }
 
 /// The messages leave the value out: it is a secret.
-fn enrollment(handed_over: &Enrollment, plugin: &Descriptor) -> Result<(), Broken> {
-    let Enrollment { secret, value, reply: answer } = handed_over;
+fn enrollment(given: &Enrollment, plugin: &Descriptor) -> Result<(), Broken> {
+    let Enrollment { secret, value, reply: answer } = given;
     if !plugin.secrets.iter().any(|spec| spec.handed_over && spec.name == *secret) {
         return Err(format!("{secret:?} is none of its secrets that are handed over"));
     }
-    at_most("bytes of a secret that is handed over", value.len(), limits::HANDED_OVER_BYTES_MAX)?;
+    at_most("bytes of a secret that is handed over", value.len(), limits::ENROLLED_SECRET_BYTES_MAX)?;
     if value.is_empty() || value.chars().any(char::is_control) {
         return Err("a secret that is handed over must not be empty, nor hold control characters".into());
     }
@@ -182,9 +183,10 @@ fn reply_header(name: &str, value: &str) -> Result<(), Broken> {
     if HEADERS_OF_THE_HOST.contains(&lower.as_str()) || lower.starts_with("hookgate-") {
         return Err(format!("the header {lower} is the host's to set"));
     }
-    match value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
-        true => Ok(()),
-        false => Err(format!("the value of the header {lower} holds control characters, or what is not ASCII")),
+    if value.bytes().all(|byte| matches!(byte, b'\t' | b' '..=b'~')) {
+        Ok(())
+    } else {
+        Err(format!("the value of the header {lower} holds control characters or is not ASCII"))
     }
 }
 
@@ -194,10 +196,7 @@ fn is_header_name(name: &str) -> bool {
 }
 
 fn at_most(what: &str, count: usize, max: usize) -> Result<(), Broken> {
-    match count > max {
-        true => Err(format!("{count} {what}, where at most {max} are allowed")),
-        false => Ok(()),
-    }
+    if count > max { Err(format!("{count} {what}, where at most {max} are allowed")) } else { Ok(()) }
 }
 
 #[cfg(test)]

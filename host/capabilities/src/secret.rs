@@ -218,9 +218,10 @@ impl Secret {
     /// As [`Secret::with_suffix`], for the host.
     pub fn try_with_suffix(&self, suffix: &[u8]) -> Result<Secret, CapabilityError> {
         let longest = self.longest() + suffix.len();
-        match longest > KEY_MAX {
-            true => Err(CapabilityError::KeyTooLong(longest)),
-            false => Ok(self.derived(|key| Zeroizing::new([key, suffix].concat()))),
+        if longest > KEY_MAX {
+            Err(CapabilityError::KeyTooLong(longest))
+        } else {
+            Ok(self.derived(|key| Zeroizing::new([key, suffix].concat())))
         }
     }
 

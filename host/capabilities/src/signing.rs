@@ -1,4 +1,4 @@
-//! Private keys, for senders. That of Ed25519 is lent everywhere: a plugin may tell by it whether a key is one.
+//! Private keys, for senders. That of Ed25519 is lent everywhere: a plugin can check with it that a key is valid.
 
 use ed25519_dalek::{Signer as _, pkcs8::DecodePrivateKey};
 

@@ -19,7 +19,7 @@ pub struct ByteRange {
 /// Where an event stands among those of its ordering key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Position {
-    /// The provider tells nothing: order of arrival.
+    /// The provider gives no order: order of arrival.
     Arrival,
     /// A number that grows by one from event to event.
     Sequence(u64),
@@ -36,7 +36,7 @@ pub struct Ordering {
     pub position: Position,
 }
 
-/// What tells an event from every other event of its source.
+/// What distinguishes an event from every other event of its source.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub enum KnownBy {
     /// The provider's own id of the event.
@@ -73,7 +73,7 @@ impl KnownBy {
 /// Who an event is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
-    /// What tells it from every other event.
+    /// What distinguishes it from every other event.
     pub known_by: KnownBy,
     /// What happened, in the provider's words.
     pub kind: Option<String>,
@@ -137,7 +137,7 @@ pub struct Enrollment {
 }
 
 impl Enrollment {
-    /// Whether the reply repeats the secret, and so tells the provider that it is kept.
+    /// Whether the reply repeats the secret, which confirms to the provider that it is kept.
     pub fn is_repeated(&self) -> bool {
         let value = self.value.as_bytes();
         let in_headers = self.reply.headers.iter().any(|(_, text)| text.contains(&self.value));

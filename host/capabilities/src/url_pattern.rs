@@ -95,7 +95,7 @@ impl UrlPattern {
         fits && self.regions.iter().all(|at| host.split('.').nth(*at).is_some_and(is_region))
     }
 
-    /// With the places behind those that may stand for nothing.
+    /// With the places behind parts that may match nothing.
     fn with_skipped(&self, mut places: Vec<usize>) -> Vec<usize> {
         for at in 0..places.len() {
             let mut next = places[at];
@@ -142,9 +142,10 @@ fn check_host(host: &str) -> Result<(), String> {
             "has a host with something else than lower-case letters, digits, dashes, dots and {region}".to_owned()
         );
     }
-    match name.rsplit('.').take(2).any(|label| label == REGION) {
-        true => Err("has {region} in the last two labels of its host, where anybody's host would fit".to_owned()),
-        false => Ok(()),
+    if name.rsplit('.').take(2).any(|label| label == REGION) {
+        Err("has {region} in the last two labels of its host, where anybody's host would fit".to_owned())
+    } else {
+        Ok(())
     }
 }
 

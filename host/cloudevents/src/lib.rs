@@ -32,11 +32,14 @@ use http::{
 };
 pub use order::{say_order, say_unread, without_marks};
 pub use structured::json_line;
+use strum::{EnumString, VariantNames};
 
 /// How an event is written into an HTTP request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Format {
     /// CloudEvents, structured mode (`application/cloudevents+json`).
+    #[default]
     Structured,
     /// CloudEvents, binary mode (`ce-` headers, data as body).
     Binary,

@@ -8,7 +8,7 @@ use toml::de::DeValue;
 
 use hookgate_settings::{Table, Value};
 
-/// Reads the filter; none where there is none, or a wrong one, which is told.
+/// Reads the filter; `None` where there is none, or it is wrong, which is reported.
 pub(super) fn read_filter(table: &Table<'_>) -> Option<Pattern> {
     let (key, found) = table.value("filter");
     let found = found?;
@@ -22,13 +22,13 @@ pub(super) fn read_filter(table: &Table<'_>) -> Option<Pattern> {
             return None;
         }
     };
-    let tell = |mistakes: Vec<Mistake>| {
+    let report = |mistakes: Vec<Mistake>| {
         for mistake in mistakes {
             let what = format!("`{}`, {}: {}", table.path_of("filter"), mistake.place(), mistake.what);
             table.problems().error(place(found, &mistake.path), what, mistake.instead);
         }
     };
-    read.map_err(tell).ok()
+    read.map_err(report).ok()
 }
 
 /// A TOML value as JSON. What JSON has no form for is a mistake.

@@ -2,8 +2,14 @@
 //!
 //! A key that is here and not read, or read and not here, fails a test.
 
-use hookgate_model::limits;
+use hookgate_model::{
+    limits,
+    ordering::{Late, OnFailure},
+};
 use hookgate_settings::{Key, Kind, key, required};
+use strum::VariantNames;
+
+use super::{ClientAuth, DataRef, EngineKind, Fallback, KeyOf, LogFormat, RefusedBodies, ReplayAnswer};
 
 pub(super) const ROOT: &[Key] = &[
     key("server", Kind::Table(SERVER), "The listener for providers."),
@@ -29,7 +35,7 @@ const SERVER: &[Key] = &[
     key(
         "trusted-proxies",
         Kind::Networks,
-        "Proxies whose `X-Forwarded-For` is believed. A request through one of them that does not tell its sender's address has none.",
+        "Proxies whose `X-Forwarded-For` is believed. A request through one of them without its sender's address has no known sender.",
     ),
     key(
         "connections",
@@ -61,14 +67,14 @@ const TLS: &[Key] = &[
     key("client-ca", Kind::Path(None), "Certificates of the authorities that clients' certificates are from, in PEM."),
     key(
         "client-auth",
-        Kind::Choice(&["none", "optional", "required"]),
+        Kind::Choice(ClientAuth::VARIANTS),
         "Whether clients are asked for a certificate, and whether there is a connection without one.",
     ),
 ];
 
 const STORE: &[Key] = &[
     key("path", Kind::Path(Some("data")), "A directory, made when it is missing; for one gateway only."),
-    key("engine", Kind::Choice(&["fjall", "sled"]), "Which engine keeps it."),
+    key("engine", Kind::Choice(EngineKind::VARIANTS), "Which engine keeps it."),
     key(
         "retention",
         Kind::Duration(&limits::STORE_RETENTION_MS),
@@ -107,7 +113,7 @@ const PLUGINS: &[Key] = &[
     key(
         "cache",
         Kind::Path(Some("`plugins` in the store's path")),
-        "Where compiled plugins are kept. Whoever can write there can run code as the gateway.",
+        "Where compiled plugins are kept. Any user who can write there can run code as the gateway.",
     ),
     key(
         "trusted-keys",
@@ -127,12 +133,12 @@ const PLUGINS: &[Key] = &[
 
 const LOG: &[Key] = &[
     key("filter", Kind::Text("info"), "What is logged: `info`, or by module as in `hookgate=debug,info`."),
-    key("format", Kind::Choice(&["text", "json"]), "Lines for people or for machines."),
+    key("format", Kind::Choice(LogFormat::VARIANTS), "Lines for people or for machines."),
 ];
 
 const DIAGNOSIS: &[Key] = &[key(
     "bodies",
-    Kind::Choice(&["drop", "keep"]),
+    Kind::Choice(RefusedBodies::VARIANTS),
     "Whether `hookgate diagnose` shows the bodies of refused deliveries, up to 16 KiB of each. They are kept in memory only. \
      What is found out about a delivery does not depend on it.",
 )];
@@ -149,7 +155,7 @@ const CLAIMS: &[Key] = &[
     key("key", Kind::Secrets, "Signs the links; without it the gateway makes a key of its own."),
     key(
         "dataref",
-        Kind::Choice(&["gateway", "object"]),
+        Kind::Choice(DataRef::VARIANTS),
         "Whose URL events name: the gateway's, or the object's own in the bucket (signed by the bucket's keys).",
     ),
 ];
@@ -182,7 +188,7 @@ const SOURCE: &[Key] = &[
     ),
     key("pin", Kind::Text(""), "The SHA-256 of the component, in hex: the source uses no other version of the plugin."),
     key("grants", Kind::Texts, "What the plugin may use although it is not bundled; as `plugins.grants`."),
-    key("settings", Kind::Settings, "What the plugin is told, by the names that `hookgate plugin inspect` shows."),
+    key("settings", Kind::Settings, "Settings of the plugin, by the names that `hookgate plugin inspect` shows."),
     key(
         "auth",
         Kind::Table(hookgate_auth::KEYS),
@@ -232,14 +238,14 @@ const IDEMPOTENCY: &[Key] = &[
     key("ttl", Kind::Duration(&limits::IDEMPOTENCY_TTL_MS), "How long an event is known again."),
     key(
         "key",
-        Kind::Choice(&["id", "payload"]),
+        Kind::Choice(KeyOf::VARIANTS),
         "What an event is known by: what the plugin declares (as a rule the provider's id of it), or always a hash of the \
          exact payload. Where ids are not signed (GitHub, Shopify), only the hash also stops a captured delivery that is \
          sent again under another id.",
     ),
     key(
         "fallback",
-        Kind::Choice(&["payload", "none"]),
+        Kind::Choice(Fallback::VARIANTS),
         "What an event is known by where the plugin does not declare it: a hash of the exact payload, for \
          `fallback-window`; or nothing, so that every delivery is a new event.",
     ),
@@ -259,7 +265,7 @@ const REPLAY: &[Key] = &[
     ),
     key(
         "answer",
-        Kind::Choice(&["duplicate", "refuse"]),
+        Kind::Choice(ReplayAnswer::VARIANTS),
         "What a delivery is answered whose signature came before under another id: as a duplicate, or 401.",
     ),
 ];
@@ -277,7 +283,7 @@ const ORDERING: &[Key] = &[
     ),
     key(
         "late",
-        Kind::Choice(&["deliver", "dead-letter", "drop"]),
+        Kind::Choice(Late::VARIANTS),
         "What becomes of an event whose turn is past: it is delivered and marked, a dead letter of `ordering`, or kept and \
          not delivered.",
     ),
@@ -295,7 +301,7 @@ const ORDERING: &[Key] = &[
     ),
     key(
         "on-failure",
-        Kind::Choice(&["continue", "block"]),
+        Kind::Choice(OnFailure::VARIANTS),
         "What a dead letter means for the events behind it at a destination: they go on, or wait until it is redriven or \
          discarded.",
     ),

@@ -37,6 +37,7 @@ use ipnet::IpNet;
 pub use plugins::KnownPlugins;
 pub use read::FindPlugins;
 pub use reference::reference;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 pub use tls::read_tls_files;
 use zeroize::Zeroizing;
 
@@ -106,9 +107,11 @@ pub struct Tls {
 }
 
 /// Which engine keeps the journal.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, VariantNames, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum EngineKind {
     /// The default.
+    #[default]
     Fjall,
     /// The second engine.
     Sled,
@@ -117,10 +120,7 @@ pub enum EngineKind {
 impl EngineKind {
     /// Its name, as in the configuration.
     pub fn name(self) -> &'static str {
-        match self {
-            EngineKind::Fjall => "fjall",
-            EngineKind::Sled => "sled",
-        }
+        self.into()
     }
 }
 
@@ -190,10 +190,21 @@ pub struct Diagnosis {
     pub bodies: bool,
 }
 
+/// What happens to the bodies of refused deliveries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
+pub(crate) enum RefusedBodies {
+    #[default]
+    Drop,
+    Keep,
+}
+
 /// How a log line looks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum LogFormat {
     /// For people.
+    #[default]
     Text,
     /// For machines.
     Json,
@@ -256,9 +267,11 @@ impl Bucket {
 }
 
 /// Whose URL events name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum DataRef {
     /// The gateway's.
+    #[default]
     Gateway,
     /// The object's own.
     Object,
@@ -279,7 +292,7 @@ pub struct Source {
     pub secrets: BTreeMap<String, Vec<SecretText>>,
     /// The secrets that the provider may hand over in a handshake.
     pub handed_over: BTreeSet<String>,
-    /// What the plugin is told.
+    /// Settings for the plugin.
     pub settings: BTreeMap<String, String>,
     /// Who may send.
     pub auth: Auth,
@@ -365,27 +378,33 @@ pub struct Replay {
 }
 
 /// What is answered to a signature that came before under another id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ReplayAnswer {
     /// As to a duplicate.
+    #[default]
     Duplicate,
     /// 401
     Refuse,
 }
 
 /// What an event is known by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum KeyOf {
     /// The provider's id of it.
+    #[default]
     Id,
     /// A hash of the exact payload, whatever its id.
     Payload,
 }
 
 /// What stands in for an event's id.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Fallback {
     /// A hash of the exact payload: the same bytes again are a duplicate.
+    #[default]
     Payload,
     /// Nothing: every delivery without an id is a new event.
     None,

@@ -11,8 +11,8 @@ use toml::de::DeTable;
 use toml_parser::lexer::TokenKind;
 
 use super::{
-    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Diagnosis, Egress, EngineKind, Environment, Log, LogFormat,
-    Plugins, ProcessEnvironment, SecretText, Server, Store, Warning,
+    Admin, Bucket, Claims, Config, ConfigErrors, DataRef, Diagnosis, Egress, Environment, Log, Plugins,
+    ProcessEnvironment, RefusedBodies, SecretText, Server, Store, Warning,
     destination::read_destination,
     keys::ROOT,
     plugins::{KnownPlugins, read_grants},
@@ -200,10 +200,7 @@ fn read_store(table: &Table<'_>) -> (Store, Option<SecretText>) {
     }
     let store = Store {
         path: table.path("path").unwrap_or_else(|| table.context.base_dir.join("data")),
-        engine: match table.choice("engine") {
-            "sled" => EngineKind::Sled,
-            _ => EngineKind::Fjall,
-        },
+        engine: table.choice("engine"),
         retention: table.duration("retention"),
         headroom: table.bytes("headroom"),
         cache: table.bytes("cache"),
@@ -214,10 +211,7 @@ fn read_store(table: &Table<'_>) -> (Store, Option<SecretText>) {
 
 fn read_claims(table: &Table<'_>, store: &Store) -> Option<Claims> {
     let s3 = table.has("s3").then(|| read_bucket(&table.table("s3")));
-    let dataref = match table.choice("dataref") {
-        "object" => DataRef::Object,
-        _ => DataRef::Gateway,
-    };
+    let dataref = table.choice("dataref");
     if dataref == DataRef::Object && s3.is_none() {
         let what = "`claims.dataref` is \"object\", and files of a directory have no URLs";
         table.problems().error(table.place("dataref"), what, "add [claims.s3], or leave dataref out");
@@ -235,7 +229,7 @@ fn read_claims(table: &Table<'_>, store: &Store) -> Option<Claims> {
         url_ttl: table.duration("url-ttl"),
         keys: keys.into_iter().map(|(key, _)| key).collect(),
         dataref,
-        // A bucket that is not whole was told.
+        // An incomplete bucket was reported.
         s3: match s3 {
             Some(bucket) => Some(bucket?),
             None => None,
@@ -244,14 +238,19 @@ fn read_claims(table: &Table<'_>, store: &Store) -> Option<Claims> {
 }
 
 fn read_bucket(table: &Table<'_>) -> Option<Bucket> {
-    let plain =
-        |text: &str| match text.is_empty() || text.contains(['/', '?', '#']) || text.chars().any(char::is_control) {
-            true => Err("is no such name".to_owned()),
-            false => Ok(()),
-        };
-    let prefix = |text: &str| match text.split('/').any(|part| matches!(part, "." | "..")) || !text.is_ascii() {
-        true => Err("is not a prefix".to_owned()),
-        false => Ok(()),
+    let plain = |text: &str| {
+        if text.is_empty() || text.contains(['/', '?', '#']) || text.chars().any(char::is_control) {
+            Err("is no such name".to_owned())
+        } else {
+            Ok(())
+        }
+    };
+    let prefix = |text: &str| {
+        if text.split('/').any(|part| matches!(part, "." | "..")) || !text.is_ascii() {
+            Err("is not a prefix".to_owned())
+        } else {
+            Ok(())
+        }
     };
     let endpoint = table.parsed("endpoint", public_url);
     if endpoint.as_ref().is_some_and(|endpoint| endpoint.starts_with("http://")) {
@@ -291,7 +290,7 @@ fn read_plugins(table: &Table<'_>) -> Plugins {
 }
 
 fn read_diagnosis(table: &Table<'_>) -> Diagnosis {
-    Diagnosis { bodies: table.choice("bodies") == "keep" }
+    Diagnosis { bodies: table.choice::<RefusedBodies>("bodies") == RefusedBodies::Keep }
 }
 
 fn read_log(table: &Table<'_>) -> Log {
@@ -299,11 +298,5 @@ fn read_log(table: &Table<'_>) -> Log {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("is not a filter ({error})")),
     };
-    Log {
-        filter: table.text("filter", filter),
-        format: match table.choice("format") {
-            "json" => LogFormat::Json,
-            _ => LogFormat::Text,
-        },
-    }
+    Log { filter: table.text("filter", filter), format: table.choice("format") }
 }

@@ -8,8 +8,8 @@ use hookgate_settings::{Problems, value::show_bytes};
 
 use super::{Route, Server, Source};
 
-/// The names of sources and destinations, each with its place; also of those that are wrong otherwise, so that one
-/// mistake is not told twice.
+/// The names of sources and destinations, each with its place; also of entries that are wrong otherwise, so that one
+/// mistake is not reported twice.
 #[derive(Default)]
 pub(super) struct Declared {
     pub sources: BTreeMap<String, usize>,
@@ -40,7 +40,7 @@ fn declare(names: &mut BTreeMap<String, usize>, problems: &Problems<'_>, what: &
     }
 }
 
-/// Tells of sources that take a body for which there is never any room.
+/// Reports sources that take bodies larger than the room for bodies.
 pub(super) fn check_body_memory<'s>(
     problems: &Problems<'_>,
     declared: &Declared,
@@ -57,7 +57,7 @@ pub(super) fn check_body_memory<'s>(
     }
 }
 
-/// Tells of filters that are too large all together; a single one was checked by itself.
+/// Reports filters that are too large together; each one was checked by itself.
 pub(super) fn check_filters(problems: &Problems<'_>, at: usize, routes: &[Route]) {
     let tests: usize = routes.iter().filter_map(|route| route.filter.as_ref()).map(|filter| filter.size().tests).sum();
     if tests > FILTER_TESTS_MAX {

@@ -21,9 +21,10 @@ fn read_ends(table: &Table<'_>, key: &'static str, what: &str, known: &[&str]) -
         table.names(key).into_iter().partition(|(name, _)| every(name) || known.contains(&name.as_str()));
     for (name, at) in nowhere {
         let near = did_you_mean(&name, known.iter().copied());
-        let instead = match known.is_empty() {
-            true => format!("add a [[{what}]] with that name"),
-            false => format!("add a [[{what}]] with that name, or take one of: {}", known.join(", ")),
+        let instead = if known.is_empty() {
+            format!("add a [[{what}]] with that name")
+        } else {
+            format!("add a [[{what}]] with that name, or take one of: {}", known.join(", "))
         };
         table.problems().missing(at, format!("`route.{key}`: there is no {what} {}{near}", quoted(&name)), instead);
     }

@@ -5,16 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use hookgate_auth::{Around, Auth};
 use hookgate_capabilities::Descriptor;
 use hookgate_known_providers::{COMPONENT, find, presets};
-use hookgate_model::{
-    limits::BODY_IN_MEMORY_BYTES_MAX,
-    ordering::{Late, OnFailure, SourceOrdering},
-};
+use hookgate_model::{limits::BODY_IN_MEMORY_BYTES_MAX, ordering::SourceOrdering};
 use hookgate_settings::{Table, Value, did_you_mean, json, named, quoted, secret, value};
 use toml::de::DeValue;
 
 use super::{
-    ClientAuth, Egress, Fallback, Idempotency, KeyOf, Keys, Plugins, Rate, Replay, ReplayAnswer, SecretText, Server,
-    Source, SourceLimits,
+    ClientAuth, Egress, Idempotency, Keys, Plugins, Rate, Replay, SecretText, Server, Source, SourceLimits,
     plugins::{KnownPlugins, read_grants},
     relations::Declared,
 };
@@ -52,7 +48,7 @@ pub(super) fn read_source(
     let ordering = table.has("ordering").then(|| read_ordering(&table.table("ordering")));
     let replay = table.has("replay").then(|| read_replay(&table.table("replay"), &idempotency));
     let claim_check = read_claim_check(table, &limits);
-    // Only now: every key must have been read, so that every mistake is told.
+    // Only now: every key must have been read, so that every mistake is reported.
     let knows_provider = settings.get(PROVIDER).is_none_or(|provider| find(provider).is_some());
     let (name, plugin, auth) = (name?, plugin?, auth?);
     let source = Source {
@@ -76,7 +72,7 @@ pub(super) fn read_source(
         if let Some(why) = known.distrust(plugins, &source) {
             let key = if source.pin.is_some() { "pin" } else { "plugin" };
             let what = format!("the plugin {} may not work for this source: {why}", source.plugin);
-            let instead = format!("hookgate plugin inspect {} tells its hash and what it uses", source.plugin);
+            let instead = format!("hookgate plugin inspect {} shows its hash and what it uses", source.plugin);
             table.problems().error(table.place(key), what, instead);
         }
         if knows_provider || descriptor.name != COMPONENT {
@@ -116,8 +112,8 @@ fn warn_of_keys(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descri
     }
 }
 
-/// Tells when the plugin cannot judge anything with what it is given, where the secret or setting stands that it names. A
-/// secret that is missing was told already.
+/// Reports that the plugin cannot judge anything with its secrets and settings, at the place of the one that it names. A
+/// missing secret was reported before.
 fn ask_plugin(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descriptor, source: &Source) {
     let is_there = |name: &String| source.secrets.get(name).is_some_and(|versions| !versions.is_empty());
     if !descriptor.secrets.iter().filter(|spec| spec.required).all(|spec| is_there(&spec.name)) {
@@ -125,7 +121,7 @@ fn ask_plugin(table: &Table<'_>, known: &dyn KnownPlugins, descriptor: &Descript
     }
     if let Some(objection) = known.objection(source) {
         let what = format!("the plugin {} cannot judge deliveries with what it is given: {objection}", source.plugin);
-        let instead = format!("hookgate plugin inspect {} tells what it takes", source.plugin);
+        let instead = format!("hookgate plugin inspect {} shows what it takes", source.plugin);
         let at = place_named(table, &objection).unwrap_or_else(|| table.place("plugin"));
         table.problems().error(at, what, instead);
     }
@@ -143,7 +139,7 @@ fn place_named(table: &Table<'_>, words: &str) -> Option<usize> {
     words.split(|c| !is_part(c)).find_map(place)
 }
 
-/// What the plugin says of itself; a plugin that is not there, or broken, is told.
+/// The plugin's descriptor; a missing or broken plugin is reported.
 fn described(table: &Table<'_>, known: &dyn KnownPlugins, source: Option<&str>, plugin: &str) -> Option<Descriptor> {
     let at = table.place("plugin");
     match known.descriptor_for(source.unwrap_or_default(), plugin) {
@@ -158,13 +154,14 @@ fn described(table: &Table<'_>, known: &dyn KnownPlugins, source: Option<&str>, 
             let providers = presets().iter().map(|(name, _)| *name);
             let near = did_you_mean(plugin, names.iter().map(String::as_str).chain(providers));
             let what = format!("there is no plugin {}{near}", quoted(plugin));
-            let instead = match names.is_empty() {
-                true => "put plugins into the directory that [plugins] directory names".to_owned(),
-                false => format!(
+            let instead = if names.is_empty() {
+                "put plugins into the directory that [plugins] directory names".to_owned()
+            } else {
+                format!(
                     "the plugins are: {}; and {} providers known by name: hookgate providers list",
                     names.join(", "),
                     presets().len()
-                ),
+                )
             };
             table.problems().error(at, what, instead);
             None
@@ -172,7 +169,7 @@ fn described(table: &Table<'_>, known: &dyn KnownPlugins, source: Option<&str>, 
     }
 }
 
-/// Those that are configured, and the names of those that the provider hands over.
+/// The configured secrets, and the names of the secrets that the provider hands over.
 fn read_secrets(
     table: &Table<'_>,
     descriptor: Option<&Descriptor>,
@@ -245,7 +242,7 @@ fn read_settings(
     settings
 }
 
-/// Tells when nobody knows the provider, or when `plugin` names another one.
+/// Reports a provider that is not known, or that `plugin` names another one.
 fn check_provider(table: &Table<'_>, at: usize, provider: &str, preset: Option<&'static str>) {
     if find(provider).is_none() {
         let near = did_you_mean(provider, presets().iter().map(|(name, _)| *name));
@@ -258,7 +255,7 @@ fn check_provider(table: &Table<'_>, at: usize, provider: &str, preset: Option<&
     }
 }
 
-/// Tells of a name that the plugin does not take; `takes` are names and descriptions.
+/// Reports a name that the plugin does not take; `takes` are names and descriptions.
 fn check_name(
     table: &Table<'_>,
     of: &str,
@@ -271,10 +268,7 @@ fn check_name(
     let near = did_you_mean(name.get_ref(), takes.iter().map(|(name, _)| name.as_str()));
     let what = format!("{} is none of the {of} that the plugin takes{near}", quoted(name.get_ref()));
     let list: Vec<String> = takes.iter().map(|(name, description)| format!("{name} ({description})")).collect();
-    let instead = match list.is_empty() {
-        true => format!("it takes no {of}"),
-        false => format!("it takes: {}", list.join("; ")),
-    };
+    let instead = if list.is_empty() { format!("it takes no {of}") } else { format!("it takes: {}", list.join("; ")) };
     table.problems().error(name.span().start, what, instead);
 }
 
@@ -290,9 +284,10 @@ fn setting_text(value: &Value<'_>) -> Result<String, String> {
 
 /// A SHA-256 in hex, in lower case.
 fn sha256(text: &str) -> Result<String, String> {
-    match text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        true => Ok(text.to_ascii_lowercase()),
-        false => Err("is not a SHA-256 in hex (64 digits)".to_owned()),
+    if text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        Ok(text.to_ascii_lowercase())
+    } else {
+        Err("is not a SHA-256 in hex (64 digits)".to_owned())
     }
 }
 
@@ -325,14 +320,8 @@ fn read_claim_check(table: &Table<'_>, limits: &SourceLimits) -> Option<u64> {
 fn read_idempotency(table: &Table<'_>) -> Idempotency {
     Idempotency {
         ttl: table.duration("ttl"),
-        key: match table.choice("key") {
-            "payload" => KeyOf::Payload,
-            _ => KeyOf::Id,
-        },
-        fallback: match table.choice("fallback") {
-            "none" => Fallback::None,
-            _ => Fallback::Payload,
-        },
+        key: table.choice("key"),
+        fallback: table.choice("fallback"),
         fallback_window: table.duration("fallback-window"),
     }
 }
@@ -341,19 +330,12 @@ fn read_ordering(table: &Table<'_>) -> SourceOrdering {
     SourceOrdering {
         window: table.duration("window"),
         gap_timeout: table.duration("gap-timeout"),
-        late: match table.choice("late") {
-            "dead-letter" => Late::DeadLetter,
-            "drop" => Late::Drop,
-            _ => Late::Deliver,
-        },
+        late: table.choice("late"),
         per_key: table.count("per-key"),
         per_source: table.count("per-source"),
         ahead: table.duration("ahead"),
         memory: table.duration("memory"),
-        on_failure: match table.choice("on-failure") {
-            "block" => OnFailure::Block,
-            _ => OnFailure::Continue,
-        },
+        on_failure: table.choice("on-failure"),
     }
 }
 
@@ -364,9 +346,5 @@ fn read_replay(table: &Table<'_>, idempotency: &Idempotency) -> Replay {
         let what = "`source.replay.window` is longer than `source.idempotency.ttl`";
         table.problems().error(table.place("window"), what, "set the ttl to the window at least");
     }
-    let answer = match table.choice("answer") {
-        "refuse" => ReplayAnswer::Refuse,
-        _ => ReplayAnswer::Duplicate,
-    };
-    Replay { window, answer }
+    Replay { window, answer: table.choice("answer") }
 }

@@ -1,4 +1,4 @@
-//! `[server.tls]`: files that are read and tried, so that what is wrong with them is told before anything starts.
+//! `[server.tls]`: files that are read and tried, so that mistakes in them are reported before anything starts.
 
 use std::path::Path;
 
@@ -11,11 +11,7 @@ use super::{ClientAuth, Environment, Tls};
 /// Reads the section; none when something in it is missing or wrong.
 pub(super) fn read_tls(table: &Table<'_>) -> Option<Tls> {
     let (certificate, key, client_ca) = (table.path("certificate"), table.path("key"), table.path("client-ca"));
-    let client_auth = match table.choice("client-auth") {
-        "optional" => ClientAuth::Optional,
-        "required" => ClientAuth::Required,
-        _ => ClientAuth::None,
-    };
+    let client_auth = table.choice("client-auth");
     let asks = client_auth != ClientAuth::None;
     if asks && !table.has("client-ca") {
         let what = "`server.tls.client-auth` asks for certificates, and there is no `client-ca` to check them against";

@@ -11,7 +11,7 @@ pub struct Decimal {
     digits: Box<str>,
 }
 
-/// Beyond it, exponents are taken for this one: nobody compares such numbers.
+/// Larger exponents count as this one: such numbers are not compared in practice.
 const EXPONENT_MAX: i64 = 1 << 60;
 
 impl Decimal {

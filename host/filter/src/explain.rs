@@ -12,9 +12,10 @@ const SHOWN: usize = 5;
 /// in different elements of an array, which is said then; so ask only when the pattern does not match.
 pub fn why_not(pattern: &Pattern, event: &Json) -> Vec<String> {
     let failed = failures(&pattern.root, event);
-    match failed.is_empty() {
-        true => vec!["each field matches by itself, but not all in the same element of an array".to_owned()],
-        false => failed,
+    if failed.is_empty() {
+        vec!["each field matches by itself, but not all in the same element of an array".to_owned()]
+    } else {
+        failed
     }
 }
 

@@ -76,9 +76,10 @@ impl FieldIndex {
             Atom::SuffixFolded(text) => self.folded_suffixes.add(text, hit),
             Atom::Wildcard(wildcard, _) => {
                 let (head, tail) = (&wildcard.head, wildcard.tail.as_deref().unwrap_or_default());
-                match tail.len() > head.len() {
-                    true => self.wildcards_by_tail.add(tail, self.wildcards.len()),
-                    false => self.wildcards_by_head.add(head, self.wildcards.len()),
+                if tail.len() > head.len() {
+                    self.wildcards_by_tail.add(tail, self.wildcards.len())
+                } else {
+                    self.wildcards_by_head.add(head, self.wildcards.len())
                 }
                 self.wildcards.push((wildcard.clone(), hit));
             }
@@ -95,7 +96,7 @@ impl FieldIndex {
         self.ranges.sort_by(|(a, _), (b, _)| lower(a).cmp(&lower(b)));
     }
 
-    /// Tells which conditions a value meets; one may be told several times.
+    /// Reports which conditions a value meets; a condition may be reported several times.
     pub(super) fn look_up(&self, value: &Scalar<'_>, meets: &mut impl FnMut(usize)) {
         self.present.iter().for_each(|condition| meets(*condition));
         let mut excluded = vec![false; self.anything_but.len()];

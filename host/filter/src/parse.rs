@@ -1,4 +1,4 @@
-//! From JSON (or TOML, see `config`) to a pattern. Every mistake is told, each with its path in the pattern.
+//! From JSON (or TOML, see `config`) to a pattern. Every mistake is reported, each with its path in the pattern.
 
 use std::fmt;
 
@@ -78,7 +78,7 @@ pub fn parse(document: &Json) -> Result<Pattern, Vec<Mistake>> {
     let mut root = All::default();
     match document {
         Json::Object(fields) => reader.object(fields, &mut Vec::new(), &mut root),
-        _ => reader.tell("it is not an object", "write an object: {\"type\": [\"com.github.push\"]}"),
+        _ => reader.report("it is not an object", "write an object: {\"type\": [\"com.github.push\"]}"),
     }
     let pattern = Pattern { root };
     let size = pattern.size();
@@ -86,7 +86,7 @@ pub fn parse(document: &Json) -> Result<Pattern, Vec<Mistake>> {
         let what = format!(
             "its `$or`s can be combined in more than {FILTER_COMBINATIONS_MAX} ways, or to more than {FILTER_TESTS_MAX} tests"
         );
-        reader.tell(&what, "make it several routes, or list values of one field in one list");
+        reader.report(&what, "make it several routes, or list values of one field in one list");
     }
     if reader.mistakes.is_empty() { Ok(pattern) } else { Err(reader.mistakes) }
 }
@@ -98,7 +98,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn tell(&mut self, what: &str, instead: &str) {
+    fn report(&mut self, what: &str, instead: &str) {
         let (path, what, instead) = (self.path.clone(), what.to_owned(), instead.to_owned());
         self.mistakes.push(Mistake { path, what, instead });
     }
@@ -113,15 +113,15 @@ impl Reader {
     /// The fields of an object that stands at `at` in the event.
     fn object(&mut self, fields: &[(String, Json)], at: &mut Vec<String>, into: &mut All) {
         if fields.is_empty() {
-            self.tell("it is empty, and would match everything", "name a field, or leave it out");
+            self.report("it is empty, and would match everything", "name a field, or leave it out");
         }
         if at.len() > FILTER_DEPTH_MAX {
-            return self.tell("it is nested too deeply", &format!("at most {FILTER_DEPTH_MAX} levels are taken"));
+            return self.report("it is nested too deeply", &format!("at most {FILTER_DEPTH_MAX} levels are taken"));
         }
         for (number, (name, value)) in fields.iter().enumerate() {
             self.below(Step::Key(name.clone()), |reader| {
                 if fields.iter().take(number).any(|(before, _)| before == name) {
-                    return reader.tell("it stands twice", "put both lists into one, or use `$or`");
+                    return reader.report("it stands twice", "put both lists into one, or use `$or`");
                 }
                 reader.field(name, value, at, into);
             });
@@ -135,26 +135,28 @@ impl Reader {
         at.push(name.to_owned());
         match value {
             Json::Object(fields) => self.object(fields, at, into),
-            Json::Array(entries) if entries.is_empty() => self.tell("the list is empty, and nothing matches it", LIST),
+            Json::Array(entries) if entries.is_empty() => {
+                self.report("the list is empty, and nothing matches it", LIST)
+            }
             Json::Array(entries) => {
                 let one_of = self.each(entries, Reader::entry);
                 into.tests.push(Test { path: at.clone(), one_of });
             }
-            Json::Scalar(value) => self.tell("it is a value by itself", &format!("write it in a list: [{value}]")),
+            Json::Scalar(value) => self.report("it is a value by itself", &format!("write it in a list: [{value}]")),
         }
         at.pop();
     }
 
     fn or(&mut self, value: &Json, at: &mut Vec<String>, into: &mut All) {
         let instead = "write a list of at least two patterns: [{\"a\": [1]}, {\"b\": [2]}]";
-        let Json::Array(alternatives) = value else { return self.tell("`$or` takes a list of patterns", instead) };
+        let Json::Array(alternatives) = value else { return self.report("`$or` takes a list of patterns", instead) };
         if alternatives.len() < 2 {
-            return self.tell("it has fewer than two alternatives", instead);
+            return self.report("it has fewer than two alternatives", instead);
         }
         let mut read = Vec::new();
         for (index, alternative) in alternatives.iter().enumerate() {
             self.below(Step::Index(index), |reader| {
-                let Json::Object(fields) = alternative else { return reader.tell("it is not an object", instead) };
+                let Json::Object(fields) = alternative else { return reader.report("it is not an object", instead) };
                 let mut all = All::default();
                 reader.object(fields, at, &mut all);
                 read.push(all);
@@ -163,7 +165,7 @@ impl Reader {
         into.ors.push(read);
     }
 
-    /// Reads the elements of a list; those that are wrong are told and left out.
+    /// Reads the elements of a list; wrong elements are reported and left out.
     fn each<T>(&mut self, entries: &[Json], read: impl Fn(&mut Self, &Json) -> Option<T>) -> Vec<T> {
         let one = |(index, entry)| self.below(Step::Index(index), |reader| read(reader, entry));
         entries.iter().enumerate().filter_map(one).collect()
@@ -175,12 +177,12 @@ impl Reader {
             Json::Scalar(value) => return Some(Entry::Is(Atom::Value(value.clone()))),
             Json::Object(fields) => fields,
             Json::Array(_) => {
-                self.tell("it is a list in a list", LIST);
+                self.report("it is a list in a list", LIST);
                 return None;
             }
         };
         let [(operator, operand)] = fields.as_slice() else {
-            self.tell("an operator has one name", &format!("write one of {OPERATORS}, each in an object of its own"));
+            self.report("an operator has one name", &format!("write one of {OPERATORS}, each in an object of its own"));
             return None;
         };
         self.below(Step::Key(operator.clone()), |reader| match (operator.as_str(), operand) {
@@ -192,7 +194,7 @@ impl Reader {
     }
 
     fn none<T>(&mut self, what: &str, instead: &str) -> Option<T> {
-        self.tell(what, instead);
+        self.report(what, instead);
         None
     }
 
@@ -256,7 +258,7 @@ impl Reader {
                 let values = self.each(entries, Reader::anything_but_value);
                 let texts = values.iter().filter(|value| matches!(value, Atom::Value(Scalar::Text(_)))).count();
                 if texts != 0 && texts != values.len() {
-                    self.tell("it mixes texts and numbers", "write a list of texts, or a list of numbers");
+                    self.report("it mixes texts and numbers", "write a list of texts, or a list of numbers");
                 }
                 Some(values)
             }

@@ -158,7 +158,7 @@ impl Transform for Sources {
         };
         let delivery = lent.delivery();
         let outcome = plugin.transform(lent).await;
-        inbound.breakers.tell(plugin.hash(), leave, &outcome);
+        inbound.breakers.report(plugin.hash(), leave, &outcome);
         match outcome {
             Ok(Ok(outputs)) => {
                 Ok(Transformed { outputs, is_incomplete: event.delivery.is_incomplete || delivery.is_incomplete() })

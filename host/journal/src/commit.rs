@@ -1,24 +1,55 @@
 //! Admission: idempotency keys and signatures checked and events made durable, in one draft.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use hookgate_model::ordering::SourceOrdering;
 use uuid::Uuid;
 
-use super::{
-    claim_refs,
-    draft::Draft,
+use crate::{
+    Journal, claims,
     duplicates::{self, Brought, Description, Repeat},
     engine::Space,
     held::{self, Line},
-    ids,
-    keys::{self, second_after},
-    record::{self, EncodedDelivery, Known},
+    record::{
+        self, EncodedDelivery, Known, ids,
+        keys::{self, second_after},
+    },
     types::{
         Admitted, Commit, Committed, ContentHash, DropCause, Dropped, EventId, EventKey, IdempotencyKey, JournalError,
         Replays,
     },
+    write::{Draft, Kind},
 };
+
+impl Journal {
+    /// What became of the events of [`Journal::take_in`].
+    pub async fn commit(&self, commit: Commit) -> Result<Vec<Admitted>, JournalError> {
+        Ok(self.take_in(commit).await?.events)
+    }
+
+    /// Makes a delivery's events durable, those whose keys are new, in one atomic, group-committed, fsynced write. What is
+    /// dropped is recorded in the same write; where nothing is new that is not synced, and survives the process.
+    pub async fn take_in(&self, commit: Commit) -> Result<Committed, JournalError> {
+        let prepared = Prepared::new(commit, self.0.retention)?;
+        let began = Instant::now();
+        let committed = self.write(Kind::Admission, move |draft| prepared.write(draft)).await;
+        match &committed {
+            Ok(_) => self.0.metrics.commit.record(began.elapsed()),
+            Err(JournalError::Full(_)) => self.0.metrics.full.increment(1),
+            Err(_) => self.0.metrics.failed.increment(1),
+        }
+        committed
+    }
+
+    /// How often an event came again under another id and was turned away; none when it did not.
+    pub fn replays(&self, id: EventId) -> Result<Option<Replays>, JournalError> {
+        replays(self.engine()?.get(Space::Replays, &keys::event(id))?, id)
+    }
+}
 
 /// A [`Commit`] as the writer takes it.
 #[derive(Debug)]
@@ -42,7 +73,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Encodes a commit; done by the caller, the writer has no time for it. Deliveries are kept for `retention`.
+    /// Encodes a commit. The caller does that, to keep the writer thread free. Deliveries are kept for `retention`.
     pub(super) fn new(commit: Commit, retention: Duration) -> Result<Prepared, JournalError> {
         if commit.events.len() > usize::from(u16::MAX) {
             return Err(JournalError::Failed(format!(
@@ -104,7 +135,7 @@ impl Prepared {
         let (dropped, mut keeps_object) = self.drop_repeats(draft, delivery, &repeats)?;
         if !new.is_empty() {
             if let Some((object, _)) = self.object {
-                claim_refs::refer(draft, delivery, object)?;
+                claims::refer(draft, delivery, object)?;
                 keeps_object = true;
             }
             draft.put_delivery(delivery, self.delivery.finish(&new));

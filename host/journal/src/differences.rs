@@ -11,15 +11,13 @@ use hookgate_model::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{
+use crate::{
     Journal,
-    draft::Draft,
     engine::{self, Direction, Engine, KeyRange, Space},
-    keys,
     page::Page,
-    record::{self, Record},
+    record::{self, Record, keys},
     types::{EventId, JournalError},
-    writer::Kind,
+    write::{Draft, Kind},
 };
 
 /// What an entry of the space is about.
@@ -150,7 +148,7 @@ impl Journal {
         }
     }
 
-    /// Forgets what is known of a version that was tried for a source.
+    /// Forgets the trial of a version at a source.
     pub async fn forget_trial(&self, source: &str, candidate: &str) -> Result<(), JournalError> {
         let (source, candidate) = (source.to_owned(), candidate.to_owned());
         self.write(Kind::Progress, move |draft| forget(draft, &of_version(TRIAL, &source, &candidate))).await
@@ -208,7 +206,7 @@ fn make_room(draft: &mut Draft<'_>, source: &str) -> Result<(), JournalError> {
     }
 }
 
-/// The keys of trials of which nothing was counted for so long, in milliseconds.
+/// The keys of trials of which nothing was counted for `age` milliseconds.
 pub(super) fn outdated(engine: &dyn Engine, now: u64, age: u64) -> Result<Vec<Vec<u8>>, JournalError> {
     let trials = all_of(engine, &keys::prefix(vec![TRIAL]))?;
     let old = trials.into_iter().filter(|(_, trial)| trial.last.saturating_add(age) < now);
@@ -240,7 +238,7 @@ fn all_of(engine: &dyn Engine, range: &KeyRange) -> Result<Vec<(Vec<u8>, KeptTri
     let trials = found.into_iter().filter_map(|key| match engine.get(Space::Differences, &key) {
         Ok(bytes) => {
             let trial = record::read(&bytes?, &hex::encode(&key));
-            // What cannot be read is passed by; the sweeper and the next trial have nothing to do with it.
+            // An unreadable record is skipped; it does not concern the sweeper or the next trial.
             trial.inspect_err(|error| tracing::error!("{error}")).ok().map(|trial| Ok((key, trial)))
         }
         Err(error) => Some(Err(error.into())),

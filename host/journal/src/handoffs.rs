@@ -6,15 +6,17 @@ use hookgate_model::{
     limits::RETRY_ATTEMPTS,
 };
 
-use super::{
-    draft::Draft,
+use crate::{
+    Journal,
     engine::Space,
-    keys::second_after,
-    keys::{self, Due},
-    record::{self, Whereabouts},
-    state::Change,
+    record::{
+        self, Whereabouts,
+        keys::{self, Due, second_after},
+        state::Change,
+    },
     strands,
     types::{Attempt, EventId, Handoff, HandoffId, HandoffState, JournalError, Marks, Place, Strand},
+    write::{Draft, Kind},
 };
 
 /// How many attempts of a handoff are kept beside the [first ones](FIRST_ATTEMPTS).
@@ -25,6 +27,58 @@ const _: () = assert!((FIRST_ATTEMPTS + LATEST_ATTEMPTS) as u64 >= RETRY_ATTEMPT
 
 /// Bytes of an attempt's error that are kept.
 const ERROR_MAX: usize = 1024;
+
+impl Journal {
+    /// Takes an event out of the inbox: keeps what `transform` made of it and queues each (destination, output), due at
+    /// once, in one atomic write (not synced: after a crash the inbox still has the event, and the work is done again).
+    pub async fn fan_out(
+        &self,
+        event: EventId,
+        outputs: Vec<CloudEvent>,
+        to: Vec<(String, u16)>,
+    ) -> Result<(), JournalError> {
+        self.write(Kind::Progress, move |draft| fan_out(draft, event, &outputs, to, None)).await?;
+        self.0.suspects.clear(event);
+        Ok(())
+    }
+
+    /// As [`Journal::fan_out`], for an event whose handoffs go out one after the other with those of its strand: each is
+    /// due when none is left before it at its destination.
+    pub async fn fan_out_in_order(
+        &self,
+        event: EventId,
+        outputs: Vec<CloudEvent>,
+        to: Vec<(String, u16)>,
+        strand: Strand,
+    ) -> Result<(), JournalError> {
+        self.write(Kind::Progress, move |draft| fan_out(draft, event, &outputs, to, Some(strand))).await?;
+        self.0.suspects.clear(event);
+        Ok(())
+    }
+
+    /// Takes an event out of the inbox that could not be transformed: a dead letter of the pseudo-destination
+    /// [`TRANSFORM`].
+    pub async fn fan_out_failed(&self, event: EventId, reason: String) -> Result<(), JournalError> {
+        self.write(Kind::Progress, move |draft| fan_out_failed(draft, event, reason)).await?;
+        self.0.suspects.clear(event);
+        Ok(())
+    }
+
+    /// Records an attempt and where the handoff stands after it, in one atomic write (not synced: a lost record means
+    /// one more attempt).
+    pub async fn record(&self, id: &HandoffId, attempt: Attempt, state: HandoffState) -> Result<(), JournalError> {
+        self.record_all(vec![(id.clone(), attempt, state)]).await
+    }
+
+    /// [`Journal::record`] for several in one atomic write, in their order.
+    pub async fn record_all(&self, attempts: Vec<(HandoffId, Attempt, HandoffState)>) -> Result<(), JournalError> {
+        let record = move |draft: &mut Draft<'_>| {
+            let mut steps = attempts.into_iter();
+            steps.try_for_each(|(id, attempt, state)| record_attempt(draft, &id, attempt, state))
+        };
+        self.write(Kind::Progress, record).await
+    }
+}
 
 /// Takes an event out of the inbox and queues its outputs, at the end of the event's strand where it has one. Does nothing
 /// when it is not in the inbox any more.
@@ -129,7 +183,8 @@ pub(super) fn transform_again(draft: &mut Draft<'_>, event: EventId) -> Result<b
     Ok(true)
 }
 
-/// Queues these handoffs again, whatever became of them, each by itself: only one that has a place in a strand keeps it. False when the event is not kept (any more).
+/// Queues these handoffs again, whatever became of them, each by itself: only one that has a place in a strand keeps
+/// it. False when the event is not kept (any more).
 pub(super) fn hand_off_again(
     draft: &mut Draft<'_>,
     event: EventId,
@@ -144,20 +199,9 @@ pub(super) fn hand_off_again(
     Ok(true)
 }
 
-/// A destination's name that fits into a key.
-pub(super) fn check_name(destination: &str) -> Result<(), JournalError> {
-    if destination.is_empty() {
-        return Err(JournalError::Failed("a destination without a name".to_owned()));
-    }
-    if destination.len() > keys::NAME_MAX {
-        return Err(JournalError::Failed(format!("the destination's name has more than {} bytes", keys::NAME_MAX)));
-    }
-    Ok(())
-}
-
 /// Queues a handoff that may have a history. One that waits in a strand is left alone: its turn comes.
 fn queue_anew(draft: &mut Draft<'_>, id: HandoffId, strand: Option<&Strand>) -> Result<(), JournalError> {
-    check_name(&id.destination)?;
+    keys::check_name(&id.destination)?;
     let before = get(draft, &id)?;
     if matches!(before, Some(Handoff { state: HandoffState::Waiting(_), .. })) {
         return Ok(());
@@ -183,7 +227,7 @@ fn set(
     before: Option<&Handoff>,
     mut after: Handoff,
 ) -> Result<(), JournalError> {
-    check_name(&id.destination)?;
+    keys::check_name(&id.destination)?;
     let name = id.destination.as_str();
     after.place = after.place.filter(|place| place.is_kept(after.state));
     if let Some(before) = before {
@@ -223,7 +267,7 @@ fn go_on(draft: &mut Draft<'_>, left: &HandoffId, place: Place) -> Result<(), Jo
                 let state = HandoffState::Pending(draft.hold_now);
                 return set(draft, &next, Some(&waiting), Handoff { state, ..waiting.clone() });
             }
-            // Nobody can say what it was; those behind it must not wait for it for ever.
+            // What it was is unknown; the handoffs behind it must not wait for it for ever.
             Ok(None) => tracing::error!(event = %next.event, destination = next.destination, "a handoff is missing"),
             Err(e @ JournalError::Damaged(..)) => tracing::error!("{e}; its strand goes on without it"),
             Err(e) => return Err(e),
@@ -246,7 +290,8 @@ pub(super) fn indexed(id: &HandoffId, state: HandoffState) -> Option<(Space, Vec
     }
 }
 
-/// Whether a handoff waits to be tried. That it does, and since when, stands in the queue's space, apart from when it is due.
+/// Whether a handoff waits to be tried. That it does, and since when, stands in the queue's space, apart from when it
+/// is due.
 pub(super) fn waits(id: &HandoffId, state: HandoffState) -> bool {
     let is_gateways_own = [TRANSFORM, ORDERING].contains(&id.destination.as_str());
     !is_gateways_own && matches!(state, HandoffState::Pending(_) | HandoffState::Waiting(_))

@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 
 use hookgate_model::{limits, trial::TrialMode};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
-use super::{
-    draft::Draft,
+use crate::{
+    Journal,
     engine::{Direction, Engine, Space},
-    keys,
-    record::{self, Record},
+    record::{self, Record, keys},
     types::JournalError,
+    write::{Draft, Kind},
 };
 
 /// What an entry of the space is about.
@@ -18,7 +19,7 @@ const VERSION: u8 = b'v';
 const ACTIVATION: u8 = b'a';
 const SEEN: u8 = b'd';
 const HISTORY: u8 = b'h';
-/// How many entries the history has ever had.
+/// How many entries the history has had in all.
 const COUNT: &[u8] = b"n";
 
 /// A version of a plugin whose component is kept.
@@ -54,7 +55,8 @@ pub struct Activation {
 }
 
 /// What happened to a version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum PluginEvent {
     /// Its component was installed.
     Installed,
@@ -104,7 +106,7 @@ pub struct PluginChanges {
     pub forgotten: Vec<String>,
     /// By plugin: the hash of the file that was last seen in the directory.
     pub seen: Vec<(String, String)>,
-    /// What is to be told of it.
+    /// Entries for the history.
     pub history: Vec<PluginHistory>,
 }
 
@@ -119,6 +121,52 @@ pub struct KeptPlugins {
     pub seen: Vec<(String, String)>,
 }
 
+impl Journal {
+    /// The versions of plugins that are kept, and which of them work for which source.
+    pub fn plugins(&self) -> Result<KeptPlugins, JournalError> {
+        let mut kept = KeptPlugins::default();
+        let mut read = |key: &[u8], value: &[u8]| {
+            let Some((of, name)) = key.split_first() else { return Ok(()) };
+            let name = String::from_utf8_lossy(name).into_owned();
+            match *of {
+                VERSION => kept.versions.push(record::read(value, &name)?),
+                ACTIVATION => kept.activations.push((name.clone(), record::read(value, &name)?)),
+                SEEN => kept.seen.push((name, String::from_utf8_lossy(value).into_owned())),
+                _ => {}
+            }
+            Ok(())
+        };
+        scan(&*self.engine()?, Direction::Forward, &mut |key, value| {
+            read(key, value).map(|()| ControlFlow::Continue(()))
+        })?;
+        Ok(kept)
+    }
+
+    /// The last `limit` entries of the plugins' history that are wanted, newest first.
+    pub fn plugin_history(
+        &self,
+        limit: usize,
+        wanted: impl Fn(&PluginHistory) -> bool,
+    ) -> Result<Vec<PluginHistory>, JournalError> {
+        let mut found = Vec::new();
+        scan(&*self.engine()?, Direction::Backward, &mut |key, value| {
+            if key.first() == Some(&HISTORY) {
+                let entry: PluginHistory = record::read(value, &hex::encode(key))?;
+                if wanted(&entry) {
+                    found.push(entry);
+                }
+            }
+            Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
+        })?;
+        Ok(found)
+    }
+
+    /// Makes changes of what is kept of plugins, durably and as a whole.
+    pub async fn change_plugins(&self, changes: PluginChanges) -> Result<(), JournalError> {
+        self.write(Kind::Order, move |draft| changes.write(draft)).await
+    }
+}
+
 impl KeptVersion {
     /// Plugin and hash.
     pub fn name(&self) -> (String, String) {
@@ -129,15 +177,7 @@ impl KeptVersion {
 impl PluginEvent {
     /// One word for it.
     pub fn name(self) -> &'static str {
-        match self {
-            PluginEvent::Installed => "installed",
-            PluginEvent::Refused => "refused",
-            PluginEvent::Activated => "activated",
-            PluginEvent::RolledBack => "rolled-back",
-            PluginEvent::TrialBegun => "trial-begun",
-            PluginEvent::TrialEnded => "trial-ended",
-            PluginEvent::Removed => "removed",
-        }
+        self.into()
     }
 }
 
@@ -199,43 +239,6 @@ fn versioned(plugin: &str, hash: &str) -> String {
 
 fn numbered(number: u64) -> Vec<u8> {
     [&[HISTORY][..], &number.to_be_bytes()].concat()
-}
-
-/// Everything but the history.
-pub(super) fn all(engine: &dyn Engine) -> Result<KeptPlugins, JournalError> {
-    let mut kept = KeptPlugins::default();
-    let mut read = |key: &[u8], value: &[u8]| {
-        let Some((of, name)) = key.split_first() else { return Ok(()) };
-        let name = String::from_utf8_lossy(name).into_owned();
-        match *of {
-            VERSION => kept.versions.push(record::read(value, &name)?),
-            ACTIVATION => kept.activations.push((name.clone(), record::read(value, &name)?)),
-            SEEN => kept.seen.push((name, String::from_utf8_lossy(value).into_owned())),
-            _ => {}
-        }
-        Ok(())
-    };
-    scan(engine, Direction::Forward, &mut |key, value| read(key, value).map(|()| ControlFlow::Continue(())))?;
-    Ok(kept)
-}
-
-/// The last `limit` entries of the history that `wanted` takes, newest first.
-pub(super) fn history(
-    engine: &dyn Engine,
-    limit: usize,
-    wanted: impl Fn(&PluginHistory) -> bool,
-) -> Result<Vec<PluginHistory>, JournalError> {
-    let mut found = Vec::new();
-    scan(engine, Direction::Backward, &mut |key, value| {
-        if key.first() == Some(&HISTORY) {
-            let entry: PluginHistory = record::read(value, &hex::encode(key))?;
-            if wanted(&entry) {
-                found.push(entry);
-            }
-        }
-        Ok(if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) })
-    })?;
-    Ok(found)
 }
 
 type Look<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> Result<ControlFlow<()>, JournalError>;

@@ -6,12 +6,11 @@ use hookgate_capabilities::{Admission, CloudEvent};
 use hookgate_model::limits;
 use uuid::Uuid;
 
-use super::{
+use crate::{
     Journal,
     engine::{Direction, Engine, Space},
-    ids, keys,
     page::Page,
-    record,
+    record::{self, ids, keys},
     types::{EventId, JournalError, KeptDelivery},
 };
 

@@ -6,15 +6,15 @@ use hookgate_config::Store;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{
+use crate::{
     duplicates,
     engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space},
     handoffs::{indexed, waits},
-    keys, open,
-    open::Opener,
-    open_error::OpenError,
-    record::{self, HeldEvent, Known, Whereabouts},
-    state::{Books, Counts, Delta, State},
+    open::{self, Opener, error::OpenError},
+    record::{
+        self, HeldEvent, Known, Whereabouts, keys,
+        state::{Books, Counts, Delta, State},
+    },
     types::{EventId, Handoff, HandoffId, HandoffState, JournalError},
 };
 
@@ -28,9 +28,9 @@ pub struct AcceptedLoss {
     pub keys_removed: u64,
     /// Entries of the inbox, of queues and of the dead letters removed because what they point at is missing.
     pub orphans_removed: u64,
-    /// Events put back into the inbox because nobody can say whether they were handed on; they may arrive twice.
+    /// Events put back into the inbox because it is unknown whether they were handed on; they may arrive twice.
     pub events_requeued: u64,
-    /// Handoffs put back into their queue or among the dead letters; those that waited for their turn are tried now.
+    /// Handoffs put back into their queue or among the dead letters. Handoffs that waited for their turn are tried now.
     pub handoffs_requeued: u64,
 }
 
@@ -75,7 +75,7 @@ fn failed(opener: &Opener, e: JournalError) -> OpenError {
 /// The highest batch number that any space knows.
 fn last_batch(engine: &dyn Engine, state: &State) -> Result<u64, JournalError> {
     let mut last = state.batch;
-    for space in Space::ALL {
+    for &space in Space::ALL {
         last = last.max(engine.last_batch(space)?.unwrap_or_default());
     }
     Ok(last)
@@ -118,7 +118,7 @@ impl Mender<'_> {
         })
     }
 
-    /// Nobody can say whose turn it is where something is missing: what was held goes on, each key in its order, and what
+    /// Whose turn it is cannot be known where something is missing: what was held goes on, each key in its order, and what
     /// was known of keys is forgotten.
     fn held(&mut self) -> Result<(), JournalError> {
         self.each(Space::Held, |mender, key, value, batch| {
@@ -161,7 +161,7 @@ impl Mender<'_> {
         })
     }
 
-    /// All strands end: whether what is left of them is whole nobody can say.
+    /// All strands end: whether the rest of a strand is complete cannot be known.
     fn strands(&mut self) -> Result<(), JournalError> {
         self.each(Space::Strands, |_, key, _, batch| {
             batch.delete(Space::Strands, key.to_vec());
@@ -272,7 +272,7 @@ impl Mender<'_> {
             batch.delete(Space::Meta, key);
         }
         books.write_destinations(&mut batch)?;
-        for space in Space::ALL {
+        for &space in Space::ALL {
             books.state.spaces[space as usize] = self.engine.last_batch(space)?.unwrap_or_default();
         }
         books.state.batch = self.batch;

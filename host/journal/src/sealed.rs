@@ -1,14 +1,16 @@
-//! Secrets that providers have handed over: sealed bytes under a name. Only `handed_over` can open them.
+//! Enrolled secrets, which providers have handed over: sealed bytes under a name. Only the gateway's enrollment can
+//! open them.
 
 use std::ops::ControlFlow;
 
 use uuid::Uuid;
 
-use super::{
-    draft::Draft,
-    engine::{Direction, Engine, Space},
-    keys,
+use crate::{
+    Journal,
+    engine::{Direction, Space},
+    record::keys,
     types::JournalError,
+    write::{Draft, Kind},
 };
 
 /// The version of the record.
@@ -34,6 +36,50 @@ pub struct Sealed {
     pub at: u64,
     /// What only the holder of the seal key can read.
     pub bytes: Vec<u8>,
+}
+
+impl Journal {
+    /// Keeps a sealed secret, durably.
+    pub async fn keep_sealed(&self, sealed: Sealed) -> Result<(), JournalError> {
+        self.write(Kind::Admission, move |draft| {
+            sealed.write(draft);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Every sealed secret, by source and name, the oldest of each first.
+    pub fn sealed(&self) -> Result<Vec<Sealed>, JournalError> {
+        let mut found = Vec::new();
+        let mut damaged = None;
+        self.engine()?.scan(Space::Sealed, &keys::all(), Direction::Forward, &mut |key, value| match Sealed::read(
+            key, value,
+        ) {
+            Some(sealed) => {
+                found.push(sealed);
+                ControlFlow::Continue(())
+            }
+            None => {
+                damaged = Some(hex::encode(key));
+                ControlFlow::Break(())
+            }
+        })?;
+        match damaged {
+            Some(key) => {
+                Err(JournalError::Damaged(format!("sealed secret {key}"), "wrong version or length".to_owned()))
+            }
+            None => Ok(found),
+        }
+    }
+
+    /// Removes these sealed secrets, durably.
+    pub async fn forget_sealed(&self, ids: Vec<SealedId>) -> Result<(), JournalError> {
+        self.write(Kind::Order, move |draft| {
+            ids.iter().for_each(|id| id.forget(draft));
+            Ok(())
+        })
+        .await
+    }
 }
 
 impl SealedId {
@@ -76,26 +122,6 @@ fn name(key: &[u8]) -> Option<(String, &[u8])> {
     let (length, rest) = key.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(*length))?;
     Some((String::from_utf8(name.to_vec()).ok()?, rest))
-}
-
-/// All of them, in the order of their keys.
-pub(super) fn all(engine: &dyn Engine) -> Result<Vec<Sealed>, JournalError> {
-    let mut found = Vec::new();
-    let mut damaged = None;
-    engine.scan(Space::Sealed, &keys::all(), Direction::Forward, &mut |key, value| match Sealed::read(key, value) {
-        Some(sealed) => {
-            found.push(sealed);
-            ControlFlow::Continue(())
-        }
-        None => {
-            damaged = Some(hex::encode(key));
-            ControlFlow::Break(())
-        }
-    })?;
-    match damaged {
-        Some(key) => Err(JournalError::Damaged(format!("sealed secret {key}"), "wrong version or length".to_owned())),
-        None => Ok(found),
-    }
 }
 
 #[cfg(test)]

@@ -1,20 +1,47 @@
 //! Strands: the handoffs of one ordering key at one destination, which go out one after the other.
 //!
-//! Only the first of a strand is ever in the queue (or a dead letter that blocks the others), so whoever works the queue
-//! needs to know nothing of strands. Those behind it wait here, numbered in the order of fan-out without a gap; whatever
-//! takes the first one off its strand puts the next one into the queue, in the same draft. All are found by their keys:
-//! a key under which millions of events have gone costs no more than its first one.
+//! Only the first handoff of a strand is ever in the queue (or a dead letter that blocks the others), so the dispatcher that
+//! works the queue needs to know nothing of strands. The handoffs behind it wait here, numbered in the order of fan-out
+//! without a gap. The write that takes the first one off its strand puts the next one into the queue. All are found by their
+//! keys: a key under which millions of events have gone costs no more than its first one.
 
 use hookgate_model::ordering::OnFailure;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    draft::Draft,
-    engine::{Engine, Space},
-    keys,
-    record::{self, Record},
-    types::{EventId, HandoffId, JournalError, Place, Strand, Turn},
+use crate::{
+    Journal,
+    engine::Space,
+    record::{self, Record, keys},
+    types::{EventId, Handoff, HandoffId, JournalError, Place, Strand, Turn},
+    write::Draft,
 };
+
+impl Journal {
+    /// How things stand around a handoff that has a place in a strand; none for any other.
+    pub fn turn(&self, id: &HandoffId, handoff: &Handoff) -> Result<Option<Turn>, JournalError> {
+        let Some(place) = &handoff.place else { return Ok(None) };
+        let key = keys::front(&id.destination, &place.strand);
+        let Some(front) = front(self.engine()?.get(Space::Strands, &key)?, id)? else { return Ok(None) };
+        Ok(Some(Turn {
+            first: front.first.id(&id.destination),
+            before: place.number.saturating_sub(front.number),
+            behind: front.end.saturating_sub(place.number).saturating_sub(1),
+        }))
+    }
+
+    /// The handoffs that come behind one in its strand, in their order, at most `limit`, up to the first that is missing.
+    pub fn behind(&self, id: &HandoffId, place: &Place, limit: usize) -> Result<Vec<HandoffId>, JournalError> {
+        let engine = self.engine()?;
+        let mut found = Vec::new();
+        for number in (place.number + 1..).take(limit) {
+            let key = keys::waiting(&id.destination, &place.strand, number);
+            let Some(bytes) = engine.get(Space::Strands, &key)? else { break };
+            let member: Member = record::read(&bytes, &format_args!("behind {} to {}", id.event, id.destination))?;
+            found.push(member.id(&id.destination));
+        }
+        Ok(found)
+    }
+}
 
 /// A handoff of a strand, whose destination stands in the key.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
@@ -87,34 +114,6 @@ pub(super) fn leave(
     }
     draft.writes.delete(Space::Strands, key);
     Ok(None)
-}
-
-/// How things stand around a handoff that has a place; none when it has left it meanwhile.
-pub(super) fn turn(engine: &dyn Engine, id: &HandoffId, place: &Place) -> Result<Option<Turn>, JournalError> {
-    let key = keys::front(&id.destination, &place.strand);
-    let Some(front) = front(engine.get(Space::Strands, &key)?, id)? else { return Ok(None) };
-    Ok(Some(Turn {
-        first: front.first.id(&id.destination),
-        before: place.number.saturating_sub(front.number),
-        behind: front.end.saturating_sub(place.number).saturating_sub(1),
-    }))
-}
-
-/// Those that come behind a handoff, up to the first that cannot be had.
-pub(super) fn behind(
-    engine: &dyn Engine,
-    id: &HandoffId,
-    place: &Place,
-    limit: usize,
-) -> Result<Vec<HandoffId>, JournalError> {
-    let mut found = Vec::new();
-    for number in (place.number + 1..).take(limit) {
-        let key = keys::waiting(&id.destination, &place.strand, number);
-        let Some(bytes) = engine.get(Space::Strands, &key)? else { break };
-        let member: Member = record::read(&bytes, &format_args!("behind {} to {}", id.event, id.destination))?;
-        found.push(member.id(&id.destination));
-    }
-    Ok(found)
 }
 
 fn front(bytes: Option<Vec<u8>>, id: &HandoffId) -> Result<Option<Front>, JournalError> {

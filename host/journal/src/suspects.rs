@@ -3,7 +3,7 @@
 //! A plugin's call is sandboxed, and still a defect in the sandbox or in the host could end the whole process in it. The
 //! event would be in the inbox at the next start and end that process as well. So an event is marked before each call. What
 //! is marked when a store is opened was being transformed when the process died: it is a suspect. Suspects are transformed
-//! alone (by the gateway's fan-out), so that the next death accuses the guilty event only, and those that get through are cleared.
+//! alone (by the gateway's fan-out), so that the next death points to one event only; an event that gets through is cleared.
 //!
 //! The marks are a file beside the engine that is written without a sync: a kill or an abort of the process leaves it
 //! readable, and what a power cut takes with it were no deaths that a plugin caused.
@@ -23,13 +23,14 @@ use std::{
     io::{self, Read},
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
-    sync::{Arc, Mutex},
+    sync::Arc,
 };
 
 use hookgate_model::limits::SUSPECTS_MAX;
+use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
-use super::{keys, lock::lock, types::EventId};
+use crate::{Journal, record::keys, types::EventId};
 
 const FILE: &str = "transforming";
 const SLOT: usize = 32;
@@ -37,6 +38,19 @@ const SLOT: usize = 32;
 const FREE: u8 = 0;
 const MARKED: u8 = 1;
 const SUSPECT: u8 = 2;
+
+impl Journal {
+    /// Marks an event whose transformation begins, until the mark is dropped: if the process dies meanwhile, the next one
+    /// knows that event. `None` where the mark cannot be written.
+    pub fn mark_transform(&self, event: EventId) -> Option<TransformMark> {
+        self.0.suspects.mark(event)
+    }
+
+    /// How many processes have died while they transformed an event that is still in the inbox.
+    pub fn transform_deaths(&self, event: EventId) -> u8 {
+        self.0.suspects.deaths(event)
+    }
+}
 
 /// The open file.
 #[derive(Debug)]
@@ -52,7 +66,7 @@ struct Slots {
     free: Vec<u64>,
     /// Slots from here on were never used.
     end: u64,
-    /// The file could not be written last time, which was told.
+    /// The file could not be written last time, which was logged.
     failed: bool,
 }
 
@@ -98,12 +112,12 @@ impl Suspects {
 
     /// Processes that have died while they transformed the event.
     pub(super) fn deaths(&self, event: EventId) -> u8 {
-        lock(&self.slots).suspects.get(&event).map_or(0, |(_, deaths)| *deaths)
+        self.slots.lock().suspects.get(&event).map_or(0, |(_, deaths)| *deaths)
     }
 
-    /// Marks an event whose transformation begins. Without a mark, which is told, where the file cannot be written.
+    /// Marks an event whose transformation begins. `None` where the file cannot be written, which is logged.
     pub(super) fn mark(self: &Arc<Self>, event: EventId) -> Option<TransformMark> {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         let (slot, deaths) = match slots.suspects.get(&event) {
             Some(known) => *known,
             None => (slots.take_free()?, 0),
@@ -119,7 +133,7 @@ impl Suspects {
 
     /// An event's transformation is done with, whatever came of it.
     pub(super) fn clear(&self, event: EventId) {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         if let Some((slot, _)) = slots.suspects.remove(&event) {
             self.write(&mut slots, slot, &[FREE; SLOT]);
             slots.free.push(slot);
@@ -127,7 +141,7 @@ impl Suspects {
     }
 
     fn unmark(&self, event: EventId, slot: u64) {
-        let mut slots = lock(&self.slots);
+        let mut slots = self.slots.lock();
         match slots.suspects.get(&event).copied() {
             Some((_, deaths)) => _ = self.write(&mut slots, slot, &slot_of(SUSPECT, deaths, event)),
             None => {
@@ -250,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_accuses_nobody() {
+    fn garbage_marks_no_event() {
         let dir = tempfile::tempdir().unwrap();
         let suspects = open(&dir);
         die([suspects.mark(event(1))]);

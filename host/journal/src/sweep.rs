@@ -17,19 +17,18 @@ use std::{
 use tokio::sync::oneshot;
 use uuid::Uuid;
 
-use super::{
-    Handle, Journal, claim_refs,
+use crate::{
+    Handle, Journal, claims,
     commit::known,
-    differences,
-    draft::Draft,
-    duplicates,
+    differences, duplicates,
     engine::{self, Direction, Engine, KeyRange, Space},
-    held, ids,
-    keys::{self, ClaimEntry, Due, second_after},
-    record,
-    shared::Shared,
+    held,
+    record::{
+        self, ids,
+        keys::{self, ClaimEntry, Due, second_after},
+    },
     types::{Handoff, IdempotencyKey, JournalError},
-    writer::Kind,
+    write::{Draft, Kind, Shared},
 };
 
 /// Between two passes.
@@ -247,7 +246,7 @@ impl Plan {
             passed_by: Vec::new(),
         };
         for &delivery in deliveries {
-            // A damaged handoff is kept: nobody can say whether it is finished.
+            // A damaged handoff is kept: whether it is finished is unknown.
             match parts_of_finished(&*engine, delivery) {
                 Ok(Some(doomed)) => {
                     plan.deliveries += 1;
@@ -269,7 +268,7 @@ impl Plan {
             draft.writes.delete(space, key);
         }
         for (delivery, object) in self.released {
-            claim_refs::release(draft, delivery, object)?;
+            claims::release(draft, delivery, object)?;
         }
         draft.delta.deliveries -= self.deliveries as i64;
         // What was finished between the plan and this write has left no note: it was not passed by yet.
@@ -317,7 +316,7 @@ fn object_of(engine: &dyn Engine, delivery: Uuid) -> Result<Option<Uuid>, Journa
     Ok(found.and_then(|object| Uuid::from_slice(&object).ok()))
 }
 
-/// Removes keys, but for those that were taken again after their time.
+/// Removes keys, except keys that were taken again after their time.
 fn forget_keys(draft: &mut Draft<'_>, page: Vec<(Vec<u8>, Vec<u8>)>) -> Result<u64, JournalError> {
     let mut forgotten = 0;
     for (note, listed) in page {

@@ -31,10 +31,10 @@ pub struct TrustedKey(VerifyingKey);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KeyId([u8; 8]);
 
-/// Why nobody vouches for a component.
+/// Why a component has no trusted signature.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// Its sections cannot be told apart.
+    /// Its sections cannot be read.
     #[error("it is not a WebAssembly binary")]
     NotABinary,
     /// There is no signature.
@@ -123,7 +123,7 @@ pub fn verify(component: &[u8], trusted: &[TrustedKey]) -> Result<KeyId, Signatu
         };
         match key.0.verify_strict(&message(&parts), &signature) {
             Ok(()) => return Ok(id),
-            // Worse than a key that is not known: it is what is told.
+            // This is worse than an unknown key, so it is what is reported.
             Err(_) => return Err(SignatureError::Wrong(id.to_string())),
         }
     }

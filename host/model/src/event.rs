@@ -5,6 +5,7 @@ use std::{fmt, str::FromStr, sync::Arc, time::Duration};
 use bytes::Bytes;
 use hookgate_capabilities::{Admission, CloudEvent, ContentCodings, KnownBy, Request};
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 use uuid::Uuid;
 
 use crate::claim::{self, Claim, Reference};
@@ -78,7 +79,7 @@ pub struct Sender {
     pub subject: String,
 }
 
-/// The ways in which senders are known, as a plugin is told.
+/// How the sender was authenticated, as the plugin sees it.
 pub fn methods(senders: &[Sender]) -> Arc<[String]> {
     senders.iter().map(|sender| sender.method.clone()).collect()
 }
@@ -98,7 +99,8 @@ pub struct EventKey {
 }
 
 /// From what the key of an event is made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum KeyKind {
     /// The provider's id of the event.
     Id,
@@ -126,12 +128,7 @@ impl KeyKind {
 
     /// Its word in logs, metrics and the admin API.
     pub fn name(self) -> &'static str {
-        match self {
-            KeyKind::Id => "id",
-            KeyKind::Payload => "payload",
-            KeyKind::Delivery => "delivery",
-            KeyKind::Undeclared => "undeclared",
-        }
+        self.into()
     }
 }
 

@@ -44,7 +44,7 @@ pub struct Attempt {
 #[serde(rename_all = "kebab-case")]
 pub enum HandoffState {
     /// To be tried at that time: in milliseconds of the journal's clock for waiting (`Journal::wait_time`), which
-    /// setting the system's clock does not touch. Lists for operators tell it in milliseconds since the epoch.
+    /// setting the system's clock does not touch. Lists for operators show it in milliseconds since the epoch.
     Pending(u64),
     /// Done at that time.
     Delivered(u64),

@@ -48,10 +48,7 @@ pub fn bytes(count: u64) -> String {
         value /= 1024.0;
         unit = larger;
     }
-    match value.fract() < 0.05 || value >= 100.0 {
-        true => format!("{value:.0} {unit}"),
-        false => format!("{value:.1} {unit}"),
-    }
+    if value.fract() < 0.05 || value >= 100.0 { format!("{value:.0} {unit}") } else { format!("{value:.1} {unit}") }
 }
 
 #[cfg(test)]

@@ -95,7 +95,7 @@ pub const JWT_BYTES_MAX: usize = 16 * 1024;
 pub const JWT_CLOCK_SKEW_MS: Range = Range::new(30 * SECOND_MS, 0, 5 * MINUTE_MS);
 /// RFC 7518, 3.2: the key of HS256 has at least as many bytes as the digest.
 pub const JWT_SECRET_BYTES_MIN: usize = 32;
-/// RFC 7518, 3.3: RSA keys of at least so many bits.
+/// RFC 7518, 3.3: the least bits of an RSA key.
 pub const JWT_RSA_BITS_MIN: usize = 2048;
 /// Keys of one set that are looked at; the large issuers have about ten.
 pub const JWKS_KEYS_MAX: usize = 64;
@@ -111,9 +111,9 @@ pub const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// Addresses with failed verifications that are remembered at once. When they are more, those with room again are forgotten,
 /// and while that is not enough all failures count together.
 pub const FAILING_ADDRESSES_MAX: usize = 10_000;
-/// How often failures of an address that is over its limit are told in the log; in between they are counted.
+/// How often failures of an address that is over its limit are logged; in between they are counted.
 pub const FAILURES_TOLD_EVERY: Duration = Duration::from_secs(60);
-/// Refusals of one address that are told in the log; beyond it they are told as seldom.
+/// Refusals of one address that are logged; beyond it they are logged as seldom.
 pub const REFUSALS_TOLD_A_SECOND: NonZeroU32 = NonZeroU32::new(50).unwrap();
 /// Event ids in the `hookgate-event` header of a reply.
 pub const REPLY_EVENT_IDS_MAX: usize = 20;
@@ -153,7 +153,8 @@ pub const DIAGNOSED_SOURCES_MAX: usize = 50;
 
 /// The largest body of a source with a claim check that is still kept in the journal and sent with its event.
 pub const CLAIM_ABOVE_BYTES: Range = Range::new(256 * KIB, 1, BODY_IN_MEMORY_BYTES_MAX);
-/// How long a link to a claim is good: an attempt makes a new one, so this is for the receiver to fetch it. S3 allows 7 days.
+/// How long a link to a claim is good: an attempt makes a new one, so this is for the receiver to fetch it. S3 allows 7
+/// days.
 pub const CLAIM_URL_TTL_MS: Range = Range::new(DAY_MS, SECOND_MS, 7 * DAY_MS);
 /// What a large body must bring a second, beyond the body's own time-out: slower senders are let go.
 pub const CLAIM_BYTES_A_SECOND_MIN: u64 = 256 * KIB;
@@ -161,7 +162,7 @@ pub const CLAIM_BYTES_A_SECOND_MIN: u64 = 256 * KIB;
 pub const CLAIM_BLOCK_BYTES: usize = MIB as usize;
 /// The same where it goes to a bucket as well: a part. S3 wants 5 MiB at least and 10,000 parts at most.
 pub const CLAIM_PART_BYTES: usize = 8 * MIB as usize;
-/// After so many bytes the room on the disk is looked at again.
+/// Bytes written between two looks at the room on the disk.
 pub const CLAIM_ROOM_BYTES: u64 = 16 * MIB;
 /// For one request to a bucket, all its tries together, and for its next bytes.
 pub const CLAIM_STORE_TIME_MAX: Duration = Duration::from_secs(30);
@@ -207,13 +208,13 @@ pub const PLUGIN_INSTANCE_BYTES_MAX: usize = 1024 * 1024;
 /// Memory of a finished call that is wiped and kept for the next one, in bytes a slot.
 pub const PLUGIN_RESIDENT_BYTES_MAX: usize = 2 * 1024 * 1024;
 /// Bodies below are judged on the runtime's own threads: what the host hashes of them takes about a millisecond. Larger
-/// ones get a thread of their own, so that they hold up nobody.
+/// ones get a thread of their own, so that they hold up no other work.
 pub const PLUGIN_WORKER_BODY_BYTES_MAX: u64 = 256 * KIB;
 /// Handles that a guest may hold at once.
 pub const PLUGIN_HANDLES_MAX: usize = 256;
 /// Bytes that a guest may pass to the host in one call or answer; besides the largest body.
 pub const PLUGIN_PASSED_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// Of the calls at once, one plugin has at most one in so many: those of one that loops leave room for all others.
+/// Of the calls at once, one plugin has at most this fraction: a plugin that loops leaves room for all others.
 pub const PLUGIN_SHARE_OF_CALLS: u32 = 4;
 /// How long a delivery waits for its plugin's turn; then it is answered 503.
 pub const PLUGIN_TURN_TIME_MAX: Duration = Duration::from_secs(10);
@@ -226,7 +227,7 @@ pub const PLUGIN_BREAKER_FAILURES_MAX: u32 = 20;
 pub const PLUGIN_BREAKER_PAUSE_FIRST: Duration = Duration::from_secs(1);
 /// The longest one.
 pub const PLUGIN_BREAKER_PAUSE_MAX: Duration = Duration::from_secs(30);
-/// Senders that an open breaker tells apart; further ones wait together.
+/// Senders that an open breaker distinguishes; further ones wait together.
 pub const PLUGIN_BREAKER_SENDERS_MAX: usize = 1_000;
 /// Breakers of one source: two for each version that was tried lately.
 pub const PLUGIN_BREAKERS_OF_SOURCE_MAX: usize = 16;
@@ -246,8 +247,8 @@ pub const PLUGIN_SIGNATURES_MAX: usize = 16;
 pub const PLUGIN_EXPORTS_MAX: usize = 64;
 /// Local variables of one function.
 pub const PLUGIN_FUNCTION_LOCALS_MAX: usize = 10_000;
-/// The same times its blocks: the compiler follows each variable through each block. The main loop of an interpreter has some
-/// hundreds of variables and some thousands of blocks.
+/// The same times its blocks: the compiler follows each variable through each block. The main loop of an interpreter
+/// has some hundreds of variables and some thousands of blocks.
 pub const PLUGIN_FUNCTION_LOCALS_TIMES_BLOCKS_MAX: usize = 20_000_000;
 /// How long a component that is not bundled may take to be compiled and tried in a process of its own. Python takes some
 /// seconds.
@@ -258,7 +259,7 @@ pub const PLUGIN_TRIAL_MEMORY_BYTES_MAX: u64 = 4 * GIB;
 pub const PLUGIN_TRIAL_ANSWER_BYTES_MAX: u64 = 64 * KIB;
 /// Entries of the history of plugins' versions; older ones are dropped.
 pub const PLUGIN_HISTORY_MAX: u64 = 1_000;
-/// Versions of one plugin that are kept; those that nothing uses are removed beyond it, oldest first.
+/// Versions of one plugin that are kept; beyond it unused versions are removed, oldest first.
 pub const PLUGIN_VERSIONS_MAX: usize = 32;
 /// The latest deliveries of a source that a version must judge as they were judged before it is put to work.
 pub const PLUGIN_RECORDED_MAX: usize = 50;
@@ -300,7 +301,7 @@ pub const TRIAL_TEXT_BYTES_MAX: usize = 256;
 pub const TRIALS_OF_SOURCE_MAX: usize = 16;
 /// Stored deliveries that a version is tried on, where it is not said, and at most.
 pub const TRIAL_REPLAY_DELIVERIES: Range = Range::new(1_000, 1, 100_000);
-/// How long that may take; what is left then is told. Below the minute for which the command line waits.
+/// How long that may take; what is left then is logged. Below the minute for which the command line waits.
 pub const TRIAL_REPLAY_TIME_MAX: Duration = Duration::from_secs(45);
 /// Differences that its report names.
 pub const TRIAL_REPLAY_DIFFERENCES_MAX: usize = 100;
@@ -329,7 +330,7 @@ pub const FILTER_FILE_BYTES_MAX: u64 = 64 * MIB;
 // Secrets that are handed over in a handshake.
 
 /// Of one name of one source: each webhook at Asana has its own. A forged delivery is checked against all.
-pub const HANDED_OVER_VERSIONS_MAX: usize = 32;
+pub const ENROLLED_VERSIONS_MAX: usize = 32;
 /// How long an operator lets a source take further ones.
 pub const HANDOVER_WINDOW_MS: Range = Range::new(10 * MINUTE_MS, SECOND_MS, DAY_MS);
 /// Characters of `store.seal-key`: 32 random bytes make 44 of base64.
@@ -394,7 +395,7 @@ pub const TRANSFORMS_MAX: usize = 64;
 pub const TRANSFORMS_OF_SOURCE_MAX: usize = 24;
 /// Events in memory between inbox and queues, most of them as an id only.
 pub const FANOUT_EVENTS_MAX: usize = 4096;
-/// Bodies of those that wait; further events are read again when it is their turn.
+/// Bodies of waiting events; further events are read again when it is their turn.
 pub const FANOUT_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Handoffs of one destination in memory that wait for their attempt; at least the first, at most the second number.
 pub const DISPATCH_WINDOW: (usize, usize) = (64, 2048);
@@ -496,7 +497,7 @@ pub const FAILURES: &str = "10/s";
 pub const CONFIG_BYTES_MAX: u64 = MIB;
 /// Dots in one key: `a.b.c` has two. The grammar needs three.
 pub const CONFIG_KEY_DOTS_MAX: usize = 64;
-/// Mistakes told at once.
+/// Mistakes reported at once.
 pub const PROBLEMS_MAX: usize = 1_000;
 /// The name of a source, a destination or a plugin; it stands in URLs, file names and metrics.
 pub const NAME_BYTES_MAX: usize = 64;

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use strum::{EnumString, VariantNames};
+
 use crate::limits;
 
 /// How events of one ordering key are kept in order.
@@ -43,9 +45,11 @@ impl Default for SourceOrdering {
 }
 
 /// What becomes of an event that comes after its turn.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Late {
     /// It is delivered, marked.
+    #[default]
     Deliver,
     /// It becomes a dead letter.
     DeadLetter,
@@ -54,9 +58,11 @@ pub enum Late {
 }
 
 /// What a dead letter means for the events of its ordering key that come behind it at the same destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum OnFailure {
     /// They go on without it.
+    #[default]
     Continue,
     /// They wait until it has been redriven and delivered, or discarded.
     Block,

@@ -1,10 +1,10 @@
 //! Credentials that come with a delivery are neither shown nor kept.
 //!
 //! A provider that does not sign sends the configured secret itself, in a header or query parameter of any name, or in the
-//! body. What equals a live secret is masked wherever it is shown ([`Mask`]). In what is kept of a request a reference to the
-//! secret stands in its place ([`take_out`]), by which the delivery can be judged again later ([`put_back`]). Names that tell
-//! of a credential are a second net, for what is not configured here. Signatures stay: they are what an operator looks for,
-//! and they prove nothing about any other body.
+//! body. What equals a live secret is masked wherever it is shown ([`Mask`]). In what is kept of a request a reference
+//! to the secret stands in its place ([`take_out`]), by which the delivery can be judged again later ([`put_back`]).
+//! Names that hint at a credential are a second net, for credentials that are not configured here. Signatures stay:
+//! they are what an operator looks for, and they prove nothing about any other body.
 
 use std::collections::BTreeMap;
 
@@ -211,10 +211,7 @@ pub fn has_references(request: &Request) -> bool {
 
 /// A header's value to show, where the secrets of its source are not at hand.
 pub fn header(name: &str, value: &[u8]) -> String {
-    match is_credential(name) {
-        true => MASK.to_owned(),
-        false => without_references(String::from_utf8_lossy(value).into_owned()),
-    }
+    if is_credential(name) { MASK.to_owned() } else { without_references(String::from_utf8_lossy(value).into_owned()) }
 }
 
 fn without_references(mut text: String) -> String {

@@ -1,30 +1,30 @@
 //! Versions of plugins on trial, and in what they differ from the active ones.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// How a version is tried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum TrialMode {
-    /// It judges so many of a hundred deliveries in place of the active one.
+    /// It judges that percentage of the deliveries in place of the active one.
     Canary(u8),
-    /// It sees every delivery beside the active one, and nothing of what it says has an effect.
+    /// It sees every delivery beside the active one, and its answers have no effect.
     Shadow,
 }
 
 impl TrialMode {
     /// One word for it.
     pub fn name(self) -> &'static str {
-        match self {
-            TrialMode::Canary(_) => "canary",
-            TrialMode::Shadow => "shadow",
-        }
+        self.into()
     }
 }
 
 /// The parts of an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, IntoStaticStr)]
 #[serde(rename_all = "kebab-case")]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[strum(serialize_all = "kebab-case")]
 pub enum Part {
     /// Whether the delivery is admitted, answered or refused, and as what.
     Verdict,
@@ -47,26 +47,19 @@ impl Part {
 
     /// One word, as in metrics.
     pub fn word(self) -> &'static str {
-        match self {
-            Part::Verdict => "verdict",
-            Part::Identity => "identity",
-            Part::Ordering => "ordering",
-            Part::Payload => "payload",
-            Part::Reply => "reply",
-            Part::Output => "output",
-        }
+        self.into()
     }
 }
 
-/// One thing that two versions say differently.
+/// One difference between the answers of two versions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Difference {
     /// Where.
     pub part: Part,
     /// What it is: `event 0: id`.
     pub what: String,
-    /// As the one says it; cut where it is long.
+    /// The answer of the first version, cut where it is long.
     pub before: String,
-    /// As the other says it.
+    /// The answer of the other version.
     pub after: String,
 }

@@ -11,9 +11,9 @@ use ipnet::{IpNet, Ipv4Net};
 /// The sender of a request, as far as it is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Client {
-    /// Its address: that of the connection, or the one that a trusted proxy reports.
+    /// Its address: of the connection, or as a trusted proxy reports it.
     Address(IpAddr),
-    /// A trusted proxy has reported no valid address.
+    /// A trusted proxy has reported no address, or an unreadable one.
     Unknown,
 }
 
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hop_that_cannot_be_read_or_is_missing_is_nobody() {
+    fn an_unreadable_or_missing_hop_is_unknown() {
         check("10.0.0.1", &[b"203.0.113.9, unknown"], "unknown");
         check("10.0.0.1", &[b"203.0.113.9, \xff"], "unknown");
         check("10.0.0.1", &[b"203.0.113.9\xff"], "unknown");
@@ -142,7 +142,7 @@ mod tests {
         check("10.0.0.1", &[b"203.0.113.9", b""], "unknown");
         check("10.0.0.1", &[b"203.0.113.9, _hidden, 10.2.3.4"], "unknown");
         check("10.0.0.1", &[], "unknown");
-        // The proxy 10.2.3.4 has not reported an address.
+        // The proxy 10.2.3.4 has not named its client.
         check("10.0.0.1", &[b"10.2.3.4"], "unknown");
     }
 

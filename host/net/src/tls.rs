@@ -9,11 +9,14 @@ use rustls::{
     pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
     server::WebPkiClientVerifier,
 };
+use strum::{EnumString, VariantNames};
 
 /// Whether clients are asked for a certificate.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum ClientAuth {
     /// They are not.
+    #[default]
     None,
     /// Those with one show it.
     Optional,

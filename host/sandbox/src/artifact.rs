@@ -3,7 +3,7 @@
 //! An artifact is native code that the process will run, so it is only taken when this user wrote it. The directory is held
 //! by a descriptor, is this user's and has mode 0700; so is each file, with mode 0600, and it is opened below that
 //! descriptor and looked at by its own. Neither the directories above nor what its path means later can put another file in
-//! its place, and nobody else can write one. A hash in front of the code finds damage. A file's name holds the component's
+//! its place, and no other user can write one. A hash in front of the code finds damage. A file's name holds the component's
 //! hash and the engine's (version, settings and processor features), so that nothing stale is ever loaded.
 
 use std::{
@@ -62,9 +62,10 @@ impl ArtifactStore {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let directory = rustix::fs::open(path, flags, Mode::empty()).map_err(|error| failed(error.into()))?;
         let directory = File::from(directory);
-        match private::is_private(&directory.metadata().map_err(failed)?) {
-            true => Ok(ArtifactStore { path: path.to_owned(), directory: Arc::new(directory) }),
-            false => Err(ArtifactError::NotPrivate(path.to_owned())),
+        if private::is_private(&directory.metadata().map_err(failed)?) {
+            Ok(ArtifactStore { path: path.to_owned(), directory: Arc::new(directory) })
+        } else {
+            Err(ArtifactError::NotPrivate(path.to_owned()))
         }
     }
 

@@ -1,32 +1,34 @@
-//! A breaker for plugins that keep breaking: what they cost is taken from everybody, and what they answer helps nobody.
+//! A breaker for plugins that keep breaking: they cost everybody, and their answers are useless.
 //!
 //! There is one for each source, version of its plugin and function: the settings of one source may be what breaks it.
 //! After [`limits::PLUGIN_BREAKER_FAILURES_MAX`] broken calls in a row it opens. From then on the plugin is tried again by
 //! each sender after a pause of that sender's own, which doubles with each try that breaks; the first call that ends by
 //! the rules closes it.
 //!
-//! Anybody can send what breaks a plugin that chokes on malformed requests. So a call that ends by the rules, be it a
-//! refusal, begins the count anew, and whoever has not broken the plugin since the breaker opened is let through: a
-//! stranger shuts out himself, and an honest sender from another address finds the source as it was.
+//! Anybody can send requests that break a plugin, if malformed requests do. So a call that ends by the rules, even with a
+//! refusal, resets the count, and a sender that has not broken the plugin since the breaker opened is let through: an
+//! attacker only locks out its own address, and an honest sender at another address notices nothing.
 
 use std::{
     collections::HashMap,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use hookgate_model::limits;
 use hookgate_telemetry::metrics::plugin_breaker_opened;
+use parking_lot::Mutex;
+use strum::IntoStaticStr;
 
 use super::Broken;
 
-/// What of a plugin is called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The function of a plugin that is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Function {
-    /// On a delivery.
+    /// Judges a delivery.
     Verify,
-    /// On an admitted event.
+    /// Turns an admitted event into CloudEvents.
     Transform,
 }
 
@@ -36,15 +38,12 @@ impl Function {
 
     /// As metrics call it.
     pub fn name(self) -> &'static str {
-        match self {
-            Function::Verify => "verify",
-            Function::Transform => "transform",
-        }
+        self.into()
     }
 }
 
-/// Whose pause it is. `None` stands for all together: the gateway itself, and senders beyond those that are told apart.
-type Asker = Option<IpAddr>;
+/// Whom a pause belongs to. `None` stands for the gateway itself and for all senders beyond the limit, together.
+type Caller = Option<IpAddr>;
 
 /// The breakers of one source.
 pub struct Breakers {
@@ -58,13 +57,13 @@ struct Entry {
     breaker: Breaker,
 }
 
-/// Leave for one call, whose outcome is to be told.
+/// Permission for one call, whose outcome must be reported.
 #[derive(Debug)]
 #[must_use]
-pub struct Leave {
+pub struct Permit {
     function: Function,
-    asker: Asker,
-    /// The breaker was open, and this call is the asker's try.
+    caller: Caller,
+    /// The breaker was open, and this call is the caller's attempt.
     is_try: bool,
 }
 
@@ -74,37 +73,37 @@ impl Breakers {
         Breakers { source: source.to_owned(), breakers: Mutex::default() }
     }
 
-    /// Asks whether a version (its hash) may be called, for a sender's delivery where there is one.
+    /// Asks for permission to call a version (by its hash), for a delivery of `sender` if there is one.
     ///
     /// # Errors
-    /// It may not, for so long.
-    pub fn ask(&self, version: &str, function: Function, sender: Option<IpAddr>) -> Result<Leave, Duration> {
-        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+    /// How long to wait before the next attempt.
+    pub fn ask(&self, version: &str, function: Function, sender: Option<IpAddr>) -> Result<Permit, Duration> {
+        let mut breakers = self.breakers.lock();
         match find(&mut breakers, version, function) {
             Some(entry) => {
-                let (asker, is_try) = entry.breaker.ask(sender, Instant::now())?;
-                Ok(Leave { function, asker, is_try })
+                let (caller, is_try) = entry.breaker.ask(sender, Instant::now())?;
+                Ok(Permit { function, caller, is_try })
             }
-            None => Ok(Leave { function, asker: sender, is_try: false }),
+            None => Ok(Permit { function, caller: sender, is_try: false }),
         }
     }
 
-    /// Tells how a call ended, and opens or closes.
-    pub fn tell<T>(&self, version: &str, leave: Leave, outcome: &Result<T, Broken>) {
+    /// Reports how a call ended, which may open or close the breaker.
+    pub fn report<T>(&self, version: &str, permit: Permit, outcome: &Result<T, Broken>) {
         let broken = match outcome {
             Ok(_) => None,
-            // It has broken nothing.
+            // The plugin is not to blame.
             Err(Broken::KeysNeeded(_) | Broken::Body(_) | Broken::NoTurn | Broken::NoSender) => return,
             Err(broken) => Some(broken),
         };
-        let Leave { function, asker, is_try } = leave;
-        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Permit { function, caller, is_try } = permit;
+        let mut breakers = self.breakers.lock();
         let (source, call) = (self.source.as_str(), function.name());
         match (find(&mut breakers, version, function), broken) {
             // Most plugins never break, and have no entry.
             (None, None) => {}
             (Some(entry), None) => {
-                if entry.breaker.well() {
+                if entry.breaker.succeeded() {
                     tracing::info!(source, call, version, "the plugin is back");
                 }
             }
@@ -113,7 +112,7 @@ impl Breakers {
                     Some(entry) => entry,
                     None => add(&mut breakers, version, function),
                 };
-                if entry.breaker.broken(asker, is_try, Instant::now()) {
+                if entry.breaker.broken(caller, is_try, Instant::now()) {
                     plugin_breaker_opened(source, call).increment(1);
                     tracing::error!(
                         source, call, version, cause = why.cause(), %why,
@@ -124,15 +123,15 @@ impl Breakers {
         }
     }
 
-    /// Begins anew with a version.
+    /// Forgets the failures of a version.
     pub fn forget(&self, version: &str) {
-        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut breakers = self.breakers.lock();
         breakers.retain(|entry| entry.version != version);
     }
 
     /// Whether a function of a version is out.
     pub fn is_open(&self, version: &str, function: Function) -> bool {
-        let mut breakers = self.breakers.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut breakers = self.breakers.lock();
         find(&mut breakers, version, function).is_some_and(|entry| entry.breaker.pauses.is_some())
     }
 
@@ -162,8 +161,8 @@ fn add<'a>(breakers: &'a mut Vec<Entry>, version: &str, function: Function) -> &
 struct Breaker {
     /// In a row.
     failures: u32,
-    /// When open: the pauses of those who have tried since.
-    pauses: Option<HashMap<Asker, Pause>>,
+    /// When open: the pauses of the callers that have tried since.
+    pauses: Option<HashMap<Caller, Pause>>,
 }
 
 #[derive(Debug)]
@@ -173,41 +172,41 @@ struct Pause {
 }
 
 impl Breaker {
-    /// Who it is that asks, and whether the call is a try; or how long to wait.
-    fn ask(&mut self, asker: Asker, now: Instant) -> Result<(Asker, bool), Duration> {
-        let Some(pauses) = &mut self.pauses else { return Ok((asker, false)) };
-        let is_told_apart = pauses.contains_key(&asker) || pauses.len() < limits::PLUGIN_BREAKER_SENDERS_MAX;
-        let asker = asker.filter(|_| is_told_apart);
-        let pause = pauses.entry(asker).or_insert(Pause { length: limits::PLUGIN_BREAKER_PAUSE_FIRST, until: now });
+    /// The caller, and whether the call is its attempt at an open breaker; or how long to wait.
+    fn ask(&mut self, caller: Caller, now: Instant) -> Result<(Caller, bool), Duration> {
+        let Some(pauses) = &mut self.pauses else { return Ok((caller, false)) };
+        let is_distinguished = pauses.contains_key(&caller) || pauses.len() < limits::PLUGIN_BREAKER_SENDERS_MAX;
+        let caller = caller.filter(|_| is_distinguished);
+        let pause = pauses.entry(caller).or_insert(Pause { length: limits::PLUGIN_BREAKER_PAUSE_FIRST, until: now });
         if now < pause.until {
             return Err(pause.until - now);
         }
-        // Until its outcome is known, nobody else tries for the same asker.
+        // There is no second attempt for the same caller until the outcome is known.
         pause.until = now + pause.length;
-        Ok((asker, true))
+        Ok((caller, true))
     }
 
     /// A call ended by the rules. Whether that closes the breaker.
-    fn well(&mut self) -> bool {
+    fn succeeded(&mut self) -> bool {
         self.failures = 0;
         self.pauses.take().is_some()
     }
 
     /// A call broke. Whether that opens the breaker.
-    fn broken(&mut self, asker: Asker, is_try: bool, now: Instant) -> bool {
+    fn broken(&mut self, caller: Caller, is_try: bool, now: Instant) -> bool {
         match &mut self.pauses {
             None => {
                 self.failures = self.failures.saturating_add(1);
                 let opens = self.failures >= limits::PLUGIN_BREAKER_FAILURES_MAX;
                 if opens {
                     let length = limits::PLUGIN_BREAKER_PAUSE_FIRST;
-                    self.pauses = Some(HashMap::from([(asker, Pause { length, until: now + length })]));
+                    self.pauses = Some(HashMap::from([(caller, Pause { length, until: now + length })]));
                 }
                 opens
             }
             Some(pauses) => {
-                // What set out before it opened tells nothing new.
-                if let Some(pause) = pauses.get_mut(&asker).filter(|_| is_try) {
+                // A call that began before the breaker opened says nothing new.
+                if let Some(pause) = pauses.get_mut(&caller).filter(|_| is_try) {
                     pause.length = (pause.length * 2).min(limits::PLUGIN_BREAKER_PAUSE_MAX);
                     pause.until = now + pause.length;
                 }
@@ -226,7 +225,7 @@ mod tests {
 
     const FIRST: Duration = limits::PLUGIN_BREAKER_PAUSE_FIRST;
 
-    fn sender(n: u32) -> Asker {
+    fn sender(n: u32) -> Caller {
         Some(IpAddr::V4(Ipv4Addr::from(0x0A00_0000 + n)))
     }
 
@@ -247,8 +246,8 @@ mod tests {
         assert_eq!(breaker.ask(sender(1), now), Err(FIRST));
         assert_eq!(breaker.ask(sender(1), now + FIRST), Ok((sender(1), true)));
         assert_eq!(breaker.ask(sender(1), now + FIRST), Err(FIRST), "one try at a time");
-        assert!(breaker.well());
-        assert!(!breaker.well());
+        assert!(breaker.succeeded());
+        assert!(!breaker.succeeded());
         assert_eq!(breaker.ask(sender(1), now + FIRST), Ok((sender(1), false)));
     }
 
@@ -257,7 +256,7 @@ mod tests {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
         for n in 0..limits::PLUGIN_BREAKER_FAILURES_MAX * 3 {
             if n % (limits::PLUGIN_BREAKER_FAILURES_MAX - 1) == 0 {
-                assert!(!breaker.well());
+                assert!(!breaker.succeeded());
             }
             assert!(!breaker.broken(sender(1), false, now));
         }
@@ -271,7 +270,7 @@ mod tests {
         assert!(!breaker.broken(sender(2), true, now));
         assert_eq!(breaker.ask(sender(2), now), Err(FIRST * 2));
         assert_eq!(breaker.ask(sender(3), now), Ok((sender(3), true)));
-        assert!(breaker.well(), "an honest delivery closes it for all");
+        assert!(breaker.succeeded(), "an honest delivery closes it for all");
         assert_eq!(breaker.ask(sender(2), now), Ok((sender(2), false)));
     }
 
@@ -306,8 +305,8 @@ mod tests {
     fn versions_and_functions_have_breakers_of_their_own_and_what_breaks_nothing_does_not_count() {
         let breakers = Breakers::new("shop");
         let call = |version: &str, function, outcome: Result<(), Broken>| {
-            let leave = breakers.ask(version, function, None).unwrap();
-            breakers.tell(version, leave, &outcome);
+            let permit = breakers.ask(version, function, None).unwrap();
+            breakers.report(version, permit, &outcome);
         };
         for _ in 0..limits::PLUGIN_BREAKER_FAILURES_MAX {
             call("one", Function::Transform, Err(Broken::Trap("unreachable".into())));

@@ -39,7 +39,7 @@ impl fmt::Display for Origin {
 #[derive(Debug, Default)]
 pub struct Catalog {
     origins: BTreeMap<String, Origin>,
-    /// By whom files must be signed; empty: by nobody.
+    /// The keys that files must be signed with; empty: unsigned files are accepted.
     trusted: Vec<TrustedKey>,
 }
 
@@ -58,7 +58,7 @@ pub enum CatalogError {
     /// It is not a plugin.
     #[error("the plugin {0:?} cannot be used: {1}")]
     Load(String, LoadError),
-    /// Nobody vouches for it.
+    /// It has no trusted signature.
     #[error("the plugin {0:?} is not trusted: {1}")]
     Untrusted(String, SignatureError),
 }
@@ -93,7 +93,7 @@ impl Catalog {
         self.origins.get(name)
     }
 
-    /// That there is no plugin of that name; one that is nearly the same is suggested, else all are listed.
+    /// The message that no plugin has that name. It suggests a similar name, or else lists all.
     pub fn unknown(&self, name: &str) -> String {
         let names = || self.origins.keys().map(String::as_str);
         match did_you_mean(name, names()) {
@@ -124,7 +124,7 @@ impl Catalog {
         loaded.map_err(|error| CatalogError::Load(name.to_owned(), error))
     }
 
-    /// As [`Catalog::load`], several of them, so many at once, in the order of the names.
+    /// As [`Catalog::load`], for several plugins, a bounded number at once, in the order of the names.
     pub async fn load_all(
         &self,
         names: impl IntoIterator<Item = &str>,
@@ -153,9 +153,10 @@ pub fn read(path: &Path) -> Result<Vec<u8>, CatalogError> {
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(failed)?;
     file.take(limits::PLUGIN_FILE_BYTES_MAX + 1).read_to_end(&mut bytes).map_err(failed)?;
-    match bytes.len() as u64 > limits::PLUGIN_FILE_BYTES_MAX {
-        true => Err(failed(io::Error::other("it has more than 64 MiB"))),
-        false => Ok(bytes),
+    if bytes.len() as u64 > limits::PLUGIN_FILE_BYTES_MAX {
+        Err(failed(io::Error::other("it has more than 64 MiB")))
+    } else {
+        Ok(bytes)
     }
 }
 

@@ -1,9 +1,9 @@
 //! Components that are not bundled are compiled and tried for the first time in a process of their own.
 //!
-//! What a guest does, the sandbox bounds. What it brings about in the compiler or in a function of the host, a defect of ours
-//! might not: then the process that ends is not the one that has the deliveries. The other process is this same program with
-//! a hidden command ([`try_component`]). It gets the component over a pipe and nothing else: no configuration, no secrets, no
-//! environment. What it has compiled it leaves in the directory of artifacts.
+//! What a guest does, the sandbox bounds. What it brings about in the compiler or in a function of the host, a defect
+//! of ours might not: then the process that ends is not the one that has the deliveries. The other process is this same
+//! program with a hidden command ([`try_component`]). It gets the component over a pipe and nothing else: no
+//! configuration, no secrets, no environment. What it has compiled it leaves in the directory of artifacts.
 
 use std::{
     collections::BTreeMap,
@@ -35,7 +35,7 @@ pub enum FirstCalls {
     InThisProcess,
 }
 
-/// What the child is told before the component's bytes, as a line of JSON.
+/// The child's orders, a line of JSON before the component's bytes.
 #[derive(Debug, Serialize, Deserialize)]
 struct Order {
     artifacts: PathBuf,
@@ -123,7 +123,7 @@ fn converse(child: &mut Child, order: &[u8], component: &[u8], time: Duration) -
     let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
     let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else { return Err(io::ErrorKind::BrokenPipe.into()) };
     thread::scope(|scope| {
-        // A child that does not read has ended, and is told by what it answers.
+        // A child that does not read has ended, and its answer says why.
         scope.spawn(move || stdin.write_all(order).and_then(|()| stdin.write_all(component)));
         let (send, receive) = std::sync::mpsc::channel();
         scope.spawn(move || {
@@ -239,7 +239,7 @@ mod tests {
     fn whatever_becomes_of_the_child_is_told() {
         // More than a pipe holds: a child that ends early must not be waited for.
         let component = vec![b' '; 1 << 20];
-        for (script, told) in [
+        for (script, expected) in [
             ("kill -ABRT $$", "has ended the process that tried it (signal: 6 (SIGABRT)"),
             ("exit 3", "has ended the process that tried it (exit status: 3"),
             ("echo nonsense", "has ended the process that tried it"),
@@ -247,7 +247,7 @@ mod tests {
             ("cat >/dev/null; echo '{\"Refused\":\"it is too odd\"}'", "it is too odd"),
         ] {
             let error = tried_by(script, &component).unwrap_err().to_string();
-            assert!(error.contains(told), "{script}: {error}");
+            assert!(error.contains(expected), "{script}: {error}");
         }
         assert!(tried_by("cat >/dev/null; echo '\"Harmless\"'", &component).is_ok());
     }

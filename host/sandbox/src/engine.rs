@@ -36,7 +36,7 @@ pub fn engine(limits: &SandboxLimits) -> wasmtime::Result<Engine> {
     // Plugins are compiled beside deliveries, too, and must not take every processor from them. At the start several are
     // compiled at once.
     config.parallel_compilation(false);
-    // A trap is reported by its reason; walking the stack of a stranger's code tells an operator nothing.
+    // A trap is reported by its reason; walking the stack of a stranger's code does not help an operator.
     config.wasm_backtrace_max_frames(NonZeroUsize::new(16));
     config.wasm_backtrace_details(WasmBacktraceDetails::Disable);
     config.memory_init_cow(true);

@@ -40,6 +40,7 @@ use hookgate_capabilities::{
     rules,
 };
 use sha2::{Digest, Sha256};
+use strum::IntoStaticStr;
 use tokio::time::timeout;
 use wasmtime::{
     Engine, Store, Trap, UpdateDeadline,
@@ -138,7 +139,8 @@ pub enum LoadError {
 }
 
 /// How a call of a plugin broke the rules.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Broken {
     /// It ended in a trap: a panic, an unreachable instruction, a stack overflow, a host function misused.
     #[error("it trapped: {0}")]
@@ -169,16 +171,7 @@ pub enum Broken {
 impl Broken {
     /// One word for metrics.
     pub fn cause(&self) -> &'static str {
-        match self {
-            Broken::Trap(_) => "trap",
-            Broken::Timeout(_) => "timeout",
-            Broken::Memory(_) => "memory",
-            Broken::Rules(_) => "rules",
-            Broken::KeysNeeded(_) => "keys-needed",
-            Broken::Body(_) => "body",
-            Broken::NoTurn => "no-turn",
-            Broken::NoSender => "no-sender",
-        }
+        self.into()
     }
 }
 
@@ -362,7 +355,7 @@ impl Plugin {
         self.0.needs_wasi
     }
 
-    /// The keys by which it says that it is signed; [`component_signature::verify`] tells whether that is right.
+    /// The keys of the signatures that it carries; [`component_signature::verify`] checks them.
     pub fn signed_by(&self) -> &[component_signature::KeyId] {
         &self.0.signed_by
     }
@@ -383,7 +376,7 @@ impl Plugin {
         match (decoded, &as_received) {
             (Some(decoded), Err(Refusal::Unauthenticated(_) | Refusal::Stale(_))) => {
                 let decoded = self.verify_signed(decoded).await?;
-                // Where neither verifies, the first refusal tells as much, unless the second found the signature right.
+                // Where neither verifies, the first refusal says as much, unless the second found the signature right.
                 let is_no_better = matches!(decoded, Err(Refusal::Unauthenticated(_)));
                 Ok(if is_no_better { as_received } else { decoded })
             }
@@ -548,9 +541,10 @@ impl Loaded {
 
     fn store(&self, call: Call, meter: Meter, time: Duration) -> Store<Call> {
         // A plugin may hand back what it made of the whole body, unless that is not to be in memory.
-        let body = match call.delivery.is_stored() {
-            true => 0,
-            false => usize::try_from(call.delivery.body_length()).unwrap_or(usize::MAX),
+        let body = if call.delivery.is_stored() {
+            0
+        } else {
+            usize::try_from(call.delivery.body_length()).unwrap_or(usize::MAX)
         };
         let mut store = Store::new(&self.sandbox.engine, call);
         store.limiter(|call| &mut call.memory);
@@ -598,9 +592,10 @@ fn broken_rule(rule: String) -> Broken {
 
 /// What a call may take longer for a body that is not in memory: the host reads and hashes it within the call.
 fn time_to_read(delivery: &Delivery) -> Duration {
-    match delivery.is_stored() {
-        true => Duration::from_secs(delivery.body_length().div_ceil(limits::PLUGIN_STORED_BYTES_A_SECOND)),
-        false => Duration::ZERO,
+    if delivery.is_stored() {
+        Duration::from_secs(delivery.body_length().div_ceil(limits::PLUGIN_STORED_BYTES_A_SECOND))
+    } else {
+        Duration::ZERO
     }
 }
 
@@ -609,7 +604,7 @@ async fn beside_the_workers<T>(call: impl Future<Output = T>) -> T {
     use tokio::runtime::{Handle, RuntimeFlavor};
     let handle = Handle::current();
     match handle.runtime_flavor() {
-        // Nobody else is there to be held up, as in tests.
+        // No other call is there to be held up, as in tests.
         RuntimeFlavor::CurrentThread => call.await,
         _ => tokio::task::block_in_place(|| handle.block_on(call)),
     }

@@ -1,4 +1,4 @@
-//! When a delivery was sent, as its own headers tell: for vectors that do not say when they were received.
+//! When a delivery was sent, according to its own headers: for vectors that do not say when they were received.
 
 /// Unix times from 2001 to 2100: whatever else has ten digits is rarely in between.
 const PLAUSIBLE: std::ops::Range<f64> = 978_307_200.0..4_102_444_800.0;

@@ -69,10 +69,7 @@ fn ends_block(instruction: &Operator<'_>) -> bool {
 }
 
 fn at_most(what: &str, count: usize, max: usize) -> Result<(), String> {
-    match count > max {
-        true => Err(format!("it has more than {max} {what}")),
-        false => Ok(()),
-    }
+    if count > max { Err(format!("it has more than {max} {what}")) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -80,7 +77,7 @@ fn at_most(what: &str, count: usize, max: usize) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    /// A component of one function with so many locals and so many blocks, one behind the other.
+    /// A component of one function with that many locals and that many blocks, one behind the other.
     fn component(locals: u32, blocks: usize) -> Vec<u8> {
         fn leb(mut number: usize) -> Vec<u8> {
             let mut bytes = Vec::new();
@@ -108,10 +105,11 @@ mod tests {
     fn locals_times_blocks_are_bounded_and_either_alone_is_not_harmful() {
         assert_eq!(check(&component(10, 300_000)), Ok(()));
         assert_eq!(check(&component(5_000, 1_000)), Ok(()));
-        for (locals, blocks, told) in [(3_000, 150_000, "times blocks"), (50_000, 1, "local variables in one function")]
+        for (locals, blocks, expected) in
+            [(3_000, 150_000, "times blocks"), (50_000, 1, "local variables in one function")]
         {
             let error = check(&component(locals, blocks)).unwrap_err();
-            assert!(error.contains(told), "{error}");
+            assert!(error.contains(expected), "{error}");
         }
     }
 }

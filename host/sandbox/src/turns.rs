@@ -1,15 +1,10 @@
-//! Whose turn it is when plugins want the processor: so many calls at once, of each plugin a share of them, and of those
-//! that compute for long only a few at a time. So a plugin that loops costs the others neither their places nor all of the
-//! processors.
+//! Which calls of plugins run when many want the processor: a bounded number at once, a share of them for each plugin, and
+//! only a few calls that compute for long. So a plugin that loops takes neither the places of the others nor all processors.
 
-use std::{
-    future::Future,
-    pin::Pin,
-    sync::{Arc, Mutex, PoisonError},
-    thread,
-};
+use std::{future::Future, pin::Pin, sync::Arc, thread};
 
 use hookgate_model::limits;
+use parking_lot::Mutex;
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, SemaphorePermit};
 
 /// The turns of all plugins.
@@ -29,7 +24,7 @@ pub struct Turn<'a> {
 }
 
 impl Turns {
-    /// For so many calls at once.
+    /// For that many calls at once.
     pub fn new(calls: u32) -> Self {
         let processors = thread::available_parallelism().map_or(1, usize::from);
         Turns {
@@ -66,14 +61,14 @@ pub struct LongTurn {
 impl LongTurn {
     /// What to wait for before the call goes on, unless it has been waited for.
     pub fn wanted(&self) -> Option<Pin<Box<dyn Future<Output = ()> + Send>>> {
-        if self.taken.lock().unwrap_or_else(PoisonError::into_inner).is_some() {
+        if self.taken.lock().is_some() {
             return None;
         }
         let (of, taken) = (self.of.clone(), self.taken.clone());
         Some(Box::pin(async move {
-            // Nobody closes it.
+            // It is never closed.
             let turn = of.acquire_owned().await.ok();
-            *taken.lock().unwrap_or_else(PoisonError::into_inner) = turn;
+            *taken.lock() = turn;
         }))
     }
 }

@@ -36,9 +36,10 @@ pub struct NoVectors(String);
 /// The text is neither a JSON object nor an array of them.
 pub fn read(text: &str, providers: Option<&[String]>) -> Result<Vec<Named>, NoVectors> {
     let wrong = |error: serde_json::Error| NoVectors(error.to_string());
-    let all: Vec<&RawValue> = match text.trim_start().starts_with('[') {
-        true => serde_json::from_str(text).map_err(wrong)?,
-        false => vec![serde_json::from_str(text).map_err(wrong)?],
+    let all: Vec<&RawValue> = if text.trim_start().starts_with('[') {
+        serde_json::from_str(text).map_err(wrong)?
+    } else {
+        vec![serde_json::from_str(text).map_err(wrong)?]
     };
     let mut vectors = Vec::new();
     for (at, raw) in all.into_iter().enumerate() {

@@ -63,9 +63,10 @@ impl Version {
     fn link(component: &Component, engine: &Engine, linker: &Linker<Call>) -> Result<Self> {
         let instance = linker.instantiate_pre(component)?;
         let is_next = component.component_type().imports(engine).any(|(name, _)| name.ends_with("@0.2.0"));
-        Ok(match is_next {
-            true => Version::V2(next::ProviderPre::new(instance)?),
-            false => Version::V1(ProviderPre::new(instance)?),
+        Ok(if is_next {
+            Version::V2(next::ProviderPre::new(instance)?)
+        } else {
+            Version::V1(ProviderPre::new(instance)?)
         })
     }
 

@@ -60,7 +60,7 @@ impl WasiView for Call {
     }
 }
 
-/// A clock that stands, at so many milliseconds.
+/// A clock that stands still, at that many milliseconds.
 struct Stopped(u64);
 
 impl HostWallClock for Stopped {

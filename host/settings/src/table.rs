@@ -9,6 +9,7 @@ use std::{
     net::SocketAddr,
     num::NonZeroU32,
     path::{Path, PathBuf},
+    str::FromStr,
     time::Duration,
 };
 
@@ -19,6 +20,7 @@ use hookgate_model::{
     private,
 };
 use ipnet::IpNet;
+use strum::VariantNames;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -190,14 +192,14 @@ impl<'t> Table<'t> {
         rate.map(|(count, per)| crate::Rate { count, per, burst: burst.unwrap_or(count) })
     }
 
-    /// One of the words of the key; the first where it is not set.
-    pub fn choice(&self, name: &'static str) -> &'static str {
-        let Kind::Choice(words) = self.key(name).kind else { return "" };
-        let known = |text: &str| match words.iter().find(|word| **word == text) {
-            Some(word) => Ok(*word),
-            None => Err(format!("is none of its words{}", did_you_mean(text, words.iter().copied()))),
+    /// One of the words of an enum.
+    pub fn choice<T: FromStr + VariantNames + Default>(&self, name: &'static str) -> T {
+        debug_assert!(matches!(self.key(name).kind, Kind::Choice(words) if words == T::VARIANTS), "{name}");
+        let known = |text: &str| {
+            let near = || did_you_mean(text, T::VARIANTS.iter().copied());
+            text.parse().map_err(|_| format!("is not a valid value{}", near()))
         };
-        self.parsed(name, known).or(words.first().copied()).unwrap_or_default()
+        self.parsed(name, known).unwrap_or_default()
     }
 
     /// A text that passes a check.
@@ -351,9 +353,10 @@ impl<'t> Table<'t> {
         };
         let what = format!("{} is not a key {place}{}", quoted(name.get_ref()), did_you_mean(name.get_ref(), names()));
         let known: Vec<&str> = names().collect();
-        let instead = match known.is_empty() {
-            true => "it takes no keys".to_owned(),
-            false => format!("the keys are: {}", known.join(", ")),
+        let instead = if known.is_empty() {
+            "it takes no keys".to_owned()
+        } else {
+            format!("the keys are: {}", known.join(", "))
         };
         self.problems().error(name.span().start, what, instead);
     }
@@ -372,9 +375,10 @@ impl Drop for Table<'_> {
 }
 
 fn within(value: u64, range: &Range, show: impl Fn(u64) -> String) -> Result<u64, String> {
-    match (range.min..=range.max).contains(&value) {
-        true => Ok(value),
-        false => Err(format!("is not between {} and {}", show(range.min), show(range.max))),
+    if (range.min..=range.max).contains(&value) {
+        Ok(value)
+    } else {
+        Err(format!("is not between {} and {}", show(range.min), show(range.max)))
     }
 }
 

@@ -85,9 +85,10 @@ pub fn network(text: &str) -> Result<IpNet, String> {
         return Ok(IpNet::from(address));
     }
     let network: IpNet = text.parse().map_err(|_| "is not a network".to_owned())?;
-    match network.trunc() == network {
-        true => Ok(network),
-        false => Err(format!("is an address with a prefix; the network is \"{}\"", network.trunc())),
+    if network.trunc() == network {
+        Ok(network)
+    } else {
+        Err(format!("is an address with a prefix; the network is \"{}\"", network.trunc()))
     }
 }
 

@@ -13,6 +13,7 @@ use hookgate_settings::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use strum::{EnumString, VariantNames};
 use tokio::time::{Instant, timeout_at};
 use toml::de::DeValue;
 
@@ -34,13 +35,13 @@ const KEYS: &[Key] = &[
     key("secret", Takes::Secrets, "Signs as Standard Webhooks say, with every version; without it nothing is signed."),
     key(
         "format",
-        Takes::Choice(&["structured", "binary", "raw"]),
+        Takes::Choice(Format::VARIANTS),
         "CloudEvents in structured or binary mode, or the payload as the provider sent it.",
     ),
     key("headers", Takes::Headers, "Headers to add; a value is a text or a secret."),
     key(
         "on-4xx",
-        Takes::Choice(&["retry", "dead-letter"]),
+        Takes::Choice(On4xx::VARIANTS),
         "What a 4xx other than 408, 410, 425 and 429 means: try again, or a dead letter at once.",
     ),
 ];
@@ -61,9 +62,11 @@ pub struct HttpTarget {
 }
 
 /// What a refusal by the destination means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum On4xx {
     /// Try again as after a 5xx.
+    #[default]
     Retry,
     /// A dead letter at once.
     DeadLetter,
@@ -94,16 +97,9 @@ fn read(table: &Table<'_>, egress: &Egress) -> Option<HttpTarget> {
     let secrets = secret::versions(table, "secret");
     secrets.iter().for_each(|(text, at)| signature::check(&table.context, &path, text, *at));
     Some(HttpTarget {
-        format: match table.choice("format") {
-            "binary" => Format::Binary,
-            "raw" => Format::Raw,
-            _ => Format::Structured,
-        },
+        format: table.choice("format"),
         headers: read_headers(table),
-        on_4xx: match table.choice("on-4xx") {
-            "dead-letter" => On4xx::DeadLetter,
-            _ => On4xx::Retry,
-        },
+        on_4xx: table.choice("on-4xx"),
         secrets: secrets.into_iter().map(|(text, _)| text).collect(),
         url: url?,
     })

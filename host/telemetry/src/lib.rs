@@ -7,5 +7,5 @@ mod process;
 
 pub use metrics::{
     ClaimMetrics, DestinationMetrics, FetchMetrics, JournalMetrics, Metrics, PluginMetrics, ServerMetrics,
-    SourceMetrics, TlsMetrics, handed_over_secrets,
+    SourceMetrics, TlsMetrics, enrolled_secrets,
 };

@@ -1,4 +1,4 @@
-//! Every metric, once: its name, what it is, its labels, what it tells. The recorder's descriptions and buckets come
+//! Every metric, once: its name, what it is, its labels, its meaning. The recorder's descriptions and buckets come
 //! from here, and so does the table in `docs/operating/metrics.md`.
 
 use metrics::Unit;
@@ -112,7 +112,7 @@ pub(super) const REFUSALS: Measure = counter(
     &["source", "cause"],
     "Deliveries that were turned away, by the causes listed above; `source` is empty where there is none of that name.",
 );
-pub(super) const HANDED_OVER_SECRETS: Measure = gauge(
+pub(super) const ENROLLED_SECRETS: Measure = gauge(
     "hookgate_handed_over_secrets",
     Unit::Count,
     &["source"],
@@ -135,7 +135,7 @@ pub(super) const PLUGIN_VERSION: Measure = gauge(
     "hookgate_plugin_version_info",
     Unit::Count,
     &["source", "plugin", "hash", "role"],
-    "1 for each active version: `active`, or on trial as `canary` or `shadow`; 0 for those that were before.",
+    "1 for each active version: `active`, or on trial as `canary` or `shadow`; 0 for earlier ones.",
 );
 pub(super) const PLUGIN_FAILURES: Measure = counter_of(
     "hookgate_plugin_failures_total",
@@ -164,7 +164,7 @@ pub(super) const TRIAL_DIFFERENCES: Measure = counter_of(
     "hookgate_trial_differences_total",
     &["source", "part"],
     &["verdict", "identity", "ordering", "payload", "reply", "output"],
-    "Of these, those that it judges differently: in `verdict`, `identity`, `ordering`, `payload`, `reply`, `output`.",
+    "Deliveries of these that it judges differently, by part: `verdict`, `identity`, `ordering`, `payload`, `reply`, `output`.",
 );
 pub(super) const TRIAL_SKIPPED: Measure = counter_of(
     "hookgate_trial_skipped_total",
@@ -264,15 +264,15 @@ pub(super) const DELIVERY_SECONDS: Measure = seconds(
 pub(super) const DEAD_LETTERS: Measure = counter(
     "hookgate_dead_letters_total",
     &["destination"],
-    "Events that became dead letters; `destination` is `transform` for those that could not be transformed, \
-     `ordering` for those that came after their turn.",
+    "Events that became dead letters; `destination` is `transform` for events that could not be transformed, \
+     `ordering` for events that came after their turn.",
 );
 
 pub(super) const WAITING_EVENTS: Measure = gauge(
     "hookgate_waiting_events",
     Unit::Count,
     &["destination"],
-    "Of the events that wait for the destination, those that wait for an earlier one of their ordering key.",
+    "Events that wait for the destination and for an earlier event of their ordering key.",
 );
 pub(super) const BLOCKED_ORDERING_KEYS: Measure = gauge(
     "hookgate_blocked_ordering_keys",
@@ -322,7 +322,7 @@ pub(super) const ALL: &[&Measure] = &[
     &DUPLICATES,
     &REPLAYS,
     &REFUSALS,
-    &HANDED_OVER_SECRETS,
+    &ENROLLED_SECRETS,
     &PLUGIN_CALL_SECONDS,
     &PLUGIN_FAILURES,
     &PLUGIN_BREAKER_OPEN,
@@ -381,10 +381,7 @@ pub fn reference() -> String {
         let labels: Vec<String> = measure.labels.iter().map(|label| format!("`{label}`")).collect();
         format!("| `{}` | {kind}{unit} | {} | {} |\n", measure.name, labels.join(", "), measure.help)
     };
-    format!(
-        "| Metric | Type | Labels | What it tells |\n|---|---|---|---|\n{}",
-        ALL.iter().map(row).collect::<String>()
-    )
+    format!("| Metric | Type | Labels | What it says |\n|---|---|---|---|\n{}", ALL.iter().map(row).collect::<String>())
 }
 
 #[cfg(test)]

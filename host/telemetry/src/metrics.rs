@@ -24,14 +24,14 @@ pub struct Metrics {
 /// Something else in this process counts already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("metrics are set up already")]
-pub struct Twice;
+pub struct AlreadyInstalled;
 
 impl Metrics {
     /// Counts from now on, for the whole process.
-    pub fn install() -> Result<Metrics, Twice> {
+    pub fn install() -> Result<Metrics, AlreadyInstalled> {
         let recorder = recorder();
         let handle = recorder.handle();
-        metrics::set_global_recorder(recorder).map_err(|_: SetRecorderError<_>| Twice)?;
+        metrics::set_global_recorder(recorder).map_err(|_: SetRecorderError<_>| AlreadyInstalled)?;
         let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
         gauge(&measure::BUILD_INFO, &[version, os, arch]).set(1.0);
         Ok(Metrics { handle })
@@ -259,8 +259,8 @@ pub fn clock_jumps() -> Counter {
 }
 
 /// Secrets that a source's provider has handed over.
-pub fn handed_over_secrets(source: &str) -> Gauge {
-    gauge(&measure::HANDED_OVER_SECRETS, &[source])
+pub fn enrolled_secrets(source: &str) -> Gauge {
+    gauge(&measure::ENROLLED_SECRETS, &[source])
 }
 
 /// Has what is done with the versions of a plugin, as sources call it, begin at 0.
@@ -521,7 +521,7 @@ mod tests {
             process::update();
             plugin.failed("trap");
             transformed("stripe", "routed").increment(1);
-            handed_over_secrets("asana").set(1.0);
+            enrolled_secrets("asana").set(1.0);
             ordering_released("stripe", "window").increment(1);
             ordering_ahead("stripe").increment(1);
             trial_compared("stripe").increment(1);

@@ -1,4 +1,4 @@
-//! What the operating system tells of this process, under the names that Prometheus' own client libraries give it
+//! Figures of this process from the operating system, under the names that Prometheus' own client libraries give it
 //! (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>).
 
 use sysinfo::{ProcessRefreshKind, ProcessesToUpdate, System};
@@ -8,7 +8,7 @@ use super::{
     measures as measure,
 };
 
-/// Brings the figures up to date. Those that the operating system does not tell stay as they are.
+/// Brings the figures up to date. Figures that the operating system does not provide stay as they are.
 pub(super) fn update() {
     let (Ok(pid), Ok(mut system)) = (sysinfo::get_current_pid(), System::new()) else { return };
     let what = ProcessRefreshKind::nothing().with_cpu().with_memory().without_tasks();

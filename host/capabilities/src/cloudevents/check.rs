@@ -12,7 +12,7 @@ use crate::{CloudEvent, EventData, ExtensionValue, limits};
 const RESERVED: [&str; 10] =
     ["specversion", "id", "source", "type", "subject", "time", "dataschema", "datacontenttype", "data", "data_base64"];
 
-/// What is wrong with the outputs of an event; the text names output and attribute, for whoever wrote the plugin.
+/// What is wrong with the outputs of an event; the text names output and attribute, for the author of the plugin.
 pub fn check_all(outputs: &[CloudEvent]) -> Result<(), String> {
     let most = limits::PLUGIN_OUTPUTS_MAX;
     if outputs.len() > most {
@@ -22,7 +22,7 @@ pub fn check_all(outputs: &[CloudEvent]) -> Result<(), String> {
     numbered.try_for_each(|(number, output)| check(output).map_err(|e| format!("the plugin's output {number}: {e}")))
 }
 
-/// What is wrong with an output; the text names the attribute, for whoever wrote the plugin.
+/// What is wrong with an output; the text names the attribute, for the author of the plugin.
 pub fn check(output: &CloudEvent) -> Result<(), String> {
     for (name, value) in [("id", &output.id), ("source", &output.source), ("type", &output.type_)] {
         if value.is_empty() {

@@ -30,7 +30,7 @@ pub enum CodingError {
     /// The header names a coding that is not known.
     #[error("content-encoding names {0:?}; known are gzip, deflate, br and zstd")]
     Unknown(String),
-    /// The header names so many codings.
+    /// The header names too many codings.
     #[error("content-encoding names {0} codings; at most {CONTENT_CODINGS_MAX} are undone")]
     TooMany(usize),
     /// The body is not in the coding that the header names, or it is damaged or incomplete.
@@ -64,9 +64,10 @@ impl ContentCodings {
                 codings.extend(Coding::named(name.trim_matches([' ', '\t']))?);
             }
         }
-        match codings.len() > CONTENT_CODINGS_MAX {
-            true => Err(CodingError::TooMany(codings.len())),
-            false => Ok(ContentCodings(codings)),
+        if codings.len() > CONTENT_CODINGS_MAX {
+            Err(CodingError::TooMany(codings.len()))
+        } else {
+            Ok(ContentCodings(codings))
         }
     }
 
@@ -84,7 +85,7 @@ impl ContentCodings {
         self.0.is_empty()
     }
 
-    /// The most bytes that a body of so many received bytes may have when it is decoded, where `limit` is allowed for any.
+    /// The most bytes that a body may have when it is decoded, by its bytes received; `limit` is the most for any body.
     pub fn decoded_bytes_max(received: u64, limit: u64) -> u64 {
         received.saturating_mul(DECODED_RATIO_MAX).max(DECODED_SMALL_BYTES).min(limit)
     }

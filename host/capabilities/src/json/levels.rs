@@ -2,7 +2,7 @@
 
 use super::Failed;
 
-/// More cannot be open at once. Only a document made to harm has so many; they take 8 MiB.
+/// The most levels that can be open at once; they take 8 MiB. Only a hostile document has more.
 const LEVELS_MAX: usize = 64 << 20;
 
 /// What is open.

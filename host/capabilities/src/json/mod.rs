@@ -120,8 +120,9 @@ fn classify(text: &str) -> Option<JsonValue> {
 /// The text of a string as it is written, quotes included. None where it holds half of a surrogate pair, which is the one
 /// thing that the reader lets pass and no text can hold.
 fn unescaped(written: &str) -> Option<Cow<'_, str>> {
-    match written.contains('\\') {
-        true => serde_json::from_str(written).ok().map(Cow::Owned),
-        false => written.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed),
+    if written.contains('\\') {
+        serde_json::from_str(written).ok().map(Cow::Owned)
+    } else {
+        written.strip_prefix('"')?.strip_suffix('"').map(Cow::Borrowed)
     }
 }

@@ -228,7 +228,7 @@ fn each_mistake_has_its_message() {
         ),
         (signed("idempotency = { ttl = \"0s\" }"), "is not between 1s and 90d"),
         (signed("replay = true"), "`source.replay` takes a table, and this is of type boolean"),
-        (signed("replay = { answer = \"refuze\" }"), "is none of its words, did you mean \"refuse\"?"),
+        (signed("replay = { answer = \"refuze\" }"), "is not a valid value, did you mean \"refuse\"?"),
         (
             signed("replay = { window = \"2h\" }\nidempotency = { ttl = \"1h\" }"),
             "5:21: `source.replay.window` is longer than `source.idempotency.ttl` -> set the ttl",

@@ -35,7 +35,7 @@ impl Told {
     /// Looks the rest up.
     pub fn new(journal: &Journal, id: HandoffId, handoff: handoff::Handoff) -> Result<Told, JournalError> {
         let turn = journal.turn(&id, &handoff)?;
-        let handoff = handoff::Handoff { state: journal.told(handoff.state), ..handoff };
+        let handoff = handoff::Handoff { state: journal.with_wall_times(handoff.state), ..handoff };
         Ok(Told { id, handoff, turn })
     }
 

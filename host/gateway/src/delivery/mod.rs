@@ -121,7 +121,7 @@ impl Gateway {
     async fn receive_claim_request(&self, head: &Parts, client: Client, trace: &TraceId) -> Response<AnswerBody> {
         let served = self.claim_links.serve(&self.journal, client, &head.method, &head.uri, &head.headers).await;
         served.unwrap_or_else(|refused| {
-            self.metrics.refusals.count(refused.row().cause);
+            self.metrics.refusals.count(refused.cause());
             self.report_refusal(&refused, None, client, trace);
             refused.response(&trace.to_string()).map(AnswerBody::from)
         })

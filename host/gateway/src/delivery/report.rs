@@ -13,8 +13,8 @@ use crate::{
 impl Gateway {
     pub(super) fn count(&self, inbound: Option<&Inbound>, outcome: &Result<Outcome, Refused>) {
         match (inbound.map(|inbound| &inbound.metrics), outcome) {
-            (Some(metrics), Err(refused)) => metrics.refused(refused.row().cause),
-            (None, Err(refused)) => self.metrics.refusals.count(refused.row().cause),
+            (Some(metrics), Err(refused)) => metrics.refused(refused.cause()),
+            (None, Err(refused)) => self.metrics.refusals.count(refused.cause()),
             (Some(metrics), Ok(Outcome::Answered(_))) => metrics.answered.increment(1),
             (Some(metrics), Ok(Outcome::Admitted { admitted, .. })) => {
                 let new = admitted.iter().filter(|event| matches!(event, Admitted::New(_))).count();
@@ -34,7 +34,7 @@ impl Gateway {
             _ => self.refusals.untold(client),
         };
         let Some(untold) = untold else { return };
-        let (cause, inside) = (refused.row().cause, refused.inside());
+        let (cause, inside) = (refused.cause(), refused.inside());
         let (source, untold) = (inbound.map(|inbound| inbound.source.name.as_str()), (untold > 0).then_some(untold));
         if refused.is_ours() {
             tracing::error!(source, cause, %client, %trace, inside, untold, "a delivery could not be taken");

@@ -104,7 +104,7 @@ impl DeliveryContext<'_> {
             fetched.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
             judgement = provider.verify(delivery.clone()).await;
         }
-        breakers.tell(provider.hash(), leave, &judgement);
+        breakers.report(provider.hash(), leave, &judgement);
         Ok(judgement)
     }
 

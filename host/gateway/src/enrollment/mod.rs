@@ -186,7 +186,7 @@ impl Enrollments {
         if !source.handed_over.contains(secret) {
             return closed(format!("a secret was handed over, and secrets.{secret} is not {{ handed-over = true }}"));
         }
-        if versions.len() >= limits::HANDED_OVER_VERSIONS_MAX {
+        if versions.len() >= limits::ENROLLED_VERSIONS_MAX {
             return closed(format!(
                 "a further {secret} was handed over, and {} are kept: hookgate secrets forget takes old ones away",
                 versions.len()

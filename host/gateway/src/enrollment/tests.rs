@@ -114,7 +114,7 @@ async fn there_is_a_bound() {
     let directory = tempfile::tempdir().unwrap();
     let (kept, source) = (open(&directory, None).unwrap(), source(&[]));
     kept.open_window("asana", Duration::from_secs(3600));
-    for n in 0..limits::HANDED_OVER_VERSIONS_MAX {
+    for n in 0..limits::ENROLLED_VERSIONS_MAX {
         assert!(takes(&kept, &source, &format!("secret-{n}")).await);
     }
     assert!(!takes(&kept, &source, "one-too-many").await);

@@ -213,7 +213,7 @@ impl ConnectionPolicy {
 
     /// Counts and logs a request that does not reach the service, and makes the answer.
     fn refuse(&self, refused: &Refused, client: Client) -> Response<Full<Bytes>> {
-        let (cause, inside, trace) = (refused.row().cause, refused.inside(), TraceId::random().to_string());
+        let (cause, inside, trace) = (refused.cause(), refused.inside(), TraceId::random().to_string());
         if let Some(metrics) = &self.metrics {
             metrics.refusals.count(cause);
         }

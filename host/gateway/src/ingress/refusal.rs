@@ -1,23 +1,29 @@
-//! Every way to be turned away, in one table: the case, its status, what the sender reads, when to come back, and its
-//! name in the metrics. What the operator reads besides is in the log, under the same trace id.
+//! Every way to be turned away: the case, its name in the metrics, its status, what the sender reads, and when to come back.
+//! What the operator reads besides is in the log, under the same trace id. The rows that the edge has as well are in
+//! [`hookgate_capabilities::refusals`].
 
 use std::time::Duration;
 
 use bytes::Bytes;
-use hookgate_capabilities::CodingError;
+use hookgate_capabilities::{
+    CodingError,
+    refusals::{self, Row, row},
+};
 use hookgate_model::limits;
 use http::{HeaderValue, Response, StatusCode, header};
 use http_body_util::Full;
+use strum::{IntoStaticStr, VariantNames};
 
 use super::rates::Exceeded;
 
 /// The names of all ways to be turned away, as the metrics have them.
 pub fn refusal_causes() -> impl Iterator<Item = &'static str> {
-    TABLE.iter().map(|row| row.cause)
+    Refused::VARIANTS.iter().copied()
 }
 
 /// Why a delivery was turned away.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Refused {
     /// The head is not HTTP.
     BadRequest,
@@ -97,120 +103,53 @@ pub enum Refused {
     ClaimsBusy,
 }
 
-/// A row of the table: what a case is called, and what it means to the sender.
-#[derive(Clone, Copy, Debug)]
-pub struct Row {
-    /// In metrics and in the problem document's `type`.
-    pub cause: &'static str,
-    /// The status of the reply.
-    pub status: StatusCode,
-    /// The problem document's `title`.
-    pub title: &'static str,
-    /// Seconds for `retry-after`, where the case itself does not know better.
-    pub retry_after_seconds: Option<u64>,
-}
-
-const fn row(cause: &'static str, status: StatusCode, title: &'static str, retry_after_seconds: Option<u64>) -> Row {
-    Row { cause, status, title, retry_after_seconds }
-}
-
-/// All rows, in the order of the way of a delivery.
-pub const TABLE: [Row; 38] = [
-    row("bad-request", StatusCode::BAD_REQUEST, "This is not an HTTP request", None),
-    row(
-        "head-too-large",
-        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
-        "The head has more bytes or headers than are taken",
-        None,
-    ),
-    row("head-too-slow", StatusCode::REQUEST_TIMEOUT, "The head did not arrive in time", None),
-    row("unknown-path", StatusCode::NOT_FOUND, "Deliveries are taken at /in/{source}", None),
-    row("unknown-source", StatusCode::NOT_FOUND, "There is no source of this name", None),
-    row("no-credentials", StatusCode::UNAUTHORIZED, "The sender has not said who it is", None),
-    row("wrong-credentials", StatusCode::UNAUTHORIZED, "What the sender shows is not valid", None),
-    row("forbidden", StatusCode::FORBIDDEN, "The sender may not send here", None),
-    row("auth-unavailable", StatusCode::SERVICE_UNAVAILABLE, "Who the sender is cannot be checked now", Some(10)),
-    row(
-        "unsupported-coding",
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "The body has a content coding that is not supported",
-        None,
-    ),
-    row("too-large", StatusCode::PAYLOAD_TOO_LARGE, "The body is larger than this source takes", None),
-    row("too-slow", StatusCode::REQUEST_TIMEOUT, "The body did not arrive in time", None),
-    row("truncated", StatusCode::BAD_REQUEST, "The body ended before it was complete", None),
-    row("overloaded", StatusCode::SERVICE_UNAVAILABLE, "Too many deliveries are being taken at once", Some(2)),
-    row("undecodable", StatusCode::BAD_REQUEST, "The body is not in the content coding that its header names", None),
-    row("decoded-too-large", StatusCode::PAYLOAD_TOO_LARGE, "The decoded body is larger than this source takes", None),
-    row("unauthenticated", StatusCode::UNAUTHORIZED, "The delivery carries no valid signature", None),
-    row("stale", StatusCode::UNAUTHORIZED, "The signature is outside its time", None),
-    row("malformed", StatusCode::BAD_REQUEST, "The delivery cannot be read", None),
-    row("unsupported", StatusCode::UNPROCESSABLE_ENTITY, "Deliveries of this kind are not supported", None),
-    row("misconfigured", StatusCode::SERVICE_UNAVAILABLE, "This source cannot verify deliveries now", Some(60)),
-    row("plugin-broken", StatusCode::SERVICE_UNAVAILABLE, "This source cannot verify deliveries now", Some(10)),
-    row("plugin-out", StatusCode::SERVICE_UNAVAILABLE, "This source cannot verify deliveries now", None),
-    row("keys-unavailable", StatusCode::SERVICE_UNAVAILABLE, "This source cannot verify deliveries now", Some(10)),
-    row("confirmation-failed", StatusCode::SERVICE_UNAVAILABLE, "The subscription cannot be confirmed now", Some(30)),
-    row("handover-closed", StatusCode::FORBIDDEN, "No secret is expected to be handed over here", None),
-    row("rate-limited", StatusCode::TOO_MANY_REQUESTS, "Too many deliveries", None),
-    row("too-many-failures", StatusCode::TOO_MANY_REQUESTS, "Too many failed verifications from this address", None),
-    row("replayed", StatusCode::UNAUTHORIZED, "This signature was used before", None),
-    row("store-full", StatusCode::SERVICE_UNAVAILABLE, "The delivery cannot be stored now", Some(60)),
-    row("store-failed", StatusCode::SERVICE_UNAVAILABLE, "The delivery cannot be stored now", Some(5)),
-    row("claim-failed", StatusCode::SERVICE_UNAVAILABLE, "The object store does not answer", Some(5)),
-    row("claim-forged", StatusCode::FORBIDDEN, "This link is not one of this gateway", None),
-    row("claim-expired", StatusCode::FORBIDDEN, "The time of this link is over", None),
-    row("unknown-claim", StatusCode::NOT_FOUND, "There is no such claim, or none any more", None),
-    row("claim-method", StatusCode::METHOD_NOT_ALLOWED, "Claims are taken by GET and HEAD", None),
-    row("claim-range", StatusCode::RANGE_NOT_SATISFIABLE, "The range lies outside the claim", None),
-    row("claims-busy", StatusCode::SERVICE_UNAVAILABLE, "Too many claims are being read at once", Some(2)),
-];
-
 impl Refused {
-    /// Its row of the table.
-    pub fn row(&self) -> &'static Row {
-        let cause = match self {
-            Refused::BadRequest => "bad-request",
-            Refused::HeadTooLarge => "head-too-large",
-            Refused::HeadTooSlow => "head-too-slow",
-            Refused::UnknownPath => "unknown-path",
-            Refused::UnknownSource => "unknown-source",
-            Refused::NoCredentials(..) => "no-credentials",
-            Refused::WrongCredentials(..) => "wrong-credentials",
-            Refused::Forbidden(..) => "forbidden",
-            Refused::AuthUnavailable(_) => "auth-unavailable",
-            Refused::UnsupportedCoding(_) => "unsupported-coding",
-            Refused::TooLarge(_) => "too-large",
-            Refused::TooSlow => "too-slow",
-            Refused::Truncated => "truncated",
-            Refused::Overloaded => "overloaded",
-            Refused::Undecodable(_) => "undecodable",
-            Refused::DecodedTooLarge(_) => "decoded-too-large",
-            Refused::Unauthenticated(_) => "unauthenticated",
-            Refused::Stale(_) => "stale",
-            Refused::Malformed(_) => "malformed",
-            Refused::Unsupported(_) => "unsupported",
-            Refused::Misconfigured(_) => "misconfigured",
-            Refused::PluginBroken(..) => "plugin-broken",
-            Refused::PluginOut(_) => "plugin-out",
-            Refused::KeysUnavailable(_) => "keys-unavailable",
-            Refused::ConfirmationFailed(_) => "confirmation-failed",
-            Refused::HandoverClosed(_) => "handover-closed",
-            Refused::RateLimited(_) => "rate-limited",
-            Refused::TooManyFailures(_) => "too-many-failures",
-            Refused::Replayed => "replayed",
-            Refused::StoreFull(_) => "store-full",
-            Refused::StoreFailed(_) => "store-failed",
-            Refused::ClaimFailed(_) => "claim-failed",
-            Refused::ClaimForged => "claim-forged",
-            Refused::ClaimExpired => "claim-expired",
-            Refused::UnknownClaim => "unknown-claim",
-            Refused::ClaimMethod => "claim-method",
-            Refused::ClaimRange(_) => "claim-range",
-            Refused::ClaimsBusy => "claims-busy",
-        };
-        // A test holds that there is a row for each of them.
-        TABLE.iter().find(|row| row.cause == cause).unwrap_or(&TABLE[0])
+    /// The case in a word: in metrics, and in the problem document's `type`.
+    pub fn cause(&self) -> &'static str {
+        self.into()
+    }
+
+    fn row(&self) -> Row {
+        match self {
+            Refused::BadRequest => row(400, "This is not an HTTP request", None),
+            Refused::HeadTooLarge => row(431, "The head has more bytes or headers than are taken", None),
+            Refused::HeadTooSlow => row(408, "The head did not arrive in time", None),
+            Refused::UnknownPath => row(404, "Deliveries are taken at /in/{source}", None),
+            Refused::UnknownSource => refusals::UNKNOWN_SOURCE,
+            Refused::NoCredentials(..) => row(401, "The sender has not said who it is", None),
+            Refused::WrongCredentials(..) => row(401, "What the sender shows is not valid", None),
+            Refused::Forbidden(..) => row(403, "The sender may not send here", None),
+            Refused::AuthUnavailable(_) => row(503, "Who the sender is cannot be checked now", Some(10)),
+            Refused::UnsupportedCoding(_) => refusals::UNSUPPORTED_CODING,
+            Refused::TooLarge(_) => refusals::TOO_LARGE,
+            Refused::TooSlow => refusals::TOO_SLOW,
+            Refused::Truncated => refusals::TRUNCATED,
+            Refused::Overloaded => row(503, "Too many deliveries are being taken at once", Some(2)),
+            Refused::Undecodable(_) => refusals::UNDECODABLE,
+            Refused::DecodedTooLarge(_) => refusals::DECODED_TOO_LARGE,
+            Refused::Unauthenticated(_) => refusals::UNAUTHENTICATED,
+            Refused::Stale(_) => refusals::STALE,
+            Refused::Malformed(_) => refusals::MALFORMED,
+            Refused::Unsupported(_) => refusals::UNSUPPORTED,
+            Refused::Misconfigured(_) => refusals::MISCONFIGURED,
+            Refused::PluginBroken(..) => refusals::PLUGIN_BROKEN,
+            Refused::PluginOut(_) => row(503, "This source cannot verify deliveries now", None),
+            Refused::KeysUnavailable(_) => refusals::KEYS_UNAVAILABLE,
+            Refused::ConfirmationFailed(_) => refusals::CONFIRMATION_FAILED,
+            Refused::HandoverClosed(_) => refusals::HANDOVER_CLOSED,
+            Refused::RateLimited(_) => row(429, "Too many deliveries", None),
+            Refused::TooManyFailures(_) => row(429, "Too many failed verifications from this address", None),
+            Refused::Replayed => row(401, "This signature was used before", None),
+            Refused::StoreFull(_) => row(503, "The delivery cannot be stored now", Some(60)),
+            Refused::StoreFailed(_) => row(503, "The delivery cannot be stored now", Some(5)),
+            Refused::ClaimFailed(_) => row(503, "The object store does not answer", Some(5)),
+            Refused::ClaimForged => row(403, "This link is not one of this gateway", None),
+            Refused::ClaimExpired => row(403, "The time of this link is over", None),
+            Refused::UnknownClaim => row(404, "There is no such claim, or none any more", None),
+            Refused::ClaimMethod => row(405, "Claims are taken by GET and HEAD", None),
+            Refused::ClaimRange(_) => row(416, "The range lies outside the claim", None),
+            Refused::ClaimsBusy => row(503, "Too many claims are being read at once", Some(2)),
+        }
     }
 
     /// What the operator reads.
@@ -267,20 +206,20 @@ impl Refused {
 
     /// Whose fault it is: the gateway's own troubles are errors in the log, everything else is information.
     pub fn is_ours(&self) -> bool {
-        self.row().status == StatusCode::SERVICE_UNAVAILABLE
+        self.row().status == 503
     }
 
     /// The reply: a problem document (RFC 9457) that tells the sender the case and nothing of the inside.
     pub fn response(&self, trace: &str) -> Response<Full<Bytes>> {
         let row = self.row();
         let problem = serde_json::json!({
-            "type": format!("urn:hookgate:{}", row.cause),
+            "type": format!("urn:hookgate:{}", self.cause()),
             "title": row.title,
-            "status": row.status.as_u16(),
+            "status": row.status,
             "trace": trace,
         });
         let mut response = Response::new(Full::new(Bytes::from(problem.to_string())));
-        *response.status_mut() = row.status;
+        *response.status_mut() = StatusCode::from_u16(row.status).unwrap_or(StatusCode::SERVICE_UNAVAILABLE);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds() {
@@ -341,51 +280,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_case_has_a_row_of_its_own() {
-        let text = String::new;
-        let cases = [
-            Refused::BadRequest,
-            Refused::HeadTooLarge,
-            Refused::HeadTooSlow,
-            Refused::UnknownPath,
-            Refused::UnknownSource,
-            Refused::NoCredentials(text(), Vec::new()),
-            Refused::WrongCredentials(text(), Vec::new()),
-            Refused::Forbidden(text(), Vec::new()),
-            Refused::AuthUnavailable(text()),
-            Refused::UnsupportedCoding(text()),
-            Refused::TooLarge(1),
-            Refused::TooSlow,
-            Refused::Truncated,
-            Refused::Overloaded,
-            Refused::Undecodable(text()),
-            Refused::DecodedTooLarge(text()),
-            Refused::Unauthenticated(text()),
-            Refused::Stale(text()),
-            Refused::Malformed(text()),
-            Refused::Unsupported(text()),
-            Refused::Misconfigured(text()),
-            Refused::PluginBroken("trap", text()),
-            Refused::PluginOut(Duration::ZERO),
-            Refused::KeysUnavailable(text()),
-            Refused::ConfirmationFailed(text()),
-            Refused::HandoverClosed(text()),
-            Refused::RateLimited(Duration::ZERO),
-            Refused::TooManyFailures(Exceeded { wait: Duration::ZERO, untold: None }),
-            Refused::Replayed,
-            Refused::StoreFull(text()),
-            Refused::StoreFailed(text()),
-            Refused::ClaimFailed(text()),
-            Refused::ClaimForged,
-            Refused::ClaimExpired,
-            Refused::UnknownClaim,
-            Refused::ClaimMethod,
-            Refused::ClaimRange(1),
-            Refused::ClaimsBusy,
-        ];
-        let mut causes: Vec<_> = cases.iter().map(|case| case.row().cause).collect();
-        causes.sort_unstable();
-        causes.dedup();
-        assert_eq!(causes.len(), TABLE.len());
+    fn a_cause_is_the_name_of_its_case() {
+        assert_eq!(Refused::DecodedTooLarge(String::new()).cause(), "decoded-too-large");
+        assert!(refusal_causes().any(|cause| cause == Refused::TooLarge(1).cause()));
     }
 }

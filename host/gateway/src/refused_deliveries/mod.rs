@@ -102,7 +102,7 @@ impl Refusals {
             trace: *trace,
             at: hookgate_model::clock::now_ms(),
             client,
-            cause: refused.row().cause,
+            cause: refused.cause(),
             inside: refused.inside(),
             delivery: shown,
             diagnosis: DiagnosisState::NotYet,

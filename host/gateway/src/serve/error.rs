@@ -39,7 +39,7 @@ pub enum ServeError {
     Tls(#[from] TlsError),
     /// Metrics.
     #[error("{0}; a process can run one gateway")]
-    Metrics(#[from] hookgate_telemetry::metrics::Twice),
+    Metrics(#[from] hookgate_telemetry::metrics::AlreadyInstalled),
     /// Signals.
     #[error("the operating system does not let the gateway wait for signals: {0}")]
     Signals(io::Error),

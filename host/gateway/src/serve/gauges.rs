@@ -5,7 +5,7 @@ use hookgate_journal::Journal;
 use hookgate_model::handoff::{ORDERING, TRANSFORM};
 use hookgate_sandbox::Function;
 use hookgate_telemetry::{
-    DestinationMetrics, JournalMetrics, Metrics, TlsMetrics, handed_over_secrets,
+    DestinationMetrics, JournalMetrics, Metrics, TlsMetrics, enrolled_secrets,
     metrics::{held_events, plugin_breaker_open, plugin_version},
 };
 use parking_lot::Mutex;
@@ -60,7 +60,7 @@ impl Gauges {
         let secrets = self.enrollments.list();
         for source in &live.config.sources {
             let count = secrets.iter().filter(|secret| secret.source == source.name).count();
-            handed_over_secrets(&source.name).set(count as f64);
+            enrolled_secrets(&source.name).set(count as f64);
         }
     }
 

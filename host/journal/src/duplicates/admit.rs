@@ -7,13 +7,12 @@ use hookgate_model::ordering::SourceOrdering;
 
 use super::{AdmittedByHand, DroppedContent, DroppedEvent, forget, places};
 use crate::{
-    Journal, claim_refs,
-    draft::Draft,
+    Journal, claims,
     engine::Space,
     held::{self, Line},
-    ids, keys, record,
+    record::{self, ids, keys},
     types::{EventId, JournalError, KeptDelivery},
-    writer::Kind,
+    write::{Draft, Kind},
 };
 
 /// What became of an order to admit a duplicate.
@@ -65,7 +64,7 @@ fn admit(
     draft.writes.put(Space::Duplicates, places::admitted(new), record::write(&origin)?);
     draft.writes.put(Space::Duplicates, places::delivery(id.delivery), record::write(&dropped)?);
     if let Some(claim) = &delivery.claim {
-        claim_refs::refer(draft, new.delivery, claim.object)?;
+        claims::refer(draft, new.delivery, claim.object)?;
     }
     let encoded = record::write_delivery(&delivery, index, &admission)?;
     draft.put_delivery(new.delivery, encoded);

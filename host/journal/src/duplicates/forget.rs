@@ -5,13 +5,14 @@ use uuid::Uuid;
 
 use super::{DroppedDelivery, Recurrences, Tally, places};
 use crate::{
-    claim_refs,
-    draft::Draft,
+    claims,
     engine::Space,
-    keys::second_after,
-    keys::{self, Due},
-    record,
+    record::{
+        self,
+        keys::{self, Due, second_after},
+    },
     types::{EventId, JournalError},
+    write::Draft,
 };
 
 /// Forgets deliveries by the sweeper's notes of them. How many there were.
@@ -108,7 +109,7 @@ fn remove(
         forget_recurrence(draft, event.of, EventId { delivery, index: event.index })?;
     }
     match dropped.object {
-        Some(object) => claim_refs::let_go(draft, object),
+        Some(object) => claims::let_go(draft, object),
         None => Ok(()),
     }
 }

@@ -7,14 +7,14 @@ use uuid::Uuid;
 
 use super::{DroppedContent, DroppedDelivery, DroppedEvent, Recurrences, Tally, forget, places};
 use crate::{
-    claim_refs,
-    draft::Draft,
+    claims,
     engine::Space,
-    ids,
-    keys::second_after,
-    keys::{self, Due},
-    record::{self, EncodedDelivery},
+    record::{
+        self, EncodedDelivery, ids,
+        keys::{self, Due, second_after},
+    },
     types::{Commit, ContentHash, DropCause, Dropped, EventId, JournalError, KeptDelivery, KeyKind},
+    write::Draft,
 };
 
 /// What a record of an event takes beside its texts, roughly.
@@ -31,7 +31,7 @@ pub(crate) struct Description {
     pub(crate) content: ContentHash,
 }
 
-/// Describes the events of a commit; none of those that cannot be known again.
+/// Describes the events of a commit; events that cannot be recognised again have no description.
 pub(crate) fn describe(commit: &Commit) -> Result<Vec<Description>, JournalError> {
     if commit.signatures.keys.is_empty() && commit.events.iter().all(|(_, key)| key.is_none()) {
         return Ok(Vec::new());
@@ -140,7 +140,7 @@ pub(crate) fn keep(
     Ok((dropped, keeps_object))
 }
 
-/// Counts a duplicate with the event that came first. Whether it is among those that are recorded.
+/// Counts a duplicate with the event that came first. Returns whether it is recorded as well.
 fn count(draft: &mut Draft<'_>, of: EventId, id: EventId) -> Result<bool, JournalError> {
     let place = places::first(of);
     let stored = draft.get(Space::Duplicates, &place)?;
@@ -202,7 +202,7 @@ fn put(
         object = brought.object.map(|(object, _)| object);
     }
     if let Some(object) = object {
-        claim_refs::hold(draft, object)?;
+        claims::hold(draft, object)?;
     }
     let source = brought.source;
     let mut tally = forget::tally(draft, source)?;

@@ -8,9 +8,8 @@ use super::{AdmittedByHand, DroppedDelivery, Duplicate, Recurrences, admit, plac
 use crate::{
     Journal,
     engine::{Direction, KeyRange, Space},
-    ids, keys,
     page::{PAGE_EFFORT, Page},
-    record::{self, Record},
+    record::{self, Record, ids, keys},
     types::{EventId, JournalError, KeptDelivery, KeptEvent},
 };
 
@@ -32,7 +31,7 @@ pub struct DuplicateFilter {
 }
 
 impl Journal {
-    /// A page of dropped duplicates: those that came last first, those of one delivery in their order.
+    /// A page of dropped duplicates: the latest first, the duplicates of one delivery in their order.
     pub fn duplicates(&self, filter: &DuplicateFilter) -> Result<Page<Duplicate, EventId>, JournalError> {
         let now = self.0.shared.now();
         let limit = filter.limit.max(1);

@@ -5,9 +5,10 @@ use std::{collections::BTreeMap, ops::ControlFlow};
 use super::{DroppedDelivery, Recurrences, Tally, places};
 use crate::{
     engine::{Batch, Direction, Engine, Space},
-    keys::second_after,
-    keys::{self, Due},
-    record,
+    record::{
+        self,
+        keys::{self, Due, second_after},
+    },
     types::{EventId, JournalError},
 };
 

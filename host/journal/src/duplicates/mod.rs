@@ -117,7 +117,7 @@ impl Record for DroppedDelivery {
 /// How often an event came again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recurrences {
-    /// So many times, those that are only counted included.
+    /// How often, including the times that were only counted.
     pub count: u64,
     /// The last time, in milliseconds since the epoch.
     pub last: u64,

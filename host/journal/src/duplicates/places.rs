@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::{
     engine::KeyRange,
-    keys::{self, NAME_MAX},
+    record::keys::{self, NAME_MAX},
     types::EventId,
 };
 

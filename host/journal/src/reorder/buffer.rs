@@ -6,11 +6,12 @@
 //!
 //! * Sequence numbers: the next number goes at once, with all that follow it. A later one waits for those that are
 //!   missing; is its time over, they are given up.
-//! * Timestamps: nobody knows whether one is missing, so each event waits.
+//! * Timestamps: whether one is missing is unknown, so each event waits.
 //!
 //! What arrives when its turn is past is late: nothing that was released is taken back.
 
 use serde::{Deserialize, Serialize};
+use strum::IntoStaticStr;
 
 /// Numberings begin with 0 or 1.
 const FIRST_NUMBER_MAX: u64 = 1;
@@ -35,7 +36,8 @@ impl Kind {
 }
 
 /// Why an event was released.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, IntoStaticStr)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Cause {
     /// Its number was the next one.
     InOrder,
@@ -54,14 +56,7 @@ pub enum Cause {
 impl Cause {
     /// A word, for metrics.
     pub fn word(self) -> &'static str {
-        match self {
-            Cause::InOrder => "in-order",
-            Cause::Window => "window",
-            Cause::Gap => "gap",
-            Cause::Overflow => "overflow",
-            Cause::Restart => "restart",
-            Cause::Late => "late",
-        }
+        self.into()
     }
 }
 
@@ -86,7 +81,7 @@ pub struct Entry<I> {
     pub item: I,
 }
 
-/// Where the events of one key are held, and what becomes of those that are not.
+/// Where the events of one key are held, and what becomes of events that are not held.
 pub trait Shelf {
     /// What it holds.
     type Item;

@@ -6,11 +6,11 @@
 mod buffer;
 #[cfg(test)]
 pub(crate) mod model;
+mod notice;
 #[cfg(test)]
 mod tests;
-mod told;
 
 pub use self::{
     buffer::{Buffer, Cause, Entry, KeyState, Kind, OVERFLOW_AT_ONCE, Shelf},
-    told::{Told, tell},
+    notice::{OrderingNotice, report},
 };

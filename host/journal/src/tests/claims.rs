@@ -46,8 +46,8 @@ fn an_object_is_known_from_the_commit_to_the_sweep_and_listed_until_it_is_remove
         wait(journal.forget_claims(vec![kept])).unwrap();
         assert!(journal.released_claims(10).unwrap().is_empty());
         let engine = journal.0.shared.engine().unwrap();
-        let left =
-            engine::collect(&*engine, engine::Space::Claims, &keys::all(), 10, |key| Some(key.to_vec())).unwrap();
+        let left = engine::collect(&*engine, engine::Space::Claims, &record::keys::all(), 10, |key| Some(key.to_vec()))
+            .unwrap();
         assert_eq!(left, Vec::<Vec<u8>>::new());
     });
 }

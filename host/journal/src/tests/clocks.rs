@@ -6,7 +6,7 @@ use hookgate_config::EngineKind;
 use hookgate_model::limits::CLOCK_SETTLE_MS;
 
 use super::support::*;
-use crate::{clock::Clocks, *};
+use crate::{write::clock::Clocks, *};
 
 const START: u64 = 1_700_000_000_000;
 const DAY: u64 = 24 * 60 * 60 * 1000;
@@ -85,8 +85,8 @@ fn a_pause_passes_whatever_the_clock_does() {
             bench.pass(9000, ahead);
             assert!(!is_due(&journal, event), "not before its time");
         }
-        // Operators are told when it will be tried, by the clock on the wall.
-        assert_eq!(journal.told(HandoffState::Pending(due)), HandoffState::Pending(START + 30_000));
+        // Operators see when it will be tried, by the clock on the wall.
+        assert_eq!(journal.with_wall_times(HandoffState::Pending(due)), HandoffState::Pending(START + 30_000));
         bench.pass(3000, 0);
         assert!(is_due(&journal, event));
         close(journal);

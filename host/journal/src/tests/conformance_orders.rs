@@ -234,7 +234,7 @@ fn large_values_come_back_whole_and_go_whole() {
         assert_eq!(swept, sweep::Swept { keys: 5, deliveries: 5, ..Default::default() });
         let engine = journal.0.shared.engine().unwrap();
         for space in [engine::Space::Deliveries, engine::Space::Idempotency, engine::Space::Expiry] {
-            let left = engine::collect(&*engine, space, &keys::all(), 10, |key| Some(key.to_vec())).unwrap();
+            let left = engine::collect(&*engine, space, &record::keys::all(), 10, |key| Some(key.to_vec())).unwrap();
             assert_eq!(left, Vec::<Vec<u8>>::new(), "{space:?}");
         }
     });

@@ -66,7 +66,7 @@ fn admitted(journal: &Journal, id: EventId) -> EventId {
 /// Every key of the space.
 fn left(journal: &Journal, space: Space) -> Vec<Vec<u8>> {
     let engine = journal.0.shared.engine().unwrap();
-    engine::collect(&*engine, space, &keys::all(), usize::MAX, |key| Some(key.to_vec())).unwrap()
+    engine::collect(&*engine, space, &record::keys::all(), usize::MAX, |key| Some(key.to_vec())).unwrap()
 }
 
 #[test]

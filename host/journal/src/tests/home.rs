@@ -143,7 +143,8 @@ fn an_idle_store_notices_as_well() {
 fn a_disk_that_cannot_be_asked_has_no_room() {
     let dir = tempfile::tempdir().unwrap();
     let silent = Box::new(|_: &Path| Err(std::io::Error::other("no answer")));
-    let journal = Journal::open_with(&store(dir.path(), EngineKind::Fjall), clock::system_clock(), silent).unwrap();
+    let journal =
+        Journal::open_with(&store(dir.path(), EngineKind::Fjall), write::clock::system_clock(), silent).unwrap();
     let refused = wait(journal.commit(commit_of(1)));
     assert!(matches!(&refused, Err(JournalError::Full(why)) if why.contains("no answer")), "{refused:?}");
     close(journal);

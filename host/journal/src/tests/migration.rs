@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     engine::{Direction, Space},
-    migrate::MigrateError,
+    open::migrate::MigrateError,
     *,
 };
 
@@ -51,9 +51,9 @@ fn dump(path: &Path, engine: EngineKind) -> Dump {
     let (opener, sidecar) = open::prepare(&store(path, engine)).unwrap();
     let (engine, _) = opener.reopen(&sidecar).unwrap();
     let mut all = Dump::new();
-    for space in Space::ALL {
-        let scanned = engine.scan(space, &keys::all(), Direction::Forward, &mut |key, value| {
-            if (space, key) != (Space::Meta, state::STATE) {
+    for &space in Space::ALL {
+        let scanned = engine.scan(space, &record::keys::all(), Direction::Forward, &mut |key, value| {
+            if (space, key) != (Space::Meta, record::state::STATE) {
                 all.insert((space, key.to_vec()), value.to_vec());
             }
             ControlFlow::Continue(())

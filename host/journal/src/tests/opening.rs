@@ -87,7 +87,7 @@ fn a_store_without_a_right_seal_is_not_touched() {
         (
             "next format",
             Some("hookgate store\nformat = 999\nengine = fjall\n"),
-            |e| matches!(e, OpenError::OtherFormat { found, known: seal::FORMAT, .. } if found == "999"),
+            |e| matches!(e, OpenError::OtherFormat { found, known: open::seal::FORMAT, .. } if found == "999"),
         ),
         ("unknown engine", Some("hookgate store\nformat = 3\nengine = rocks\n"), |e| {
             matches!(e, OpenError::Damaged { .. })
@@ -96,16 +96,16 @@ fn a_store_without_a_right_seal_is_not_touched() {
     ];
     let dir = tempfile::tempdir().unwrap();
     filled(dir.path(), EngineKind::Fjall, 3);
-    let seal = fs::read(dir.path().join(seal::FILE)).unwrap();
+    let seal = fs::read(dir.path().join(open::seal::FILE)).unwrap();
     for (name, text, expected) in cases {
         match text {
-            Some(text) => fs::write(dir.path().join(seal::FILE), text).unwrap(),
-            None => fs::remove_file(dir.path().join(seal::FILE)).unwrap(),
+            Some(text) => fs::write(dir.path().join(open::seal::FILE), text).unwrap(),
+            None => fs::remove_file(dir.path().join(open::seal::FILE)).unwrap(),
         }
         let error = open(dir.path(), EngineKind::Fjall).map(|_| ()).unwrap_err();
         assert!(expected(&error), "{name}: {error}");
     }
-    fs::write(dir.path().join(seal::FILE), seal).unwrap();
+    fs::write(dir.path().join(open::seal::FILE), seal).unwrap();
     assert_eq!(open(dir.path(), EngineKind::Fjall).unwrap().waiting().len(), 3);
 }
 
@@ -114,7 +114,7 @@ fn an_unfinished_first_start_is_started_again() {
     on_both_engines(|engine| {
         let dir = tempfile::tempdir().unwrap();
         filled(dir.path(), engine, 0);
-        fs::remove_file(dir.path().join(seal::FILE)).unwrap();
+        fs::remove_file(dir.path().join(open::seal::FILE)).unwrap();
         fs::remove_file(dir.path().join("acknowledged")).unwrap();
         open(dir.path(), engine).unwrap();
     });
@@ -238,10 +238,11 @@ fn a_space_that_was_lost_alone_is_noticed_and_mended() {
     let (opener, _sidecar) = open::prepare(&store(dir.path(), EngineKind::Fjall)).unwrap();
     let engine = opener.engine().unwrap();
     let mut batch = Batch::default();
-    batch.delete(Space::Deliveries, keys::delivery(ids[3].delivery));
-    let queued = engine::collect(&*engine, Space::Queue, &keys::all(), 9, |key| Some(key.to_vec())).unwrap();
+    batch.delete(Space::Deliveries, record::keys::delivery(ids[3].delivery));
+    let queued = engine::collect(&*engine, Space::Queue, &record::keys::all(), 9, |key| Some(key.to_vec())).unwrap();
     queued.into_iter().for_each(|key| batch.delete(Space::Queue, key));
-    let waiting = engine::collect(&*engine, Space::Inbox, &keys::tickets(None), 9, |key| Some(key.to_vec())).unwrap();
+    let waiting =
+        engine::collect(&*engine, Space::Inbox, &record::keys::tickets(None), 9, |key| Some(key.to_vec())).unwrap();
     batch.delete(Space::Inbox, waiting[0].clone());
     engine.apply(batch, 2, Durability::Power).unwrap();
     drop((engine, opener));
@@ -269,7 +270,7 @@ fn a_damaged_record_is_an_error_and_the_others_go_on() {
         let engine = journal.0.shared.engine().unwrap();
         for damage in [vec![], vec![9, 9, 9], vec![1], vec![1, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]] {
             let mut batch = Batch::default();
-            batch.put(Space::Deliveries, keys::delivery(bad.delivery), damage.clone());
+            batch.put(Space::Deliveries, record::keys::delivery(bad.delivery), damage.clone());
             batch.put(Space::Idempotency, key(1).to_vec(), damage);
             engine.apply(batch, 100, Durability::Process).unwrap();
             assert!(matches!(journal.event(bad), Err(JournalError::Damaged(..))));
@@ -295,7 +296,7 @@ fn room_is_noticed_without_traffic() {
         let told = free.clone();
         let roomy = hookgate_config::Store { headroom: 1 << 20, ..store(dir.path(), engine) };
         let fake = Box::new(move |_: &Path| Ok(told.load(Ordering::SeqCst)));
-        let journal = Journal::open_with(&roomy, clock::system_clock(), fake).unwrap();
+        let journal = Journal::open_with(&roomy, write::clock::system_clock(), fake).unwrap();
         let refused = wait(journal.commit(commit(b"{}", &[Some(key(1))])));
         assert!(matches!(refused, Err(JournalError::Full(_))), "{refused:?}");
         assert!(matches!(journal.health(), Health::Full(_)));

@@ -46,11 +46,15 @@ fn deliver(journal: &Journal, id: &HandoffId) {
 /// Entries that strands have in the store.
 fn kept(journal: &Journal) -> usize {
     let mut count = 0;
-    let counted =
-        journal.0.shared.engine().unwrap().scan(Space::Strands, &keys::all(), Direction::Forward, &mut |_, _| {
+    let counted = journal.0.shared.engine().unwrap().scan(
+        Space::Strands,
+        &record::keys::all(),
+        Direction::Forward,
+        &mut |_, _| {
             count += 1;
             std::ops::ControlFlow::Continue(())
-        });
+        },
+    );
     counted.unwrap();
     count
 }
@@ -119,9 +123,9 @@ fn what_is_damaged_holds_up_nothing_behind_it() {
         let place = journal.handoff(&ids[2]).unwrap().unwrap().place.unwrap();
         let harmed = ids.clone();
         let harm = move |draft: &mut Draft<'_>| {
-            draft.writes.put(Space::Handoffs, keys::handoff(&harmed[1]), vec![1, 0xff, 0xff]);
-            draft.writes.put(Space::Strands, keys::waiting("orders", &place.strand, place.number), vec![9]);
-            draft.writes.delete(Space::Handoffs, keys::handoff(&harmed[3]));
+            draft.writes.put(Space::Handoffs, record::keys::handoff(&harmed[1]), vec![1, 0xff, 0xff]);
+            draft.writes.put(Space::Strands, record::keys::waiting("orders", &place.strand, place.number), vec![9]);
+            draft.writes.delete(Space::Handoffs, record::keys::handoff(&harmed[3]));
             Ok(())
         };
         wait(journal.write(Kind::Order, harm)).unwrap();

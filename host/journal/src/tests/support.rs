@@ -12,7 +12,7 @@ use std::{
 use hookgate_capabilities::{Admission, CloudEvent, EventData, Identity, KnownBy, Payload, Request};
 use hookgate_config::{EngineKind, Store};
 
-use crate::{clock::Clock, *};
+use crate::{write::clock::Clock, *};
 
 /// Both engines.
 pub(super) const ENGINES: [EngineKind; 2] = [EngineKind::Fjall, EngineKind::Sled];

@@ -16,7 +16,7 @@ use super::Connector;
 
 /// How long a connection may lie idle.
 const IDLE: Duration = Duration::from_secs(60);
-/// How soon a dead HTTP/2 connection is noticed: a ping so often, and so long for its answer.
+/// How soon a dead HTTP/2 connection is noticed: the time between two pings, and the time for the answer.
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_ANSWER: Duration = Duration::from_secs(10);
 
@@ -56,9 +56,10 @@ pub fn tls_config(needed: bool) -> io::Result<rustls::ClientConfig> {
     let builder = rustls::ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?;
-    let builder = match needed {
-        true => builder.with_native_roots()?,
-        false => builder.with_root_certificates(rustls::RootCertStore::empty()),
+    let builder = if needed {
+        builder.with_native_roots()?
+    } else {
+        builder.with_root_certificates(rustls::RootCertStore::empty())
     };
     Ok(builder.with_no_client_auth())
 }
@@ -74,8 +75,5 @@ pub fn whole_story(error: &legacy::Error) -> String {
         }
         next = cause.source();
     }
-    match causes.is_empty() {
-        true => error.to_string(),
-        false => causes.join(": "),
-    }
+    if causes.is_empty() { error.to_string() } else { causes.join(": ") }
 }

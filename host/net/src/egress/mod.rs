@@ -1,6 +1,6 @@
 //! The egress guard: which addresses a destination may have.
 //!
-//! Destinations are named by operators, and names by whoever runs their DNS. What is reachable only from here (the
+//! Operators name destinations by host names, and others control the DNS of those. What is reachable only from here (the
 //! gateway itself, its network, the cloud's metadata service) is refused unless `[egress] allow` names it. The address
 //! that is checked is the one that is connected to; see [`Connector`].
 

@@ -90,7 +90,7 @@ impl Cache {
         self.entry(name).flight.clone()
     }
 
-    /// Takes in what came of a query: what whoever asked is told.
+    /// Stores the outcome of a query. Returns the answer for the caller.
     pub fn learn(
         &mut self,
         name: &Arc<str>,
@@ -124,10 +124,7 @@ impl Cache {
         let asked = entry.and_then(|entry| entry.asked_anew);
         let a_moment_ago = asked.is_some_and(|asked| now < asked + limits::FETCH_ANEW_PAUSE);
         // What could not be had a moment ago is not known to be all that there is.
-        match a_moment_ago && entry.is_some_and(|entry| entry.failed.is_none()) {
-            true => Anew::Current,
-            false => Anew::Outdated,
-        }
+        if a_moment_ago && entry.is_some_and(|entry| entry.failed.is_none()) { Anew::Current } else { Anew::Outdated }
     }
 
     /// Notes that the document is asked for anew; the failure of a moment ago, where it must not be yet.

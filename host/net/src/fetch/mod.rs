@@ -9,7 +9,7 @@ mod request;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError},
+    sync::{Arc, OnceLock},
 };
 
 use bytes::Bytes;
@@ -17,6 +17,7 @@ use hookgate_capabilities::SecretText;
 use hookgate_model::limits;
 use hookgate_telemetry::FetchMetrics;
 use http::Uri;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::{
     sync::{OwnedMutexGuard, Semaphore, SemaphorePermit},
     time::Instant,
@@ -46,7 +47,7 @@ pub struct Query {
     url: Uri,
     /// A JSON text to be posted; without it the document is got.
     body: Option<Arc<SecretText>>,
-    /// Tells queries apart; without secrets.
+    /// Identifies the query; without secrets.
     name: Arc<str>,
 }
 
@@ -55,7 +56,7 @@ pub struct Query {
 pub struct Document {
     /// The body of the answer.
     pub bytes: Bytes,
-    /// Another one for each document that was fetched, growing: tells whether this is the same as before.
+    /// Another one for each document that was fetched, growing: the same number means the same document.
     pub number: u64,
     /// From then on a newer one is fetched, while this one is still used.
     old_from: Instant,
@@ -117,7 +118,7 @@ impl Query {
         Query { url, body: None, name }
     }
 
-    /// The answer to a POST of a JSON text. `about` tells queries of one URL apart and holds no secret.
+    /// The answer to a POST of a JSON text. `about` distinguishes queries of one URL and holds no secret.
     pub fn post(url: Uri, json: SecretText, about: &str) -> Query {
         let name = format!("POST {url} {about}").into();
         Query { url, body: Some(Arc::new(json)), name }
@@ -162,7 +163,7 @@ impl Fetcher {
         let _wait = self.wait(query)?;
         let turn = self.turn(query).await;
         match self.at_hand(query) {
-            // Whoever had the turn before has fetched it.
+            // The holder of the turn before has fetched it.
             Some(known) => known,
             None => self.fetch(query, turn).await,
         }
@@ -183,7 +184,7 @@ impl Fetcher {
         self.0.cache().is_under_way(&query.name)
     }
 
-    /// Fetches a proven document again in the background, shortly before it is out of date; nobody waits for that.
+    /// Fetches a proven document again in the background, shortly before it is out of date. No request waits for that.
     pub fn keep_fresh(&self, query: &Query) {
         if !self.0.cache().is_due(&query.name, Instant::now()) {
             return;
@@ -206,7 +207,7 @@ impl Fetcher {
     }
 
     /// Whether a document can be asked for anew because something is missing from it: a key of a new id. At most once in
-    /// a while, so that whoever makes up ids cannot have us flood a server.
+    /// a while, so that made-up ids cannot make us flood a server.
     pub fn anew(&self, query: &Query) -> Anew {
         self.0.cache().anew(&query.name, Instant::now())
     }
@@ -246,7 +247,7 @@ impl Fetcher {
         self.0.waits.try_acquire().map_err(|_| failed(query, Failure::Busy))
     }
 
-    /// Waits until nobody else fetches the same.
+    /// Waits until no other task fetches the same document.
     async fn turn(&self, query: &Query) -> OwnedMutexGuard<()> {
         let flight = self.0.cache().flight(&query.name);
         flight.lock_owned().await
@@ -285,7 +286,7 @@ impl Inner {
     }
 
     fn cache(&self) -> MutexGuard<'_, Cache> {
-        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock()
     }
 }
 

@@ -1,9 +1,12 @@
 //! The algorithms of signatures (RFC 7518, 3; RFC 8037), and what each does with a key.
 
+use hookgate_capabilities::jwk::PublicKey;
 use ring::{hmac, signature as rs};
+use strum::{EnumString, IntoStaticStr, VariantArray};
 
 /// An algorithm of RFC 7518 or RFC 8037 that is taken here. There is no `none`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "UPPERCASE")]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256.
     Rs256,
@@ -22,6 +25,7 @@ pub enum Algorithm {
     /// ECDSA on P-384 with SHA-384.
     Es384,
     /// Ed25519.
+    #[strum(serialize = "EdDSA")]
     EdDsa,
     /// HMAC with SHA-256.
     Hs256,
@@ -31,57 +35,18 @@ pub enum Algorithm {
     Hs512,
 }
 
-/// A public key, of the kind that the algorithm needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PublicKey {
-    /// Modulus and exponent, big-endian without leading zeros.
-    Rsa(Vec<u8>, Vec<u8>),
-    /// A point on P-256, uncompressed.
-    P256(Vec<u8>),
-    /// A point on P-384, uncompressed.
-    P384(Vec<u8>),
-    /// 32 bytes.
-    Ed25519(Vec<u8>),
-}
-
 impl Algorithm {
     /// All of them.
-    pub const ALL: [Algorithm; 12] = [
-        Algorithm::Rs256,
-        Algorithm::Rs384,
-        Algorithm::Rs512,
-        Algorithm::Ps256,
-        Algorithm::Ps384,
-        Algorithm::Ps512,
-        Algorithm::Es256,
-        Algorithm::Es384,
-        Algorithm::EdDsa,
-        Algorithm::Hs256,
-        Algorithm::Hs384,
-        Algorithm::Hs512,
-    ];
+    pub const ALL: &[Algorithm] = Algorithm::VARIANTS;
 
     /// As `alg` names it.
     pub fn name(self) -> &'static str {
-        match self {
-            Algorithm::Rs256 => "RS256",
-            Algorithm::Rs384 => "RS384",
-            Algorithm::Rs512 => "RS512",
-            Algorithm::Ps256 => "PS256",
-            Algorithm::Ps384 => "PS384",
-            Algorithm::Ps512 => "PS512",
-            Algorithm::Es256 => "ES256",
-            Algorithm::Es384 => "ES384",
-            Algorithm::EdDsa => "EdDSA",
-            Algorithm::Hs256 => "HS256",
-            Algorithm::Hs384 => "HS384",
-            Algorithm::Hs512 => "HS512",
-        }
+        self.into()
     }
 
     /// The one of that name; case counts.
     pub fn named(name: &str) -> Option<Algorithm> {
-        Algorithm::ALL.into_iter().find(|algorithm| algorithm.name() == name)
+        name.parse().ok()
     }
 
     /// Its key is a secret that both sides have.

@@ -1,23 +1,15 @@
 //! A set of an issuer's public keys (JSON Web Key Set, RFC 7517).
 
-use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
+use hookgate_capabilities::jwk::{Jwk, PublicKey};
 use hookgate_model::limits;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Algorithm, algorithm::PublicKey, token::Token};
+use super::{Algorithm, token::Token};
 
 /// Keys that verify signatures. Those of other kinds and for other uses are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KeySet(Vec<Key>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Key {
-    id: Option<String>,
-    /// The only one that it is for, by its name.
-    algorithm: Option<String>,
-    public: PublicKey,
-}
+pub struct KeySet(Vec<Jwk>);
 
 /// Why a document is not a set of keys.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -30,61 +22,46 @@ pub enum KeySetError {
     NoKeys,
 }
 
-/// What a token's signature is.
+/// The judgement of a token's signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// Right under one of the keys.
     Right,
-    /// Right under none of those that could have made it.
+    /// Wrong under all keys that could have made it.
     Wrong,
     /// No key has the id that the token names, or none is of a kind that fits it.
     NoKey,
-}
-
-/// RFC 7517, 4; RFC 7518, 6; RFC 8037, 2. Private parts are not read.
-#[derive(Deserialize)]
-struct Jwk {
-    kty: String,
-    #[serde(rename = "use")]
-    used_for: Option<String>,
-    key_ops: Option<Vec<String>>,
-    alg: Option<String>,
-    kid: Option<String>,
-    crv: Option<String>,
-    n: Option<String>,
-    e: Option<String>,
-    x: Option<String>,
-    y: Option<String>,
 }
 
 impl KeySet {
     /// Reads a set. A key that is not understood is left out, as RFC 7517, 5 asks.
     ///
     /// # Errors
-    /// It is none, or no key in it can be used.
+    /// It is not a set, or no key in it can be used.
     pub fn parse(bytes: &[u8]) -> Result<KeySet, KeySetError> {
         #[derive(Deserialize)]
         struct Set {
             keys: Vec<Value>,
         }
         let set: Set = serde_json::from_slice(bytes).map_err(|error| KeySetError::NoSet(error.to_string()))?;
-        let keys = set.keys.into_iter().filter_map(|key| serde_json::from_value(key).ok().and_then(usable));
-        let keys: Vec<Key> = keys.take(limits::JWKS_KEYS_MAX).collect();
+        let keys = set.keys.iter().filter_map(Jwk::read).filter(is_large_enough);
+        let keys: Vec<Jwk> = keys.take(limits::JWKS_KEYS_MAX).collect();
         if keys.is_empty() { Err(KeySetError::NoKeys) } else { Ok(KeySet(keys)) }
     }
 
     /// Judges a token's signature by the keys that it may be from: those of the id that it names, or all where it names
     /// none, as far as they fit its algorithm.
     pub fn judge(&self, token: &Token<'_>) -> Verdict {
-        let named = |key: &&Key| token.key_id.is_none() || key.id == token.key_id;
-        let mut fitting = self.0.iter().filter(named).filter(|key| key.fits(token.algorithm)).peekable();
+        let named = |key: &&Jwk| token.key_id.is_none() || key.id == token.key_id;
+        let mut fitting = self.0.iter().filter(named).filter(|key| fits(key, token.algorithm)).peekable();
         if fitting.peek().is_none() {
             return Verdict::NoKey;
         }
         let message = token.message.as_bytes();
-        match fitting.any(|key| token.algorithm.verify(&key.public, message, &token.signature)) {
-            true => Verdict::Right,
-            false => Verdict::Wrong,
+        if fitting.any(|key| token.algorithm.verify(&key.public, message, &token.signature)) {
+            Verdict::Right
+        } else {
+            Verdict::Wrong
         }
     }
 
@@ -94,50 +71,15 @@ impl KeySet {
     }
 }
 
-impl Key {
-    fn fits(&self, algorithm: Algorithm) -> bool {
-        algorithm.takes(&self.public) && self.algorithm.as_deref().is_none_or(|only| only == algorithm.name())
+fn fits(key: &Jwk, algorithm: Algorithm) -> bool {
+    algorithm.takes(&key.public) && key.algorithm.as_deref().is_none_or(|only| only == algorithm.name())
+}
+
+fn is_large_enough(key: &Jwk) -> bool {
+    match &key.public {
+        PublicKey::Rsa(modulus, _) => modulus.len() * 8 >= limits::JWT_RSA_BITS_MIN,
+        _ => true,
     }
-}
-
-fn usable(jwk: Jwk) -> Option<Key> {
-    let for_signatures = jwk.used_for.as_deref().is_none_or(|used_for| used_for == "sig");
-    let verifies = jwk.key_ops.as_ref().is_none_or(|operations| operations.iter().any(|one| one == "verify"));
-    if !for_signatures || !verifies {
-        return None;
-    }
-    let public = match (jwk.kty.as_str(), jwk.crv.as_deref()) {
-        ("RSA", _) => PublicKey::Rsa(number(&jwk.n)?, number(&jwk.e)?),
-        ("EC", Some("P-256")) => PublicKey::P256(point(&jwk, 32)?),
-        ("EC", Some("P-384")) => PublicKey::P384(point(&jwk, 48)?),
-        ("OKP", Some("Ed25519")) => PublicKey::Ed25519(bytes(&jwk.x).filter(|bytes| bytes.len() == 32)?),
-        // Secrets (`oct`) among public keys would let anybody sign who has read them.
-        _ => return None,
-    };
-    if let PublicKey::Rsa(modulus, _) = &public
-        && modulus.len() * 8 < limits::JWT_RSA_BITS_MIN
-    {
-        return None;
-    }
-    Some(Key { id: jwk.kid, algorithm: jwk.alg, public })
-}
-
-fn bytes(text: &Option<String>) -> Option<Vec<u8>> {
-    // Some issuers pad.
-    BASE64_URL_SAFE_NO_PAD.decode(text.as_deref()?.trim_end_matches('=')).ok()
-}
-
-/// Without leading zeros, which some issuers write.
-fn number(text: &Option<String>) -> Option<Vec<u8>> {
-    let bytes = bytes(text)?;
-    let from = bytes.iter().position(|byte| *byte != 0)?;
-    bytes.get(from..).map(<[u8]>::to_vec)
-}
-
-/// Uncompressed (SEC 1, 2.3.3).
-fn point(jwk: &Jwk, length: usize) -> Option<Vec<u8>> {
-    let (x, y) = (bytes(&jwk.x)?, bytes(&jwk.y)?);
-    (x.len() == length && y.len() == length).then(|| [&[4], x.as_slice(), &y].concat())
 }
 
 #[cfg(test)]

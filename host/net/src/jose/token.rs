@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Algorithm;
 
-/// A token whose signature nobody has looked at yet.
+/// A token whose signature has not been checked yet.
 #[derive(Debug)]
 pub struct Token<'t> {
     /// How it says that it is signed.
@@ -37,18 +37,18 @@ impl<'t> Token<'t> {
     /// Reads a token as far as its signature.
     ///
     /// # Errors
-    /// In words for the operator: it is none, or of a kind that is not taken here.
+    /// In words for the operator: it is not a token, or of a kind that is not accepted here.
     pub fn parse(text: &'t str) -> Result<Self, String> {
         if text.len() > limits::JWT_BYTES_MAX {
             return Err(format!("the token has more than {} bytes", limits::JWT_BYTES_MAX));
         }
         let parts: Vec<&str> = text.splitn(4, '.').collect();
         let [header, payload, signature] = parts[..] else {
-            return Err("the token has not three parts".to_owned());
+            return Err("the token does not have three parts".to_owned());
         };
         let header: Header = serde_json::from_slice(&decode(header)?)
             .map_err(|error| format!("the token's header cannot be read: {error}"))?;
-        let unknown = || format!("the token's algorithm {:?} is none that is taken here", shown(&header.alg));
+        let unknown = || format!("the token's algorithm {:?} is not accepted here", shown(&header.alg));
         let algorithm = Algorithm::named(&header.alg).ok_or_else(unknown)?;
         // RFC 7515, 4.1.11: what must be understood and is not makes the token invalid.
         if header.crit.is_some() {
@@ -115,10 +115,10 @@ mod tests {
     #[test]
     fn what_is_not_taken_is_told() {
         let cases = [
-            (String::new(), "not three parts"),
-            ("a.b".to_owned(), "not three parts"),
-            ("a.b.c.d".to_owned(), "not three parts"),
-            ("a.b.c.d.e".to_owned(), "not three parts"),
+            (String::new(), "three parts"),
+            ("a.b".to_owned(), "three parts"),
+            ("a.b.c.d".to_owned(), "three parts"),
+            ("a.b.c.d.e".to_owned(), "three parts"),
             ("!.b.c".to_owned(), "not base64url"),
             (with_header(r#"{"alg":"RS256"}"#) + "=", "not base64url"),
             (with_header("[]"), "cannot be read"),
@@ -136,8 +136,8 @@ mod tests {
             ("a".repeat(limits::JWT_BYTES_MAX + 1), "more than"),
         ];
         for (text, expected) in cases {
-            let told = Token::parse(&text).unwrap_err();
-            assert!(told.contains(expected), "{text}: {told}");
+            let error = Token::parse(&text).unwrap_err();
+            assert!(error.contains(expected), "{text}: {error}");
         }
     }
 

@@ -233,7 +233,7 @@ mod tests {
             encode(&point[33..]),
         );
         let set = KeySet::parse(set.as_bytes()).unwrap();
-        let tokens = tokens(JwtKeys::Set(set), &Algorithm::ALL);
+        let tokens = tokens(JwtKeys::Set(set), Algorithm::ALL);
         let sign_ed = |message: &[u8]| ed.sign(message).as_ref().to_vec();
         let sign_ec = |message: &[u8]| ec.sign(&rng, message).unwrap().as_ref().to_vec();
         for right in [

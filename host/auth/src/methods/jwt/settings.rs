@@ -204,7 +204,7 @@ fn read_algorithms(table: &Table<'_>) -> Vec<Algorithm> {
     match (table.has("algorithms"), with_secret) {
         (true, _) => algorithms,
         (false, true) => vec![Algorithm::Hs256],
-        (false, false) => Algorithm::ALL.into_iter().filter(|algorithm| !algorithm.takes_secret()).collect(),
+        (false, false) => Algorithm::ALL.iter().copied().filter(|algorithm| !algorithm.takes_secret()).collect(),
     }
 }
 

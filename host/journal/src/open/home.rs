@@ -14,18 +14,18 @@ use std::{
 
 use hookgate_model::private;
 
-use super::open_error::OpenError;
+use crate::open::error::OpenError;
 
 const LOCK: &str = "lock";
 
 /// The held and locked directory.
 #[derive(Debug)]
-pub(super) struct Home {
+pub(crate) struct Home {
     /// As it is configured; for messages and for [`Home::check`].
     path: PathBuf,
     /// The same through the descriptor, where the system has that.
     held_path: PathBuf,
-    /// The lock file, which tells the holder's process id.
+    /// The lock file, which holds the process id of its owner.
     lock: File,
     identity: Identity,
     _directory: File,
@@ -53,7 +53,7 @@ impl Drop for Home {
 
 impl Home {
     /// Makes the directory where there is none, for this user only, and locks it.
-    pub(super) fn take(path: &Path) -> Result<Home, OpenError> {
+    pub(crate) fn take(path: &Path) -> Result<Home, OpenError> {
         let unusable = |e: io::Error| OpenError::Unusable { path: path.to_owned(), reason: e.to_string() };
         private::make_directory(path).map_err(unusable)?;
         let directory = File::open(path).map_err(unusable)?;
@@ -80,12 +80,12 @@ impl Home {
     }
 
     /// A path into the directory that was opened, whatever its name means by now.
-    pub(super) fn held_path(&self) -> &Path {
+    pub(crate) fn held_path(&self) -> &Path {
         &self.held_path
     }
 
     /// Whether the configured path still means the directory that was opened; if not, in words what it means.
-    pub(super) fn check(&self) -> Result<(), String> {
+    pub(crate) fn check(&self) -> Result<(), String> {
         let what = match fs::metadata(self.path.join(LOCK)) {
             Ok(metadata) if Identity::of(&metadata) == self.identity => return Ok(()),
             Ok(_) => "another directory is there now".to_owned(),

@@ -3,17 +3,18 @@
 //! Entries leave at the front, and in a log-structured engine what was deleted there is in the way until it is compacted:
 //! a look at an empty queue could wade through a million deletions. So the place of the first entry is remembered.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::collections::HashMap;
 
-use super::{
+use parking_lot::Mutex;
+
+use crate::{
     engine::{Batch, KeyRange, Space},
-    keys,
-    lock::lock,
+    record::keys,
 };
 
 /// The known fronts, by space and by what all keys of the range begin with.
 #[derive(Debug, Default)]
-pub(super) struct Heads(Mutex<HashMap<(Space, Vec<u8>), Head>>);
+pub(crate) struct Heads(Mutex<HashMap<(Space, Vec<u8>), Head>>);
 
 #[derive(Debug, Default)]
 struct Head {
@@ -26,7 +27,7 @@ struct Head {
 
 /// A look that is under way.
 #[derive(Debug)]
-pub(super) struct Look {
+pub(crate) struct Look {
     space: Space,
     of: Vec<u8>,
     additions: u64,
@@ -34,8 +35,8 @@ pub(super) struct Look {
 
 impl Heads {
     /// Raises a range's start to where its first entry can be. To be followed by [`Heads::seen`].
-    pub(super) fn start(&self, space: Space, of: Vec<u8>, range: &mut KeyRange) -> Look {
-        let mut heads = lock(&self.0);
+    pub(crate) fn start(&self, space: Space, of: Vec<u8>, range: &mut KeyRange) -> Look {
+        let mut heads = self.0.lock();
         let head = heads.entry((space, of.clone())).or_default();
         if head.from > range.from {
             range.from.clone_from(&head.from);
@@ -44,23 +45,24 @@ impl Heads {
     }
 
     /// What the first entry was, or the range's end when there was none; counts only when nothing was added meanwhile.
-    pub(super) fn seen(&self, look: Look, first: Vec<u8>) {
-        if let Some(head) = lock(&self.0).get_mut(&(look.space, look.of))
+    pub(crate) fn seen(&self, look: Look, first: Vec<u8>) {
+        if let Some(head) = self.0.lock().get_mut(&(look.space, look.of))
             && head.additions == look.additions
         {
             head.from = first;
         }
     }
 
-    /// The keys that a batch adds to queues, the inbox and the times of held events; to be handed to [`Heads::added`] once it is applied.
-    pub(super) fn additions(batch: &Batch) -> Vec<(Space, Vec<u8>)> {
+    /// The keys that a batch adds to queues, the inbox and the times of held events; to be handed to [`Heads::added`]
+    /// once it is applied.
+    pub(crate) fn additions(batch: &Batch) -> Vec<(Space, Vec<u8>)> {
         let added = batch.writes.iter().filter(|((space, key), value)| value.is_some() && of(*space, key).is_some());
         added.map(|(key, _)| key.clone()).collect()
     }
 
-    /// Lowers the fronts. Only after this may anybody be told of the entries.
-    pub(super) fn added(&self, additions: Vec<(Space, Vec<u8>)>) {
-        let mut heads = lock(&self.0);
+    /// Lowers the fronts. The entries may be announced only after this.
+    pub(crate) fn added(&self, additions: Vec<(Space, Vec<u8>)>) {
+        let mut heads = self.0.lock();
         for (space, key) in additions {
             let Some(of) = of(space, &key) else { continue };
             if let Some(head) = heads.get_mut(&(space, of.to_vec())) {
@@ -73,8 +75,8 @@ impl Heads {
     }
 
     /// Forgets everything: the store was opened again.
-    pub(super) fn clear(&self) {
-        lock(&self.0).clear();
+    pub(crate) fn clear(&self) {
+        self.0.lock().clear();
     }
 }
 

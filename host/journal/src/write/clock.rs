@@ -1,39 +1,36 @@
 //! The clocks of a journal.
 //!
-//! The wall clock may be set at any time, by NTP, by an operator or by a virtual machine that resumes. So nothing waits by
-//! it. Events that are held and handoffs that are queued wait by the [`WaitClock`], which only passes. What is kept for a
+//! The wall clock may be set at any time, by NTP, by an operator or by a virtual machine that resumes. So nothing waits
+//! by it. Events that are held and handoffs that are queued wait by the [`WaitClock`], which only passes. What is kept for a
 //! time (idempotency keys, deliveries) is forgotten by the [`CalmClock`], which follows the wall clock but not its jumps.
 
-use std::{
-    sync::{Arc, Mutex},
-    time::Instant,
-};
+use std::{sync::Arc, time::Instant};
 
 use hookgate_model::limits::{CLOCK_JUMP_MS, CLOCK_SETTLE_MS};
 use hookgate_telemetry::metrics::clock_jumps;
 
-use super::lock::lock;
+use parking_lot::Mutex;
 
-/// Tells the time, in milliseconds.
-pub(super) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+/// Returns the time, in milliseconds.
+pub(crate) type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 /// The system's wall clock.
-pub(super) fn system_clock() -> Clock {
+pub(crate) fn system_clock() -> Clock {
     Arc::new(hookgate_model::clock::now_ms)
 }
 
 /// The two clocks that everything else is made of.
 #[derive(Clone)]
-pub(super) struct Clocks {
-    /// Tells what time it is, in milliseconds since the epoch; it may be set at any time.
-    pub(super) wall: Clock,
-    /// Tells how time passes, in milliseconds from an arbitrary start.
-    pub(super) steady: Clock,
+pub(crate) struct Clocks {
+    /// The time of day, in milliseconds since the epoch; it may be set at any time.
+    pub(crate) wall: Clock,
+    /// How time passes, in milliseconds from an arbitrary start.
+    pub(crate) steady: Clock,
 }
 
 impl Clocks {
     /// The system's.
-    pub(super) fn system() -> Clocks {
+    pub(crate) fn system() -> Clocks {
         let begun = Instant::now();
         let steady = move || u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
         Clocks { wall: system_clock(), steady: Arc::new(steady) }
@@ -51,21 +48,21 @@ impl From<Clock> for Clocks {
 ///
 /// It goes on where it stood when the store was closed and never goes back. Setting the system's clock releases nothing too
 /// early and holds nothing longer, and a wait that was under way during a stop goes on afterwards.
-pub(super) struct WaitClock {
+pub(crate) struct WaitClock {
     steady: Clock,
     /// The time, and what the steady clock said then.
     at: Mutex<(u64, u64)>,
 }
 
 impl WaitClock {
-    pub(super) fn from(wait_time: u64, steady: Clock) -> Self {
+    pub(crate) fn from(wait_time: u64, steady: Clock) -> Self {
         let now = steady();
         WaitClock { steady, at: Mutex::new((wait_time, now)) }
     }
 
     /// In milliseconds.
-    pub(super) fn now(&self) -> u64 {
-        let mut at = lock(&self.at);
+    pub(crate) fn now(&self) -> u64 {
+        let mut at = self.at.lock();
         let now = (self.steady)();
         at.0 += now.saturating_sub(at.1);
         at.1 = now;
@@ -75,10 +72,10 @@ impl WaitClock {
 
 /// The wall clock without its jumps.
 ///
-/// When the wall clock moves otherwise than the steady one, by more than [`CLOCK_JUMP_MS`], that is told, and this clock
+/// When the wall clock moves otherwise than the steady one, by more than [`CLOCK_JUMP_MS`], that is logged, and this clock
 /// goes on as if nothing had happened. It follows only when the wall clock has stayed where it is for [`CLOCK_SETTLE_MS`].
 /// So a clock that is wrong for a moment makes nothing expire.
-pub(super) struct CalmClock {
+pub(crate) struct CalmClock {
     clocks: Clocks,
     state: Mutex<Calm>,
 }
@@ -104,7 +101,7 @@ struct Jump {
 impl CalmClock {
     /// As the wall clock stands. `last`: the latest time that the store knows of, if it knows any. A wall clock that is far
     /// from there may be wrong (many machines start with a wrong one), and is not sure at first.
-    pub(super) fn new(clocks: Clocks, last: Option<u64>) -> Self {
+    pub(crate) fn new(clocks: Clocks, last: Option<u64>) -> Self {
         let (time, steady) = ((clocks.wall)(), (clocks.steady)());
         let is_far = last.is_some_and(|last| last.abs_diff(time) > CLOCK_SETTLE_MS);
         let unsure_until = if is_far { steady.saturating_add(CLOCK_SETTLE_MS) } else { steady };
@@ -112,18 +109,18 @@ impl CalmClock {
     }
 
     /// In milliseconds since the epoch.
-    pub(super) fn now(&self) -> u64 {
+    pub(crate) fn now(&self) -> u64 {
         self.look().time
     }
 
     /// Whether things may be forgotten by it now.
-    pub(super) fn is_sure(&self) -> bool {
+    pub(crate) fn is_sure(&self) -> bool {
         let state = self.look();
         state.jump.is_none() && state.steady >= state.unsure_until
     }
 
-    fn look(&self) -> std::sync::MutexGuard<'_, Calm> {
-        let mut state = lock(&self.state);
+    fn look(&self) -> parking_lot::MutexGuard<'_, Calm> {
+        let mut state = self.state.lock();
         let (wall, steady) = ((self.clocks.wall)(), (self.clocks.steady)());
         state.follow(wall, steady);
         state

@@ -1,20 +1,24 @@
 //! The values of every space: a version byte, then postcard (its wire format is frozen at 1.0).
 
+pub(crate) mod ids;
+pub(crate) mod keys;
+pub(crate) mod state;
+
 use hookgate_capabilities::{Admission, CloudEvent};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use uuid::Uuid;
 
-use super::{
-    keys::HeldAt,
+use crate::{
+    record::keys::HeldAt,
+    reorder::KeyState,
     types::{ContentHash, EventId, Handoff, JournalError, KeptDelivery, Marks, Replays},
 };
-use crate::reorder::KeyState;
 
 /// The version of every record kind so far.
 const VERSION: u8 = 1;
 
 /// Something that is stored as a version byte and postcard.
-pub(super) trait Record: Serialize + DeserializeOwned {
+pub(crate) trait Record: Serialize + DeserializeOwned {
     /// What it is called in messages.
     const KIND: &'static str;
 }
@@ -37,10 +41,10 @@ impl Record for Marks {
 
 /// Where an event is that is not transformed yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Whereabouts {
+pub(crate) enum Whereabouts {
     /// In the inbox, under that ticket.
     Inbox(u64),
-    /// Among those that wait for their turn.
+    /// Among the events that wait for their turn.
     Held(HeldAt),
 }
 
@@ -50,12 +54,12 @@ impl Record for Whereabouts {
 
 /// An event that is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct HeldEvent {
-    pub(super) event: EventId,
+pub(crate) struct HeldEvent {
+    pub(crate) event: EventId,
     /// Until when at the latest, by the clock that held events wait by.
-    pub(super) due: u64,
+    pub(crate) due: u64,
     /// The time of its arrival stands in for its own.
-    pub(super) ahead: bool,
+    pub(crate) ahead: bool,
 }
 
 impl Record for HeldEvent {
@@ -64,12 +68,12 @@ impl Record for HeldEvent {
 
 /// What is known of an ordering key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct OrderingKey {
-    pub(super) state: KeyState,
+pub(crate) struct OrderingKey {
+    pub(crate) state: KeyState,
     /// When an event of it last came or went, in milliseconds since the epoch.
-    pub(super) touched: u64,
+    pub(crate) touched: u64,
     /// How long after that it is remembered, in milliseconds.
-    pub(super) memory: u64,
+    pub(crate) memory: u64,
 }
 
 impl Record for OrderingKey {
@@ -77,41 +81,41 @@ impl Record for OrderingKey {
 }
 
 /// `version:1 postcard`
-pub(super) fn write<R: Record>(record: &R) -> Result<Vec<u8>, JournalError> {
+pub(crate) fn write<R: Record>(record: &R) -> Result<Vec<u8>, JournalError> {
     postcard::to_extend(record, vec![VERSION]).map_err(|e| unwritable(R::KIND, &e))
 }
 
-/// Reads [`write`]; `key` tells which record it is, should it be damaged.
-pub(super) fn read<R: Record>(bytes: &[u8], key: &impl std::fmt::Display) -> Result<R, JournalError> {
+/// Reads the output of [`write`]; `key` names the record in the error if it is damaged.
+pub(crate) fn read<R: Record>(bytes: &[u8], key: &impl std::fmt::Display) -> Result<R, JournalError> {
     let rest = versioned(bytes, R::KIND, key)?;
     postcard::from_bytes(rest).map_err(|e| damaged(R::KIND, key, &e))
 }
 
-/// A delivery on its way into the store, encoded by whoever brings it, since the writer has better things to do.
+/// A delivery on its way into the store, encoded by the caller, to keep the writer thread free.
 #[derive(Clone, Debug)]
-pub(super) struct EncodedDelivery {
+pub(crate) struct EncodedDelivery {
     head: Vec<u8>,
     events: Vec<Vec<u8>>,
 }
 
 /// What the deliveries space holds under an id.
 #[derive(Debug)]
-pub(super) struct StoredDelivery {
-    pub(super) delivery: KeptDelivery,
+pub(crate) struct StoredDelivery {
+    pub(crate) delivery: KeptDelivery,
     /// Those events of it that were new, each with its place in the delivery.
-    pub(super) events: Vec<(u16, Admission)>,
+    pub(crate) events: Vec<(u16, Admission)>,
 }
 
 impl StoredDelivery {
     /// The delivery and one of its events; none when that is not kept with it.
-    pub(super) fn take(self, index: u16) -> Option<(KeptDelivery, Admission)> {
+    pub(crate) fn take(self, index: u16) -> Option<(KeptDelivery, Admission)> {
         let (_, admission) = self.events.into_iter().find(|(kept, _)| *kept == index)?;
         Some((self.delivery, admission))
     }
 }
 
 impl EncodedDelivery {
-    pub(super) fn new<'a>(
+    pub(crate) fn new<'a>(
         delivery: &KeptDelivery,
         events: impl IntoIterator<Item = &'a Admission>,
     ) -> Result<Self, JournalError> {
@@ -124,13 +128,13 @@ impl EncodedDelivery {
     }
 
     /// Bytes that it takes with all its events, at most.
-    pub(super) fn bytes(&self) -> u64 {
+    pub(crate) fn bytes(&self) -> u64 {
         let events: usize = self.events.iter().map(|event| 2 + event.len()).sum();
         (self.head.len() + events) as u64
     }
 
     /// `version:1 delivery { index:2 admission }*`: the delivery with the events that are new.
-    pub(super) fn finish(self, new: &[u16]) -> Vec<u8> {
+    pub(crate) fn finish(self, new: &[u16]) -> Vec<u8> {
         let mut bytes = self.head;
         for &index in new {
             if let Some(event) = self.events.get(usize::from(index)) {
@@ -143,7 +147,7 @@ impl EncodedDelivery {
 }
 
 /// A delivery with one event, which has that place in it.
-pub(super) fn write_delivery(delivery: &KeptDelivery, index: u16, event: &Admission) -> Result<Vec<u8>, JournalError> {
+pub(crate) fn write_delivery(delivery: &KeptDelivery, index: u16, event: &Admission) -> Result<Vec<u8>, JournalError> {
     let EncodedDelivery { head: mut bytes, events } = EncodedDelivery::new(delivery, [event])?;
     bytes.extend(index.to_be_bytes());
     events.iter().for_each(|event| bytes.extend(event));
@@ -151,7 +155,7 @@ pub(super) fn write_delivery(delivery: &KeptDelivery, index: u16, event: &Admiss
 }
 
 /// Reads [`EncodedDelivery::finish`] and [`write_delivery`].
-pub(super) fn read_delivery(bytes: &[u8], id: Uuid) -> Result<StoredDelivery, JournalError> {
+pub(crate) fn read_delivery(bytes: &[u8], id: Uuid) -> Result<StoredDelivery, JournalError> {
     const KIND: &str = "delivery";
     let rest = versioned(bytes, KIND, &id)?;
     let (delivery, mut rest) = postcard::take_from_bytes::<KeptDelivery>(rest).map_err(|e| damaged(KIND, &id, &e))?;
@@ -167,31 +171,31 @@ pub(super) fn read_delivery(bytes: &[u8], id: Uuid) -> Result<StoredDelivery, Jo
 
 /// What the idempotency space holds under a key: `version:1 expires:8 delivery:16 index:2 content:16`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(crate) struct Known {
     /// Milliseconds since the epoch; from then on the key counts as new.
-    pub(super) expires: u64,
+    pub(crate) expires: u64,
     /// The event that came first.
-    pub(super) event: EventId,
+    pub(crate) event: EventId,
     /// What that event said; zeros under a signature, which may have verified several events.
-    pub(super) content: ContentHash,
+    pub(crate) content: ContentHash,
 }
 
 impl Known {
-    pub(super) fn write(&self) -> Vec<u8> {
+    pub(crate) fn write(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(43);
         bytes.push(VERSION);
         bytes.extend(self.expires.to_be_bytes());
-        bytes.extend(super::keys::event(self.event));
+        bytes.extend(crate::record::keys::event(self.event));
         bytes.extend(self.content);
         bytes
     }
 
-    pub(super) fn read(bytes: &[u8], key: &impl std::fmt::Display) -> Result<Known, JournalError> {
+    pub(crate) fn read(bytes: &[u8], key: &impl std::fmt::Display) -> Result<Known, JournalError> {
         let known = || {
             let (expires, event) = versioned(bytes, "idempotency key", key).ok()?.split_first_chunk()?;
             let (event, content) = event.split_last_chunk()?;
             let expires = u64::from_be_bytes(*expires);
-            Some(Known { expires, event: super::keys::read_event(event)?, content: *content })
+            Some(Known { expires, event: crate::record::keys::read_event(event)?, content: *content })
         };
         known().ok_or_else(|| damaged("idempotency key", key, &"wrong version or length"))
     }
@@ -207,7 +211,7 @@ fn versioned<'a>(bytes: &'a [u8], kind: &str, key: &impl std::fmt::Display) -> R
 }
 
 /// A record that cannot be read.
-pub(super) fn damaged(kind: &str, key: &impl std::fmt::Display, why: &impl std::fmt::Display) -> JournalError {
+pub(crate) fn damaged(kind: &str, key: &impl std::fmt::Display, why: &impl std::fmt::Display) -> JournalError {
     JournalError::Damaged(format!("{kind} {key}"), why.to_string())
 }
 

@@ -12,13 +12,13 @@ use hookgate_config::{EngineKind, Store};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-use super::{
+use crate::{
     engine::{Batch, Direction, Durability, Engine, EngineError, Space},
-    keys,
-    open::{self, Opener, remove_dir},
-    open_error::OpenError,
-    seal,
-    state::{Books, Delta, STATE},
+    open::{self, Opener, error::OpenError, remove_dir, seal},
+    record::{
+        keys,
+        state::{Books, Delta, STATE},
+    },
     types::JournalError,
 };
 
@@ -112,7 +112,7 @@ fn copy(from: &dyn Engine, books: Books, to: &dyn Engine) -> Result<u64, Migrate
     let mut copied = 0;
     let mut books = books;
     books.state.spaces = [0; Space::COUNT];
-    for space in Space::ALL {
+    for &space in Space::ALL {
         let mut batch = Batch::default();
         let mut result = Ok(());
         from.scan(space, &keys::all(), Direction::Forward, &mut |key, value| {
@@ -138,7 +138,7 @@ fn enter(books: &mut Books, mut batch: Batch, to: &dyn Engine, durability: Durab
 }
 
 fn compare(one: &dyn Engine, other: &dyn Engine) -> Result<(), MigrateError> {
-    for space in Space::ALL {
+    for &space in Space::ALL {
         if digest(one, space)? != digest(other, space)? {
             return Err(MigrateError::Differs(space.name()));
         }

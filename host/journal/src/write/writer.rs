@@ -14,19 +14,18 @@ use hookgate_model::limits::WAIT_TIME_NOTED_EVERY;
 use metrics::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use super::{
-    disk::Disk,
-    draft::{Draft, Ground, Group},
-    engine::{Batch, Durability, Engine, EngineError},
-    heads::Heads,
-    open::Opener,
-    open_error::OpenError,
-    shared::{Health, Shared},
-    sidecar::Sidecar,
-    state::{Books, Delta},
+use crate::{
+    engine::{Batch, Durability, Engine, EngineError, disk::Disk},
+    open::{Opener, error::OpenError, sidecar::Sidecar},
+    record::state::{Books, Delta},
+    reorder,
     types::JournalError,
+    write::{
+        draft::{Draft, Group, ReadView},
+        heads::Heads,
+        shared::{Health, Shared},
+    },
 };
-use crate::reorder;
 
 /// Bytes of values that a batch gathers at most; a single request may have more.
 const BATCH_BYTES: usize = 8 << 20;
@@ -34,12 +33,12 @@ const BATCH_BYTES: usize = 8 << 20;
 /// Between two attempts at opening a failed store again.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 
-/// Between two looks at the store's directory and a full disk while nobody asks for anything.
+/// Between two looks at the store's directory and a full disk while there are no requests.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a request asks of the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// It admits something new: durable, and refused when room runs out.
     Admission,
     /// An operator's: durable.
@@ -49,28 +48,28 @@ pub(super) enum Kind {
 }
 
 /// A request, with the permit that bounds how many wait.
-pub(super) struct Request {
-    pub(super) kind: Kind,
-    pub(super) job: Box<dyn Job>,
+pub(crate) struct Request {
+    pub(crate) kind: Kind,
+    pub(crate) job: Box<dyn Job>,
     /// The sweeper, which waits for each answer, needs none.
-    pub(super) permit: Option<OwnedSemaphorePermit>,
+    pub(crate) permit: Option<OwnedSemaphorePermit>,
 }
 
 /// What a request does.
-pub(super) trait Job: Send {
+pub(crate) trait Job: Send {
     /// Writes into the draft; the answer is due when the batch is applied. `None` when it could not (and has said so).
     fn run(self: Box<Self>, draft: &mut Draft<'_>) -> Option<Answer>;
     /// Answers without having done anything.
     fn refuse(self: Box<Self>, why: JournalError);
 }
 
-/// Tells whoever asked what became of the batch.
-pub(super) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
+/// Answers a request with the outcome of its batch.
+pub(crate) type Answer = Box<dyn FnOnce(Result<(), JournalError>) + Send>;
 
 /// A [`Job`] made of a function and the place where its result is awaited.
-pub(super) struct Task<W, T> {
-    pub(super) work: W,
-    pub(super) reply: oneshot::Sender<Result<T, JournalError>>,
+pub(crate) struct Task<W, T> {
+    pub(crate) work: W,
+    pub(crate) reply: oneshot::Sender<Result<T, JournalError>>,
 }
 
 impl<W, T> Job for Task<W, T>
@@ -80,7 +79,7 @@ where
 {
     fn run(self: Box<Self>, draft: &mut Draft<'_>) -> Option<Answer> {
         let Task { work, reply } = *self;
-        // Whoever asked may have gone away; what was asked is done all the same.
+        // The caller may have gone away; the request is carried out all the same.
         match work(draft) {
             Ok(value) => Some(Box::new(move |applied| drop(reply.send(applied.map(|()| value))))),
             Err(e) => {
@@ -96,17 +95,17 @@ where
 }
 
 /// The writer's own things.
-pub(super) struct Writer {
-    /// Dropped first: once nobody has `shared` any more the store's lock is free.
-    pub(super) opener: Opener,
-    pub(super) shared: Arc<Shared>,
-    pub(super) requests: Receiver<Request>,
-    pub(super) disk: Disk,
-    pub(super) sidecar: Sidecar,
-    pub(super) books: Books,
-    pub(super) commits_per_batch: Histogram,
+pub(crate) struct Writer {
+    /// Dropped first: once `shared` has no owner left, the store's lock is free.
+    pub(crate) opener: Opener,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) requests: Receiver<Request>,
+    pub(crate) disk: Disk,
+    pub(crate) sidecar: Sidecar,
+    pub(crate) books: Books,
+    pub(crate) commits_per_batch: Histogram,
     /// When the time by which work waits was written down last.
-    pub(super) time_noted: Instant,
+    pub(crate) time_noted: Instant,
 }
 
 /// Why the writer cannot go on with the engine as it is.
@@ -126,7 +125,7 @@ impl From<EngineError> for Failure {
 /// What the writer does next.
 enum Next {
     Serve(Request),
-    /// Nobody can ask any more.
+    /// All handles are gone.
     End,
     /// The store's path means another directory, or none.
     Leave(String),
@@ -134,7 +133,7 @@ enum Next {
 
 impl Writer {
     /// Serves until every handle is gone, then closes the store.
-    pub(super) fn run(mut self) {
+    pub(crate) fn run(mut self) {
         loop {
             let first = match self.next() {
                 Next::Serve(first) => first,
@@ -144,7 +143,7 @@ impl Writer {
                     break;
                 }
             };
-            // An engine that panics must not take everybody else's answers with it.
+            // An engine that panics must not lose the answers of other requests.
             let served = catch_unwind(AssertUnwindSafe(|| self.batch(first)));
             let failed = || Err(EngineError::Failed("the engine panicked".to_owned()).into());
             match served.unwrap_or_else(|_| failed()) {
@@ -195,7 +194,7 @@ impl Writer {
     }
 
     /// Whether the store's path still means the directory that was opened. When it does not, the gateway is not ready from
-    /// then on, before anybody is told.
+    /// then on, before any request is answered.
     fn check_home(&self) -> Result<(), String> {
         let checked = self.opener.home.check();
         checked.inspect_err(|why| self.shared.set_health(Health::Closed(why.clone())))
@@ -256,7 +255,7 @@ impl Writer {
         };
         let room = self.room();
         let (now, hold_now) = (self.shared.now(), self.shared.hold_clock.now());
-        let ground = Ground { engine: &*engine, books: &self.books, heads: &self.shared.heads, now, hold_now };
+        let view = ReadView { engine: &*engine, books: &self.books, heads: &self.shared.heads, now, hold_now };
         let mut group = Group::default();
         let mut answers: Vec<(Answer, Option<OwnedSemaphorePermit>)> = Vec::new();
         let mut durability = Durability::Process;
@@ -270,7 +269,7 @@ impl Writer {
                     if kind == Kind::Order {
                         self.shared.orders.fetch_add(1, Ordering::SeqCst);
                     }
-                    let mut draft = Draft::new(ground, &group);
+                    let mut draft = Draft::new(view, &group);
                     if let Some(answer) = job.run(&mut draft) {
                         let synced = kind != Kind::Progress && !draft.may_be_lost;
                         let draft = draft.finish();
@@ -326,7 +325,7 @@ impl Writer {
     }
 
     fn apply(&mut self, engine: &dyn Engine, group: Group, durability: Durability) -> Result<(), EngineError> {
-        let Group { mut batch, delta, wakes, told } = group;
+        let Group { mut batch, delta, wakes, notices } = group;
         if batch.is_empty() && delta.retained.is_none() {
             return Ok(());
         }
@@ -338,7 +337,7 @@ impl Writer {
             self.sidecar.note(&books.state);
         }
         self.enter(books);
-        reorder::tell(&told);
+        reorder::report(&notices);
         if let Some(due) = wakes.held_until {
             self.shared.held_until(due);
         }
@@ -415,7 +414,7 @@ impl Writer {
     }
 }
 
-/// Whether anybody can still ask for something.
+/// Whether handles are left that can send requests.
 #[derive(PartialEq, Eq)]
 enum Handles {
     Held,

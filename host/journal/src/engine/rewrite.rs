@@ -13,7 +13,7 @@ use std::{
 
 use hookgate_config::EngineKind;
 
-use super::disk::sync_dir;
+use crate::engine::disk::sync_dir;
 
 /// Bytes that are copied at once.
 const PIECE: usize = 64 << 10;
@@ -22,7 +22,7 @@ const PIECE: usize = 64 << 10;
 const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Rewrites the log of a closed engine, which is kept in `dir`.
-pub(super) fn rewrite_log(kind: EngineKind, dir: &Path) -> io::Result<()> {
+pub(crate) fn rewrite_log(kind: EngineKind, dir: &Path) -> io::Result<()> {
     for log in logs(kind, dir)? {
         let new = log.with_extension("rewritten");
         replace(&log, &new).inspect_err(|_| drop(std::fs::remove_file(&new)))?;

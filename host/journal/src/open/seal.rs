@@ -17,32 +17,32 @@ use std::{
 
 use hookgate_config::EngineKind;
 
-use super::disk::sync_dir;
+use crate::engine::disk::sync_dir;
 
 /// The file's name.
-pub(super) const FILE: &str = "store";
+pub(crate) const FILE: &str = "store";
 
 /// The format that is written and read. Older ones were never released.
-pub(super) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 3;
 
 const TITLE: &str = "hookgate store";
 
 /// What it says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Seal {
-    pub(super) engine: EngineKind,
+pub(crate) struct Seal {
+    pub(crate) engine: EngineKind,
 }
 
-/// Why it tells nothing.
+/// Why a seal cannot be used.
 #[derive(Debug)]
-pub(super) enum SealError {
+pub(crate) enum SealError {
     Io(io::Error),
     OtherFormat(String),
     Damaged(String),
 }
 
 /// Reads the seal of a store; `None` where there is no store.
-pub(super) fn read(store: &Path) -> Result<Option<Seal>, SealError> {
+pub(crate) fn read(store: &Path) -> Result<Option<Seal>, SealError> {
     match std::fs::read_to_string(store.join(FILE)) {
         Ok(text) => parse(&text).map(Some),
         Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
@@ -52,7 +52,7 @@ pub(super) fn read(store: &Path) -> Result<Option<Seal>, SealError> {
 }
 
 /// Writes the seal, durably.
-pub(super) fn write(store: &Path, engine: EngineKind) -> io::Result<()> {
+pub(crate) fn write(store: &Path, engine: EngineKind) -> io::Result<()> {
     let new = store.join("store.new");
     let mut file = File::create(&new)?;
     write!(file, "{TITLE}\nformat = {FORMAT}\nengine = {}\n", engine.name())?;

@@ -1,4 +1,4 @@
-//! The writes of one request, on top of those that already wait in the same batch.
+//! The writes of one request, on top of the writes that already wait in the same batch.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -7,81 +7,83 @@ use std::{
 
 use uuid::Uuid;
 
-use super::{
+use crate::{
     engine::{Batch, Direction, Engine, KeyRange, Space},
-    heads::Heads,
-    keys,
-    state::{Books, Delta},
+    record::{
+        keys,
+        state::{Books, Delta},
+    },
+    reorder::OrderingNotice,
     types::JournalError,
+    write::heads::Heads,
 };
-use crate::reorder::Told;
 
 /// A key and its value.
 type Pair = (Vec<u8>, Vec<u8>);
 
 /// What a request reads and writes. Dropped, it leaves nothing behind.
-pub(super) struct Draft<'a> {
+pub(crate) struct Draft<'a> {
     engine: &'a dyn Engine,
     group: &'a Group,
     books: &'a Books,
     heads: &'a Heads,
     /// The time of the batch, in milliseconds since the epoch.
-    pub(super) now: u64,
+    pub(crate) now: u64,
     /// The same by the clock that held events wait by.
-    pub(super) hold_now: u64,
+    pub(crate) hold_now: u64,
     /// The writes so far.
-    pub(super) writes: Batch,
+    pub(crate) writes: Batch,
     /// The counters so far.
-    pub(super) delta: Delta,
-    /// Whom to wake.
-    pub(super) wakes: Wakes,
+    pub(crate) delta: Delta,
+    /// Which tasks to wake.
+    pub(crate) wakes: Wakes,
     /// What became of events with an ordering key.
-    pub(super) told: Vec<Told>,
+    pub(crate) notices: Vec<OrderingNotice>,
     /// A power cut may take the writes: the reply does not depend on them.
-    pub(super) may_be_lost: bool,
+    pub(crate) may_be_lost: bool,
 }
 
-/// Whom to wake once a batch is applied.
+/// Which waiting tasks to wake once a batch is applied.
 #[derive(Debug, Default)]
-pub(super) struct Wakes {
+pub(crate) struct Wakes {
     /// The inbox has grown.
-    pub(super) inbox: bool,
+    pub(crate) inbox: bool,
     /// The queues of these destinations have grown.
-    pub(super) queues: BTreeSet<String>,
+    pub(crate) queues: BTreeSet<String>,
     /// The first time at which an event that is newly held is due.
-    pub(super) held_until: Option<u64>,
+    pub(crate) held_until: Option<u64>,
 }
 
 /// The requests that become one batch.
 #[derive(Debug, Default)]
-pub(super) struct Group {
-    pub(super) batch: Batch,
-    pub(super) delta: Delta,
-    pub(super) wakes: Wakes,
-    pub(super) told: Vec<Told>,
+pub(crate) struct Group {
+    pub(crate) batch: Batch,
+    pub(crate) delta: Delta,
+    pub(crate) wakes: Wakes,
+    pub(crate) notices: Vec<OrderingNotice>,
 }
 
-/// What drafts of one batch have in common.
+/// What the drafts of one batch read: the store as it was before the batch, and the time of the batch.
 #[derive(Clone, Copy)]
-pub(super) struct Ground<'a> {
-    pub(super) engine: &'a dyn Engine,
-    pub(super) books: &'a Books,
-    pub(super) heads: &'a Heads,
-    pub(super) now: u64,
-    pub(super) hold_now: u64,
+pub(crate) struct ReadView<'a> {
+    pub(crate) engine: &'a dyn Engine,
+    pub(crate) books: &'a Books,
+    pub(crate) heads: &'a Heads,
+    pub(crate) now: u64,
+    pub(crate) hold_now: u64,
 }
 
 impl<'a> Draft<'a> {
     /// Makes a delivery part of the journal.
-    pub(super) fn put_delivery(&mut self, delivery: Uuid, encoded: Vec<u8>) {
+    pub(crate) fn put_delivery(&mut self, delivery: Uuid, encoded: Vec<u8>) {
         self.writes.put(Space::Deliveries, keys::delivery(delivery), encoded);
         self.delta.deliveries += 1;
         self.delta.commits += 1;
         self.delta.last = Some(delivery);
     }
 
-    pub(super) fn new(ground: Ground<'a>, group: &'a Group) -> Self {
-        let Ground { engine, books, heads, now, hold_now } = ground;
+    pub(crate) fn new(view: ReadView<'a>, group: &'a Group) -> Self {
+        let ReadView { engine, books, heads, now, hold_now } = view;
         Draft {
             engine,
             group,
@@ -92,13 +94,13 @@ impl<'a> Draft<'a> {
             writes: Batch::default(),
             delta: Delta::default(),
             wakes: Wakes::default(),
-            told: Vec::new(),
+            notices: Vec::new(),
             may_be_lost: false,
         }
     }
 
     /// A value as it will be when all that came before is applied.
-    pub(super) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
+    pub(crate) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, JournalError> {
         let name = (space, key.to_vec());
         match self.writes.writes.get(&name).or_else(|| self.group.batch.writes.get(&name)) {
             Some(written) => Ok(written.clone()),
@@ -107,12 +109,12 @@ impl<'a> Draft<'a> {
     }
 
     /// The first `limit` entries of a range as they will be when all that came before is applied.
-    pub(super) fn page(&self, space: Space, range: &KeyRange, limit: usize) -> Result<Vec<Pair>, JournalError> {
+    pub(crate) fn page(&self, space: Space, range: &KeyRange, limit: usize) -> Result<Vec<Pair>, JournalError> {
         Ok(self.merged(space, range, &range.from, limit)?.0)
     }
 
     /// [`Draft::page`] of a range that is worked off from its front; `of` is what all its keys begin with.
-    pub(super) fn front_page(&self, space: Space, of: Vec<u8>, limit: usize) -> Result<Vec<Pair>, JournalError> {
+    pub(crate) fn front_page(&self, space: Space, of: Vec<u8>, limit: usize) -> Result<Vec<Pair>, JournalError> {
         let range = keys::prefix(of.clone());
         let mut raised = range.clone();
         let look = self.heads.start(space, of, &mut raised);
@@ -151,32 +153,32 @@ impl<'a> Draft<'a> {
     }
 
     /// A number above every one before it.
-    pub(super) fn ticket(&mut self) -> u64 {
+    pub(crate) fn ticket(&mut self) -> u64 {
         self.delta.tickets += 1;
         self.books.state.tickets + self.group.delta.tickets + self.delta.tickets
     }
 
     /// How many events of a source are held.
-    pub(super) fn held_of(&self, source: &str) -> u64 {
+    pub(crate) fn held_of(&self, source: &str) -> u64 {
         let before = self.books.held.get(source).map_or(0, |held| held.0);
         let by = |delta: &Delta| delta.held.get(source).copied().unwrap_or(0);
         before.saturating_add_signed(by(&self.group.delta) + by(&self.delta))
     }
 
     /// Sources of which something may be held.
-    pub(super) fn holding(&self) -> BTreeSet<String> {
+    pub(crate) fn holding(&self) -> BTreeSet<String> {
         let added = self.group.delta.held.keys().chain(self.delta.held.keys());
         self.books.held.keys().chain(added).cloned().collect()
     }
 
     /// What was applied before this batch.
-    pub(super) fn engine(&self) -> &'a dyn Engine {
+    pub(crate) fn engine(&self) -> &'a dyn Engine {
         self.engine
     }
 
     /// Whether something of a delivery's inbox entries or handoffs changes in this batch, and is thus not in the engine
     /// yet.
-    pub(super) fn touches(&self, delivery: Uuid) -> bool {
+    pub(crate) fn touches(&self, delivery: Uuid) -> bool {
         let places =
             [(Space::Inbox, keys::whereabouts_of(delivery)), (Space::Handoffs, keys::prefix(keys::delivery(delivery)))];
         let touched = |batch: &Batch| {
@@ -191,29 +193,29 @@ impl<'a> Draft<'a> {
     }
 
     /// The last delivery's id that was given out.
-    pub(super) fn last_delivery(&self) -> Uuid {
+    pub(crate) fn last_delivery(&self) -> Uuid {
         self.delta.last.or(self.group.delta.last).unwrap_or(self.books.state.last)
     }
 
     /// The last delivery that has come to the end of its retention.
-    pub(super) fn retained(&self) -> Uuid {
+    pub(crate) fn retained(&self) -> Uuid {
         self.delta.retained.or(self.group.delta.retained).unwrap_or(self.books.state.retained)
     }
 
     /// What is to be added to the group.
-    pub(super) fn finish(self) -> Group {
-        Group { batch: self.writes, delta: self.delta, wakes: self.wakes, told: self.told }
+    pub(crate) fn finish(self) -> Group {
+        Group { batch: self.writes, delta: self.delta, wakes: self.wakes, notices: self.notices }
     }
 }
 
 impl Group {
     /// Adds the writes of a request that has gone well.
-    pub(super) fn absorb(&mut self, later: Group) {
+    pub(crate) fn absorb(&mut self, later: Group) {
         self.batch.writes.extend(later.batch.writes);
         self.delta.absorb(later.delta);
         self.wakes.inbox |= later.wakes.inbox;
         self.wakes.queues.extend(later.wakes.queues);
         self.wakes.held_until = [self.wakes.held_until, later.wakes.held_until].into_iter().flatten().min();
-        self.told.extend(later.told);
+        self.notices.extend(later.notices);
     }
 }

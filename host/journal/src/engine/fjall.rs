@@ -1,6 +1,6 @@
 //! fjall, the default engine: a keyspace for each space, one write-ahead journal for all.
 //!
-//! How it is driven, and why, is told in `docs/store.md`.
+//! `docs/store.md` explains how it is driven, and why.
 
 use std::{io, ops::Bound, path::Path};
 
@@ -9,10 +9,7 @@ use fjall::{
     config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy},
 };
 
-use super::{
-    disk::sync_dir,
-    engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space, Visit},
-};
+use crate::engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space, Visit, disk::sync_dir};
 
 /// Threads for flushes and compactions: more than cores, since a flush that waits behind a compaction holds up writes.
 const WORKERS: usize = 4;
@@ -32,14 +29,14 @@ const SMALLER: u64 = if cfg!(test) { 128 } else { 1 };
 const SEAL: [u8; 1] = [0xff];
 
 /// An open fjall database.
-pub(super) struct Fjall {
+pub(crate) struct Fjall {
     db: Database,
     spaces: [Keyspace; Space::COUNT],
 }
 
 impl Fjall {
     /// Opens or makes a database; `cache` in bytes.
-    pub(super) fn open(dir: &Path, cache: u64) -> Result<Fjall, EngineError> {
+    pub(crate) fn open(dir: &Path, cache: u64) -> Result<Fjall, EngineError> {
         let db = Database::builder(dir)
             .cache_size(cache)
             .worker_threads(WORKERS)

@@ -7,18 +7,18 @@ const RAND_B: u32 = 62;
 
 /// The id after `last`: of the time `now` (milliseconds since the epoch) where that is later, else just above `last`,
 /// whatever the clock says.
-pub(super) fn next(last: Uuid, now: u64, random: [u8; 10]) -> Uuid {
+pub(crate) fn next(last: Uuid, now: u64, random: [u8; 10]) -> Uuid {
     let fresh = Builder::from_unix_timestamp_millis(now, &random).into_uuid();
     if fresh > last { fresh } else { above(last) }
 }
 
 /// The smallest id of a millisecond and all later ones.
-pub(super) fn first_of(now: u64) -> Uuid {
+pub(crate) fn first_of(now: u64) -> Uuid {
     Builder::from_unix_timestamp_millis(now, &[0; 10]).into_uuid()
 }
 
 /// When an id was given out, in milliseconds since the epoch.
-pub(super) fn time_of(id: Uuid) -> u64 {
+pub(crate) fn time_of(id: Uuid) -> u64 {
     (id.as_u128() >> 80) as u64
 }
 

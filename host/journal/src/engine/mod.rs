@@ -1,13 +1,21 @@
 //! The narrow waist between the journal and an embedded store: everything that the journal asks of an engine.
 
+pub(crate) mod disk;
+pub(crate) mod fjall;
+pub(crate) mod rewrite;
+pub(crate) mod sled;
+
 use std::{collections::BTreeMap, ops::ControlFlow};
 
-use super::types::JournalError;
+use strum::{IntoStaticStr, VariantArray};
+
+use crate::types::JournalError;
 
 /// A part of the store with keys of its own. The numbers are part of the format.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 #[repr(u8)]
-pub(super) enum Space {
+pub(crate) enum Space {
     /// What the journal knows of itself: format, counters.
     Meta = 0,
     /// Deliveries with what was admitted of them.
@@ -28,7 +36,7 @@ pub(super) enum Space {
     Dead = 8,
     /// Strands, by destination: the front of each, and the handoffs that wait behind it.
     Strands = 9,
-    /// Secrets that providers have handed over, sealed.
+    /// Enrolled secrets, sealed.
     Sealed = 10,
     /// Events that wait for their turn, by ordering key and position.
     Held = 11,
@@ -49,91 +57,50 @@ pub(super) enum Space {
 }
 
 impl Space {
-    /// How many there are.
-    pub(super) const COUNT: usize = 19;
+    /// Every space, in the order of their numbers.
+    pub(crate) const ALL: &[Space] = Space::VARIANTS;
 
-    /// All of them, in the order of their numbers.
-    pub(super) const ALL: [Space; Space::COUNT] = [
-        Space::Meta,
-        Space::Deliveries,
-        Space::Idempotency,
-        Space::Expiry,
-        Space::Inbox,
-        Space::Outputs,
-        Space::Handoffs,
-        Space::Queue,
-        Space::Dead,
-        Space::Strands,
-        Space::Sealed,
-        Space::Held,
-        Space::HeldDue,
-        Space::OrderingKeys,
-        Space::Claims,
-        Space::Replays,
-        Space::Plugins,
-        Space::Differences,
-        Space::Duplicates,
-    ];
+    pub(crate) const COUNT: usize = Space::ALL.len();
 
-    /// Its name on disk and in messages.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Space::Meta => "meta",
-            Space::Deliveries => "deliveries",
-            Space::Idempotency => "idempotency",
-            Space::Expiry => "expiry",
-            Space::Inbox => "inbox",
-            Space::Outputs => "outputs",
-            Space::Handoffs => "handoffs",
-            Space::Queue => "queue",
-            Space::Dead => "dead",
-            Space::Strands => "strands",
-            Space::Sealed => "sealed",
-            Space::Held => "held",
-            Space::HeldDue => "held-due",
-            Space::OrderingKeys => "ordering-keys",
-            Space::Claims => "claims",
-            Space::Replays => "replays",
-            Space::Plugins => "plugins",
-            Space::Differences => "differences",
-            Space::Duplicates => "duplicates",
-        }
+    /// The name on disk and in messages.
+    pub(crate) fn name(self) -> &'static str {
+        self.into()
     }
 }
 
 /// Puts (`Some`) and deletes (`None`) that take effect together or not at all.
 #[derive(Debug, Default)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     /// A later write to a key replaces the earlier one.
-    pub(super) writes: BTreeMap<(Space, Vec<u8>), Option<Vec<u8>>>,
+    pub(crate) writes: BTreeMap<(Space, Vec<u8>), Option<Vec<u8>>>,
 }
 
 impl Batch {
-    pub(super) fn put(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
+    pub(crate) fn put(&mut self, space: Space, key: Vec<u8>, value: Vec<u8>) {
         self.writes.insert((space, key), Some(value));
     }
 
-    pub(super) fn delete(&mut self, space: Space, key: Vec<u8>) {
+    pub(crate) fn delete(&mut self, space: Space, key: Vec<u8>) {
         self.writes.insert((space, key), None);
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.writes.is_empty()
     }
 
     /// Bytes of keys and values, roughly.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         self.writes.iter().map(|((_, key), value)| key.len() + value.as_ref().map_or(0, Vec::len)).sum()
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.writes.len()
     }
 }
 
 /// What a batch survives once [`Engine::apply`] has returned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Durability {
+pub(crate) enum Durability {
     /// The end of this process (it is in the kernel's hands).
     Process,
     /// The end of power (it is on the disk).
@@ -142,23 +109,23 @@ pub(super) enum Durability {
 
 /// Keys from `from` (included) to `to` (excluded).
 #[derive(Clone, Debug)]
-pub(super) struct KeyRange {
-    pub(super) from: Vec<u8>,
-    pub(super) to: Vec<u8>,
+pub(crate) struct KeyRange {
+    pub(crate) from: Vec<u8>,
+    pub(crate) to: Vec<u8>,
 }
 
 /// Which end of a range comes first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Direction {
+pub(crate) enum Direction {
     Forward,
     Backward,
 }
 
 /// Sees a key and its value; `Break` ends the scan.
-pub(super) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
+pub(crate) type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
 /// An embedded store. Reads come from any thread, writes from one.
-pub(super) trait Engine: Send + Sync {
+pub(crate) trait Engine: Send + Sync {
     /// The value of a key.
     fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, EngineError>;
 
@@ -183,7 +150,7 @@ pub(super) trait Engine: Send + Sync {
 
 /// Why an engine could not do it.
 #[derive(Clone, Debug, thiserror::Error)]
-pub(super) enum EngineError {
+pub(crate) enum EngineError {
     /// The disk has no room left.
     #[error("{0}")]
     Full(String),
@@ -223,7 +190,7 @@ impl From<EngineError> for JournalError {
 }
 
 /// The first `limit` keys of a range.
-pub(super) fn collect<K>(
+pub(crate) fn collect<K>(
     engine: &dyn Engine,
     space: Space,
     range: &KeyRange,
@@ -234,7 +201,7 @@ pub(super) fn collect<K>(
 }
 
 /// The first `limit` entries of a range.
-pub(super) fn entries<K>(
+pub(crate) fn entries<K>(
     engine: &dyn Engine,
     space: Space,
     range: &KeyRange,

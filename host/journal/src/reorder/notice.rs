@@ -1,4 +1,4 @@
-//! What operators are told of events with an ordering key: counted, and where something is out of the ordinary, logged.
+//! What operators learn about events with an ordering key: every event is counted, and unusual ones are logged.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -9,7 +9,7 @@ use super::Cause;
 
 /// What became of an event.
 #[derive(Clone, Debug)]
-pub struct Told {
+pub struct OrderingNotice {
     source: Arc<str>,
     event: EventId,
     what: What,
@@ -17,25 +17,25 @@ pub struct Told {
 
 #[derive(Clone, Copy, Debug)]
 enum What {
-    /// It was released, and so many numbers before it have not come.
+    /// It was released; the number counts those before it that have not come.
     Released(Cause, u64),
     /// Its time lies too far ahead.
     Ahead,
 }
 
-impl Told {
+impl OrderingNotice {
     /// It was released, for that cause; `missing` numbers before it have not come.
-    pub fn released(source: &Arc<str>, event: EventId, cause: Cause, missing: u64) -> Told {
-        Told { source: source.clone(), event, what: What::Released(cause, missing) }
+    pub fn released(source: &Arc<str>, event: EventId, cause: Cause, missing: u64) -> OrderingNotice {
+        OrderingNotice { source: source.clone(), event, what: What::Released(cause, missing) }
     }
 
     /// Its time lies too far ahead, and that of its receipt stands in.
-    pub fn ahead(source: &Arc<str>, event: EventId) -> Told {
-        Told { source: source.clone(), event, what: What::Ahead }
+    pub fn ahead(source: &Arc<str>, event: EventId) -> OrderingNotice {
+        OrderingNotice { source: source.clone(), event, what: What::Ahead }
     }
 
     fn log(&self) {
-        let Told { source, event, what } = self;
+        let OrderingNotice { source, event, what } = self;
         let source: &str = source;
         match *what {
             What::Released(Cause::Late, _) => tracing::info!(source, %event, "an event came after its turn"),
@@ -56,15 +56,15 @@ impl Told {
     }
 }
 
-/// Tells of what is durable now.
-pub fn tell(told: &[Told]) {
+/// Counts and logs what has become durable.
+pub fn report(notices: &[OrderingNotice]) {
     let mut released: BTreeMap<(&str, Cause), u64> = BTreeMap::new();
-    for one in told {
-        match one.what {
-            What::Released(cause, _) => *released.entry((&one.source, cause)).or_default() += 1,
-            What::Ahead => ordering_ahead(&one.source).increment(1),
+    for notice in notices {
+        match notice.what {
+            What::Released(cause, _) => *released.entry((&notice.source, cause)).or_default() += 1,
+            What::Ahead => ordering_ahead(&notice.source).increment(1),
         }
-        one.log();
+        notice.log();
     }
     for ((source, cause), count) in released {
         ordering_released(source, cause.word()).increment(count);

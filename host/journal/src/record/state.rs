@@ -5,41 +5,40 @@ use std::{collections::BTreeMap, ops::Neg};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{
+use crate::{
     engine::{self, Batch, Engine, Space},
-    keys,
-    record::{self, Record},
+    record::{self, Record, keys},
     types::JournalError,
 };
 
 /// Meta keys.
-pub(super) const STATE: &[u8] = b"s";
+pub(crate) const STATE: &[u8] = b"s";
 const DESTINATION: u8 = b'd';
 const HELD: u8 = b'h';
 
 /// The counters and marks of the whole store.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct State {
+pub(crate) struct State {
     /// Of the last batch; grows by one.
-    pub(super) batch: u64,
+    pub(crate) batch: u64,
     /// The batch that last wrote to each space, by the space's number.
-    pub(super) spaces: [u64; Space::COUNT],
+    pub(crate) spaces: [u64; Space::COUNT],
     /// Commits with something new in them, since the store was made.
-    pub(super) commits: u64,
+    pub(crate) commits: u64,
     /// The last delivery's id; the next one is above it.
-    pub(super) last: Uuid,
+    pub(crate) last: Uuid,
     /// Every delivery up to this id has come to the end of its retention; those not finished then are left.
-    pub(super) retained: Uuid,
+    pub(crate) retained: Uuid,
     /// Events in the inbox.
-    pub(super) inbox: u64,
+    pub(crate) inbox: u64,
     /// Deliveries kept.
-    pub(super) deliveries: u64,
+    pub(crate) deliveries: u64,
     /// Idempotency keys, expired ones that are not yet swept included.
-    pub(super) keys: u64,
+    pub(crate) keys: u64,
     /// Tickets given out. They number what comes into the inbox.
-    pub(super) tickets: u64,
+    pub(crate) tickets: u64,
     /// The time that held events wait by, in milliseconds: it passes only while the store is open.
-    pub(super) hold_time: u64,
+    pub(crate) hold_time: u64,
 }
 
 impl Record for State {
@@ -48,15 +47,15 @@ impl Record for State {
 
 /// The counters of a destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Counts {
+pub(crate) struct Counts {
     /// Handoffs in its queue, or behind those in their strands.
-    pub(super) queued: u64,
+    pub(crate) queued: u64,
     /// Its dead letters.
-    pub(super) dead: u64,
-    /// Of the queued ones, those that wait for another one of their strand.
-    pub(super) waiting: u64,
-    /// Of its dead letters, those that block a strand.
-    pub(super) blocking: u64,
+    pub(crate) dead: u64,
+    /// How many of the queued handoffs wait for another one of their strand.
+    pub(crate) waiting: u64,
+    /// How many of its dead letters block a strand.
+    pub(crate) blocking: u64,
 }
 
 impl Counts {
@@ -74,7 +73,7 @@ impl Record for Counts {
 
 /// How many events of a source are held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct HeldCount(pub(super) u64);
+pub(crate) struct HeldCount(pub(crate) u64);
 
 impl Record for HeldCount {
     const KIND: &'static str = "count of held events of the source";
@@ -82,35 +81,35 @@ impl Record for HeldCount {
 
 /// All counters, as they are in memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Books {
-    pub(super) state: State,
-    pub(super) destinations: BTreeMap<String, Counts>,
+pub(crate) struct Books {
+    pub(crate) state: State,
+    pub(crate) destinations: BTreeMap<String, Counts>,
     /// Held events, by source.
-    pub(super) held: BTreeMap<String, HeldCount>,
+    pub(crate) held: BTreeMap<String, HeldCount>,
 }
 
 /// What a group of writes changes of the [`Books`].
 #[derive(Debug, Default)]
-pub(super) struct Delta {
-    pub(super) commits: u64,
-    pub(super) last: Option<Uuid>,
-    pub(super) retained: Option<Uuid>,
-    pub(super) inbox: i64,
-    pub(super) deliveries: i64,
-    pub(super) keys: i64,
-    pub(super) destinations: BTreeMap<String, Change>,
-    pub(super) tickets: u64,
-    pub(super) hold_time: u64,
-    pub(super) held: BTreeMap<String, i64>,
+pub(crate) struct Delta {
+    pub(crate) commits: u64,
+    pub(crate) last: Option<Uuid>,
+    pub(crate) retained: Option<Uuid>,
+    pub(crate) inbox: i64,
+    pub(crate) deliveries: i64,
+    pub(crate) keys: i64,
+    pub(crate) destinations: BTreeMap<String, Change>,
+    pub(crate) tickets: u64,
+    pub(crate) hold_time: u64,
+    pub(crate) held: BTreeMap<String, i64>,
 }
 
 /// What changes of the [`Counts`] of a destination.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Change {
-    pub(super) queued: i64,
-    pub(super) dead: i64,
-    pub(super) waiting: i64,
-    pub(super) blocking: i64,
+pub(crate) struct Change {
+    pub(crate) queued: i64,
+    pub(crate) dead: i64,
+    pub(crate) waiting: i64,
+    pub(crate) blocking: i64,
 }
 
 impl Neg for Change {
@@ -122,7 +121,7 @@ impl Neg for Change {
 }
 
 impl Delta {
-    pub(super) fn change(&mut self, destination: &str, by: Change) {
+    pub(crate) fn change(&mut self, destination: &str, by: Change) {
         if by == Change::default() {
             return;
         }
@@ -133,7 +132,7 @@ impl Delta {
         change.blocking += by.blocking;
     }
 
-    pub(super) fn held(&mut self, source: &str, by: i64) {
+    pub(crate) fn held(&mut self, source: &str, by: i64) {
         match self.held.get_mut(source) {
             Some(held) => *held += by,
             None => _ = self.held.insert(source.to_owned(), by),
@@ -141,7 +140,7 @@ impl Delta {
     }
 
     /// Adds what came after.
-    pub(super) fn absorb(&mut self, later: Delta) {
+    pub(crate) fn absorb(&mut self, later: Delta) {
         self.commits += later.commits;
         self.last = later.last.or(self.last);
         self.retained = later.retained.or(self.retained);
@@ -161,12 +160,12 @@ impl Delta {
 
 impl State {
     /// Under which keys destinations have their counters.
-    pub(super) fn destination_keys(engine: &dyn Engine) -> Result<Vec<Vec<u8>>, JournalError> {
+    pub(crate) fn destination_keys(engine: &dyn Engine) -> Result<Vec<Vec<u8>>, JournalError> {
         counter_keys(engine, DESTINATION)
     }
 
     /// Under which keys the held events of sources are counted.
-    pub(super) fn held_keys(engine: &dyn Engine) -> Result<Vec<Vec<u8>>, JournalError> {
+    pub(crate) fn held_keys(engine: &dyn Engine) -> Result<Vec<Vec<u8>>, JournalError> {
         counter_keys(engine, HELD)
     }
 }
@@ -185,7 +184,7 @@ fn destination_key(name: &str) -> Vec<u8> {
 
 impl Books {
     /// Reads them from a store; `None` when it has none yet.
-    pub(super) fn load(engine: &dyn Engine) -> Result<Option<Books>, JournalError> {
+    pub(crate) fn load(engine: &dyn Engine) -> Result<Option<Books>, JournalError> {
         let Some(bytes) = engine.get(Space::Meta, STATE)? else { return Ok(None) };
         let mut books = Books { state: record::read(&bytes, &"of the store")?, ..Books::default() };
         for key in State::destination_keys(engine)? {
@@ -204,7 +203,7 @@ impl Books {
     }
 
     /// Puts the counters of every destination into a batch.
-    pub(super) fn write_destinations(&self, batch: &mut Batch) -> Result<(), JournalError> {
+    pub(crate) fn write_destinations(&self, batch: &mut Batch) -> Result<(), JournalError> {
         for (name, counts) in &self.destinations {
             batch.put(Space::Meta, destination_key(name), record::write(counts)?);
         }
@@ -212,7 +211,7 @@ impl Books {
     }
 
     /// The books after a batch, which gets them as its last writes.
-    pub(super) fn enter(&self, delta: &Delta, batch: &mut Batch) -> Result<Books, JournalError> {
+    pub(crate) fn enter(&self, delta: &Delta, batch: &mut Batch) -> Result<Books, JournalError> {
         let mut next = self.clone();
         for (name, change) in &delta.destinations {
             let counts = next.destinations.entry(name.clone()).or_default();

@@ -7,23 +7,23 @@ use std::{
 };
 
 /// The file system that the store is on.
-pub(super) struct Disk {
+pub(crate) struct Disk {
     path: PathBuf,
     headroom: u64,
     free: FreeBytes,
 }
 
-/// Tells how many bytes may still be written at a path.
-pub(super) type FreeBytes = Box<dyn Fn(&Path) -> io::Result<u64> + Send>;
+/// Returns how many bytes may still be written at a path.
+pub(crate) type FreeBytes = Box<dyn Fn(&Path) -> io::Result<u64> + Send>;
 
 impl Disk {
     /// `headroom`: bytes to leave free.
-    pub(super) fn new(path: PathBuf, headroom: u64, free: FreeBytes) -> Self {
+    pub(crate) fn new(path: PathBuf, headroom: u64, free: FreeBytes) -> Self {
         Disk { path, headroom, free }
     }
 
     /// Whether more than the headroom is free; if not, in words what is. A path that cannot be asked has no room.
-    pub(super) fn room(&self) -> Result<(), String> {
+    pub(crate) fn room(&self) -> Result<(), String> {
         let free = (self.free)(&self.path)
             .map_err(|e| format!("the free space at {} cannot be asked for: {e}", self.path.display()))?;
         if free >= self.headroom {
@@ -42,6 +42,6 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 }
 
 /// Makes the names in a directory durable.
-pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn sync_dir(dir: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(dir)?.sync_all() } else { Ok(()) }
 }

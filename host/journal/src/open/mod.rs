@@ -1,5 +1,11 @@
 //! Opening a store: whose it is, which engine made it, whether it is whole.
 
+pub(crate) mod error;
+mod home;
+pub(crate) mod migrate;
+pub(crate) mod seal;
+pub(crate) mod sidecar;
+
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -9,16 +15,15 @@ use std::{
 
 use hookgate_config::{EngineKind, Store};
 
-use super::{
-    engine::{Batch, Durability, Engine, EngineError, Space},
-    fjall::Fjall,
-    home::Home,
-    open_error::OpenError,
-    rewrite::rewrite_log,
-    seal::{self, Seal, SealError},
-    sidecar::{Acknowledged, Sidecar},
-    sled::Sled,
-    state::{Books, Delta, State},
+use crate::{
+    engine::{Batch, Durability, Engine, EngineError, Space, fjall::Fjall, rewrite::rewrite_log, sled::Sled},
+    open::{
+        error::OpenError,
+        home::Home,
+        seal::{Seal, SealError},
+        sidecar::{Acknowledged, Sidecar},
+    },
+    record::state::{Books, Delta, State},
 };
 
 /// The sidecar's file.
@@ -31,31 +36,31 @@ pub fn is_there(path: &Path) -> bool {
 
 /// Opens the engine of a store, the first time and after failures.
 #[derive(Debug)]
-pub(super) struct Opener {
-    pub(super) path: PathBuf,
-    pub(super) kind: EngineKind,
-    pub(super) cache: u64,
+pub(crate) struct Opener {
+    pub(crate) path: PathBuf,
+    pub(crate) kind: EngineKind,
+    pub(crate) cache: u64,
     /// Held as long as the store is open.
-    pub(super) home: Arc<Home>,
+    pub(crate) home: Arc<Home>,
 }
 
 /// An opened store.
-pub(super) struct Opened {
-    pub(super) engine: Arc<dyn Engine>,
-    pub(super) books: Books,
-    pub(super) opener: Opener,
-    pub(super) sidecar: Sidecar,
+pub(crate) struct Opened {
+    pub(crate) engine: Arc<dyn Engine>,
+    pub(crate) books: Books,
+    pub(crate) opener: Opener,
+    pub(crate) sidecar: Sidecar,
 }
 
 /// Opens the store, made anew where there is none, and makes sure that nothing acknowledged is missing.
-pub(super) fn open(store: &Store) -> Result<Opened, OpenError> {
+pub(crate) fn open(store: &Store) -> Result<Opened, OpenError> {
     let (opener, sidecar) = prepare(store)?;
     let (engine, books) = opener.reopen(&sidecar)?;
     Ok(Opened { engine, books, opener, sidecar })
 }
 
 /// Everything but the engine: lock, seal, sidecar. Makes the store where there is none.
-pub(super) fn prepare(store: &Store) -> Result<(Opener, Sidecar), OpenError> {
+pub(crate) fn prepare(store: &Store) -> Result<(Opener, Sidecar), OpenError> {
     let opener = Opener::take(store)?;
     let unusable = |e: io::Error| OpenError::Unusable { path: store.path.clone(), reason: e.to_string() };
     let path = opener.home.held_path();
@@ -79,23 +84,23 @@ pub(super) fn prepare(store: &Store) -> Result<(Opener, Sidecar), OpenError> {
 
 impl Opener {
     /// Makes and locks the directory.
-    pub(super) fn take(store: &Store) -> Result<Opener, OpenError> {
+    pub(crate) fn take(store: &Store) -> Result<Opener, OpenError> {
         let home = Arc::new(Home::take(&store.path)?);
         Ok(Opener { path: store.path.clone(), kind: store.engine, cache: store.cache, home })
     }
 
     /// The same store on another engine.
-    pub(super) fn with_engine(&self, kind: EngineKind) -> Opener {
+    pub(crate) fn with_engine(&self, kind: EngineKind) -> Opener {
         Opener { path: self.path.clone(), kind, cache: self.cache, home: self.home.clone() }
     }
 
     /// Where an engine keeps its files.
-    pub(super) fn directory(&self) -> PathBuf {
+    pub(crate) fn directory(&self) -> PathBuf {
         self.home.held_path().join(self.kind.name())
     }
 
     /// Opens the engine and makes sure that nothing acknowledged is missing.
-    pub(super) fn reopen(&self, sidecar: &Sidecar) -> Result<(Arc<dyn Engine>, Books), OpenError> {
+    pub(crate) fn reopen(&self, sidecar: &Sidecar) -> Result<(Arc<dyn Engine>, Books), OpenError> {
         if !self.directory().is_dir() {
             return Err(self.damaged(format!("its directory `{}` is missing", self.kind.name())));
         }
@@ -106,17 +111,17 @@ impl Opener {
     }
 
     /// Brings what the closed engine will replay onto the disk, for sure: after a failed sync.
-    pub(super) fn rewrite_log(&self) -> Result<(), OpenError> {
+    pub(crate) fn rewrite_log(&self) -> Result<(), OpenError> {
         rewrite_log(self.kind, &self.directory()).map_err(|e| self.error(e.into()))
     }
 
     /// Opens the engine as it is.
-    pub(super) fn engine(&self) -> Result<Arc<dyn Engine>, OpenError> {
+    pub(crate) fn engine(&self) -> Result<Arc<dyn Engine>, OpenError> {
         open_engine(self.kind, &self.directory(), self.cache).map_err(|e| self.error(e))
     }
 
     /// The books of an engine.
-    pub(super) fn books(&self, engine: &dyn Engine) -> Result<Option<Books>, OpenError> {
+    pub(crate) fn books(&self, engine: &dyn Engine) -> Result<Option<Books>, OpenError> {
         Books::load(engine).map_err(|e| self.damaged(e.to_string()))
     }
 
@@ -151,7 +156,7 @@ impl Opener {
             );
             return Err(OpenError::Lost { path: self.path.clone(), what, commits });
         }
-        for space in Space::ALL {
+        for &space in Space::ALL {
             let there = engine.last_batch(space).map_err(|e| self.error(e))?;
             let due = state.spaces[space as usize];
             if there.is_some_and(|there| there != due) {
@@ -164,11 +169,11 @@ impl Opener {
         Ok(())
     }
 
-    pub(super) fn damaged(&self, reason: String) -> OpenError {
+    pub(crate) fn damaged(&self, reason: String) -> OpenError {
         OpenError::Damaged { path: self.path.clone(), reason }
     }
 
-    pub(super) fn error(&self, e: EngineError) -> OpenError {
+    pub(crate) fn error(&self, e: EngineError) -> OpenError {
         let path = self.path.clone();
         match e {
             EngineError::Full(reason) => OpenError::Full { path, reason },
@@ -179,7 +184,7 @@ impl Opener {
 }
 
 /// Opens an engine. A panic inside it (both engines have them for files they did not expect) counts as damage.
-pub(super) fn open_engine(kind: EngineKind, dir: &Path, cache: u64) -> Result<Arc<dyn Engine>, EngineError> {
+pub(crate) fn open_engine(kind: EngineKind, dir: &Path, cache: u64) -> Result<Arc<dyn Engine>, EngineError> {
     let open = || -> Result<Arc<dyn Engine>, EngineError> {
         Ok(match kind {
             EngineKind::Fjall => Arc::new(Fjall::open(dir, cache)?),
@@ -194,7 +199,7 @@ pub(super) fn open_engine(kind: EngineKind, dir: &Path, cache: u64) -> Result<Ar
 }
 
 /// Removes a directory if it is there.
-pub(super) fn remove_dir(dir: &Path) -> io::Result<()> {
+pub(crate) fn remove_dir(dir: &Path) -> io::Result<()> {
     match std::fs::remove_dir_all(dir) {
         Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
         _ => Ok(()),

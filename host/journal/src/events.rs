@@ -1,27 +1,20 @@
-//! What operators ask: lists of events and dead letters, figures, and orders to send something again.
+//! Lists of events for operators, and orders to deliver an event again.
 
-use std::{collections::BTreeMap, ops::ControlFlow, time::Duration};
+use std::ops::ControlFlow;
 
 use hookgate_model::handoff::ORDERING;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    engine::{self, Direction, Engine, KeyRange, Space},
-    handoffs::check_name,
-    ids, keys,
+use crate::{
+    Journal,
+    engine::{Direction, Engine, KeyRange, Space},
+    handoffs,
     page::{PAGE_EFFORT, Page},
     read,
-    record::{self, Whereabouts},
-    shared::{Health, Shared},
-    state::Counts,
+    record::{self, Whereabouts, ids, keys},
     types::{EventId, Handoff, HandoffId, HandoffState, JournalError},
+    write::{Draft, Kind, Shared},
 };
-
-/// Handoffs that wait, those that were admitted first, among which the one is looked for that has been waiting longest.
-const OLDEST_AMONG: usize = 256;
-
-/// A handoff, and a time in ms since the epoch: of a dead letter, when it died.
-pub type TimedHandoff = (u64, HandoffId);
 
 /// Where an event stands as a whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,68 +74,34 @@ pub struct EventSummary {
     pub handoffs: Vec<(HandoffId, HandoffState)>,
 }
 
-/// The figures of the store.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Stats {
-    /// How the store does.
-    pub health: Health,
-    /// Deliveries kept.
-    pub deliveries: u64,
-    /// Idempotency keys kept.
-    pub keys: u64,
-    /// Events that wait to be transformed and routed.
-    pub inbox: u64,
-    /// When the first of them was admitted, in milliseconds since the epoch.
-    pub inbox_oldest: Option<u64>,
-    /// Events that wait for their turn, by source; those with none are left out.
-    pub held: BTreeMap<String, u64>,
-    /// By destination, those with something in the queue or dead.
-    pub destinations: BTreeMap<String, DestinationStats>,
-    /// Bytes on disk, roughly.
-    pub size: u64,
-}
-
-/// The figures of a destination.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct DestinationStats {
-    /// Handoffs in its queue, or behind those in their strands.
-    pub queued: u64,
-    /// Its dead letters.
-    pub dead: u64,
-    /// Of the queued ones, those that wait for another one of their strand.
-    pub waiting: u64,
-    /// Of its dead letters, those that block a strand.
-    pub blocking: u64,
-    /// How long the oldest of the queued ones has been waiting: the one among the 256 that were admitted first.
-    pub oldest: Option<Duration>,
-}
-
-/// The figures as they are now: the counters are kept up to date, nothing is counted.
-pub(super) fn stats(shared: &Shared) -> Result<Stats, JournalError> {
-    let engine = shared.engine()?;
-    let books = shared.books();
-    let mut destinations = BTreeMap::new();
-    for (name, counts) in &books.destinations {
-        let since = read::waiting_since(&*engine, name, OLDEST_AMONG)?.into_iter().min();
-        let oldest = since.map(|since| Duration::from_millis(shared.hold_clock.now().saturating_sub(since)));
-        let Counts { queued, dead, waiting, blocking } = *counts;
-        destinations.insert(name.clone(), DestinationStats { queued, dead, waiting, blocking, oldest });
+impl Journal {
+    /// A page of the events that are kept.
+    pub fn events(&self, filter: &EventFilter) -> Result<Page<EventSummary, EventId>, JournalError> {
+        events(&self.0.shared, filter)
     }
-    let oldest = read::inbox(shared, None, 1)?;
-    Ok(Stats {
-        health: shared.health(),
-        deliveries: books.state.deliveries,
-        keys: books.state.keys,
-        inbox: books.state.inbox,
-        held: books.held.iter().map(|(source, held)| (source.clone(), held.0)).collect(),
-        inbox_oldest: oldest.first().map(|waiting| ids::time_of(waiting.event.delivery)),
-        destinations,
-        size: engine.size(),
-    })
+
+    /// The handoffs of an event, with their histories.
+    pub fn handoffs_of(&self, id: EventId) -> Result<Vec<(HandoffId, Handoff)>, JournalError> {
+        handoffs_of(&*self.engine()?, id)
+    }
+
+    /// Hands an event on again, whatever its state: to these destinations, or, when none is named (or it was never
+    /// transformed), through `transform` and the routes as if it had just come. False when it is no longer kept.
+    pub async fn replay(&self, event: EventId, destinations: &[String]) -> Result<bool, JournalError> {
+        let to = match destinations {
+            [] => None,
+            named => outputs_for(&*self.engine()?, event, named)?,
+        };
+        let replay = move |draft: &mut Draft<'_>| match to {
+            Some(to) => handoffs::hand_off_again(draft, event, to),
+            None => handoffs::transform_again(draft, event),
+        };
+        self.write(Kind::Order, replay).await
+    }
 }
 
 /// A page of events.
-pub(super) fn events(shared: &Shared, filter: &EventFilter) -> Result<Page<EventSummary, EventId>, JournalError> {
+fn events(shared: &Shared, filter: &EventFilter) -> Result<Page<EventSummary, EventId>, JournalError> {
     let engine = shared.engine()?;
     let mut page = Page { items: Vec::new(), next: None };
     let mut seen = 0;
@@ -152,7 +111,7 @@ pub(super) fn events(shared: &Shared, filter: &EventFilter) -> Result<Page<Event
         seen += 1;
         match summaries(shared, &*engine, delivery, value, filter) {
             Ok(found) => page.items.extend(found),
-            // Nobody can say what events it had: it is left out here, and named in the log.
+            // Its events are unknown: it is left out here, and named in the log.
             Err(e @ JournalError::Damaged(..)) => tracing::error!("{e}"),
             Err(e) => failed = Some(e),
         }
@@ -224,7 +183,7 @@ fn summaries(
             continue;
         }
         let (state, mut handoffs) = standing(engine, id)?;
-        handoffs.iter_mut().for_each(|(_, state)| *state = shared.told(*state));
+        handoffs.iter_mut().for_each(|(_, state)| *state = shared.with_wall_times(*state));
         if filter.state.is_none_or(|wanted| wanted == state) {
             found.push(EventSummary {
                 id,
@@ -276,7 +235,7 @@ impl EventState {
 }
 
 /// The handoffs of an event, with their histories.
-pub(super) fn handoffs_of(engine: &dyn Engine, id: EventId) -> Result<Vec<(HandoffId, Handoff)>, JournalError> {
+fn handoffs_of(engine: &dyn Engine, id: EventId) -> Result<Vec<(HandoffId, Handoff)>, JournalError> {
     let mut found = Vec::new();
     engine.scan(Space::Handoffs, &keys::handoffs_of(id), Direction::Forward, &mut |key, value| {
         if let Some(id) = keys::read_handoff(key) {
@@ -287,43 +246,9 @@ pub(super) fn handoffs_of(engine: &dyn Engine, id: EventId) -> Result<Vec<(Hando
     found.into_iter().collect()
 }
 
-/// Dead letters with the times of their deaths, oldest first, by destination.
-pub(super) fn dead_letters(
-    engine: &dyn Engine,
-    destination: Option<&str>,
-    after: Option<&TimedHandoff>,
-    limit: usize,
-) -> Result<Page<TimedHandoff, TimedHandoff>, JournalError> {
-    let mut range = match destination {
-        Some(name) => {
-            check_name(name)?;
-            keys::prefix(keys::of_destination(name))
-        }
-        None => keys::all(),
-    };
-    if let Some((time, id)) = after {
-        range.from = keys::behind(keys::timed(*time, id));
-    }
-    let items = engine::collect(engine, Space::Dead, &range, limit, keys::read_timed)?;
-    let next = if items.len() == limit { items.last().cloned() } else { None };
-    Ok(Page { items, next })
-}
-
-/// The dead letter of a destination that died last.
-pub(super) fn last_dead(engine: &dyn Engine, destination: &str) -> Result<Option<TimedHandoff>, JournalError> {
-    check_name(destination)?;
-    let range = keys::prefix(keys::of_destination(destination));
-    let mut last = None;
-    engine.scan(Space::Dead, &range, Direction::Backward, &mut |key, _| {
-        last = keys::read_timed(key);
-        ControlFlow::Break(())
-    })?;
-    Ok(last)
-}
-
-/// Which outputs of an event to hand to these destinations again: those that were routed there before, else all.
+/// Which outputs of an event to hand to these destinations again: the ones that were routed there before, or else all.
 /// `None` when the event is not transformed yet.
-pub(super) fn outputs_for(
+fn outputs_for(
     engine: &dyn Engine,
     id: EventId,
     destinations: &[String],

@@ -1,6 +1,6 @@
 //! A small file beside the engine that remembers how far commits were acknowledged.
 //!
-//! It is written after each sync and never synced itself, so it is never ahead of what the disk was told to keep. A
+//! It is written after each sync and never synced itself, so it is never ahead of the synced writes. A
 //! store that is behind it has lost acknowledged commits; an engine would open it without a word (fjall #311).
 //!
 //! ```text
@@ -14,21 +14,21 @@ use std::{fs::File, io, path::Path};
 
 use sha2::{Digest, Sha256};
 
-use super::state::State;
+use crate::record::state::State;
 
 const MAGIC: [u8; 8] = *b"hgack\0\0\x01";
 const LENGTH: usize = 32;
 
 /// How far commits were acknowledged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Acknowledged {
-    pub(super) batch: u64,
-    pub(super) commits: u64,
+pub(crate) struct Acknowledged {
+    pub(crate) batch: u64,
+    pub(crate) commits: u64,
 }
 
 /// The open file.
 #[derive(Debug)]
-pub(super) struct Sidecar {
+pub(crate) struct Sidecar {
     file: File,
     last: Acknowledged,
     failed: bool,
@@ -37,19 +37,19 @@ pub(super) struct Sidecar {
 impl Sidecar {
     /// Opens or makes the file. One that cannot be made sense of (a power cut may leave anything of what was never
     /// synced) counts as none.
-    pub(super) fn open(path: &Path) -> io::Result<Sidecar> {
+    pub(crate) fn open(path: &Path) -> io::Result<Sidecar> {
         let file = File::options().read(true).write(true).create(true).truncate(false).open(path)?;
         let last = std::fs::read(path).ok().and_then(|bytes| decode(&bytes)).unwrap_or_default();
         Ok(Sidecar { file, last, failed: false })
     }
 
     /// How far commits were acknowledged before.
-    pub(super) fn last(&self) -> Acknowledged {
+    pub(crate) fn last(&self) -> Acknowledged {
         self.last
     }
 
     /// Notes a synced batch.
-    pub(super) fn note(&mut self, state: &State) {
+    pub(crate) fn note(&mut self, state: &State) {
         self.last = Acknowledged { batch: state.batch, commits: state.commits };
         let written = write_at_start(&self.file, &encode(self.last));
         if let (Err(e), false) = (&written, self.failed) {

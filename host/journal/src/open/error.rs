@@ -64,7 +64,7 @@ pub enum OpenError {
         path: PathBuf,
         /// What is missing.
         what: String,
-        /// Commits that were acknowledged and are missing, as far as that can be told.
+        /// Commits that were acknowledged and are missing, as far as that is known.
         commits: u64,
     },
     /// The disk is full.

@@ -4,9 +4,11 @@
 //! is known of a key stands under the key's hash. All that one arrival changes is part of the commit that brings it, so
 //! that nothing is lost or held twice, whatever happens; of a key only as much is read as is released.
 
+mod shelf;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
-    sync::Arc,
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
@@ -14,28 +16,75 @@ use hookgate_capabilities::{Admission, Position};
 use hookgate_model::ordering::{Late, SourceOrdering};
 use sha2::{Digest, Sha256};
 
-use super::{
-    draft::Draft,
+use self::shelf::DraftShelf;
+use crate::{
+    Journal,
     engine::{Engine, Space},
-    handoffs,
-    keys::second_after,
-    keys::{self, Due, HeldAt, OrderingHash},
-    read,
-    record::{self, HeldEvent, OrderingKey, Whereabouts},
-    shared::Shared,
-    types::{EventId, HandoffState, JournalError, Marks, Stage},
+    handoffs, read,
+    record::{
+        self, HeldEvent, OrderingKey, Whereabouts,
+        keys::{self, Due, HeldAt, OrderingHash, second_after},
+    },
+    reorder::{Buffer, Entry, KeyState, Kind, OVERFLOW_AT_ONCE, OrderingNotice},
+    types::{EventId, JournalError, Marks, Stage},
+    write::{self, Draft, Shared},
 };
-use crate::reorder::{Buffer, Cause, Entry, KeyState, Kind, OVERFLOW_AT_ONCE, Shelf, Told};
-
-/// Held events of a key that are read at once.
-const PAGE: usize = 32;
 
 /// Events that are due, or whose time changes, in one write; what stands before them goes with them.
 const AT_ONCE: usize = 256;
 
+impl Journal {
+    /// The stage of an event that is not yet transformed; `None` when it is transformed, or not kept.
+    pub fn stage(&self, event: EventId) -> Result<Option<Stage>, JournalError> {
+        stage(&self.0.shared, event)
+    }
+
+    /// How long it takes until the next held event is due; `None` when nothing is held. An event that is held later and due
+    /// sooner wakes [`Journal::release_nears`].
+    pub fn next_release(&self) -> Result<Option<Duration>, JournalError> {
+        let shared = &self.0.shared;
+        // An event that comes during the look wakes as well.
+        shared.next_release.store(u64::MAX, Ordering::SeqCst);
+        let due = next_due(shared)?;
+        shared.next_release.store(due.unwrap_or(u64::MAX), Ordering::SeqCst);
+        Ok(due.map(|due| Duration::from_millis(due.saturating_sub(shared.hold_clock.now()))))
+    }
+
+    /// Releases held events that are due, a bounded number of them, each ordering key in its order, in one atomic write
+    /// (not synced: after a power cut they are held and due once more). Whether more may be due. `late` says for each
+    /// source what becomes of numbers that came twice.
+    pub async fn release(&self, late: BTreeMap<String, Late>) -> Result<bool, JournalError> {
+        self.write(write::Kind::Progress, move |draft| release_due(draft, &late)).await
+    }
+
+    /// Shortens the waits of the events that a source holds to what its rules now say; without rules they are due at once.
+    pub async fn bring_forward(&self, source: &str, rules: Option<&SourceOrdering>) -> Result<(), JournalError> {
+        for kind in Kind::ALL {
+            let hold = rules.map_or(Duration::ZERO, |rules| hold(rules, kind));
+            let hold = u64::try_from(hold.as_millis()).unwrap_or(u64::MAX);
+            let until = self.0.shared.hold_clock.now().saturating_add(hold);
+            let mut from = None;
+            loop {
+                let source = source.to_owned();
+                let change = move |draft: &mut Draft<'_>| bring_forward(draft, &source, kind, until, from);
+                match self.write(write::Kind::Progress, change).await? {
+                    None => break,
+                    next => from = next,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sources with held events.
+    pub fn holding(&self) -> Vec<String> {
+        self.0.shared.books().held.keys().cloned().collect()
+    }
+}
+
 /// Where an event of a source with ordering stands.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line {
+pub(crate) struct Line {
     key: OrderingHash,
     kind: Kind,
     position: u64,
@@ -43,7 +92,7 @@ pub(super) struct Line {
 
 impl Line {
     /// None for an event that has no position: it goes on as it comes.
-    pub(super) fn of(source: &str, event: &Admission) -> Option<Line> {
+    pub(crate) fn of(source: &str, event: &Admission) -> Option<Line> {
         let ordering = event.identity.ordering.as_ref()?;
         let (kind, position) = match ordering.position {
             Position::Arrival => return None,
@@ -66,17 +115,17 @@ fn hash(source: &str, kind: Kind, key: &str) -> OrderingHash {
 }
 
 /// An event that has just come.
-pub(super) struct Arrival<'a> {
-    pub(super) source: &'a Arc<str>,
-    pub(super) rules: &'a SourceOrdering,
-    pub(super) line: Line,
-    pub(super) event: EventId,
+pub(crate) struct Arrival<'a> {
+    pub(crate) source: &'a Arc<str>,
+    pub(crate) rules: &'a SourceOrdering,
+    pub(crate) line: Line,
+    pub(crate) event: EventId,
     /// In milliseconds since the epoch.
-    pub(super) received_at: u64,
+    pub(crate) received_at: u64,
 }
 
 /// How long an event is held at most.
-pub(super) fn hold(rules: &SourceOrdering, kind: Kind) -> Duration {
+pub(crate) fn hold(rules: &SourceOrdering, kind: Kind) -> Duration {
     match kind {
         Kind::Sequence => rules.gap_timeout,
         Kind::Timestamp => rules.window,
@@ -84,21 +133,21 @@ pub(super) fn hold(rules: &SourceOrdering, kind: Kind) -> Duration {
 }
 
 /// Decides on an event that has just come, and on those that it releases.
-pub(super) fn arrive(draft: &mut Draft<'_>, arrival: &Arrival<'_>) -> Result<(), JournalError> {
+pub(crate) fn arrive(draft: &mut Draft<'_>, arrival: &Arrival<'_>) -> Result<(), JournalError> {
     let Arrival { source, rules, line: Line { key, kind, mut position }, event, received_at } = *arrival;
     let before = known(draft, &key)?;
     let mut state = before.map_or_else(KeyState::default, |known| known.state);
     let too_far = received_at.saturating_add(ms(rules.ahead));
     let ahead = kind == Kind::Timestamp && position > too_far;
     if ahead {
-        // Not before what was released: whose clock is wrong nobody knows, and it may be the gateway's.
+        // Not before events that were released: which clock is wrong is unknown, and it may be the gateway's.
         let released = state.next.map_or(0, |next| u64::try_from(next).unwrap_or(u64::MAX));
         position = received_at.max(released);
     }
     let due = draft.hold_now.saturating_add(ms(hold(rules, kind)));
     let entry = Entry { position, arrival: draft.ticket(), item: HeldEvent { event, due, ahead } };
     if ahead {
-        draft.told.push(Told::ahead(source, event));
+        draft.notices.push(OrderingNotice::ahead(source, event));
     }
     let mut shelf = DraftShelf::new(draft, source, key, kind, rules.late);
     Buffer { kind, state: &mut state, shelf: &mut shelf }.arrive(entry, rules.per_key)?;
@@ -128,8 +177,9 @@ fn make_room(draft: &mut Draft<'_>, source: &Arc<str>, rules: &SourceOrdering) -
     Ok(())
 }
 
-/// Releases what is due, at most [`AT_ONCE`] events and what stands before them. Whether there may be more. `late` says what becomes of numbers that came twice.
-pub(super) fn release_due(draft: &mut Draft<'_>, late: &BTreeMap<String, Late>) -> Result<bool, JournalError> {
+/// Releases what is due, at most [`AT_ONCE`] events and what stands before them. Whether there may be more. `late` says
+/// what becomes of numbers that came twice.
+pub(crate) fn release_due(draft: &mut Draft<'_>, late: &BTreeMap<String, Late>) -> Result<bool, JournalError> {
     let mut left = AT_ONCE;
     for source in draft.holding() {
         let policy = late.get(&source).copied().unwrap_or(Late::Deliver);
@@ -179,11 +229,11 @@ fn with_buffer<'d, 'e>(
 }
 
 /// Where a change of times goes on.
-pub(super) type Place = Vec<u8>;
+pub(crate) type Place = Vec<u8>;
 
 /// Brings forward what is due after `until`, from a place on; where to go on, if there is more. For a source whose rules
-/// have changed: nothing is held longer than by those that hold now.
-pub(super) fn bring_forward(
+/// have changed: nothing is held longer than the present rules say.
+pub(crate) fn bring_forward(
     draft: &mut Draft<'_>,
     source: &str,
     kind: Kind,
@@ -208,7 +258,7 @@ pub(super) fn bring_forward(
 }
 
 /// When the next event is due, by the clock that held events wait by.
-pub(super) fn next_due(shared: &Shared) -> Result<Option<u64>, JournalError> {
+pub(crate) fn next_due(shared: &Shared) -> Result<Option<u64>, JournalError> {
     let mut next = None;
     for source in shared.books().held.keys() {
         for kind in Kind::ALL {
@@ -222,7 +272,7 @@ pub(super) fn next_due(shared: &Shared) -> Result<Option<u64>, JournalError> {
 }
 
 /// Where an event is that is not transformed yet.
-pub(super) fn stage(shared: &Shared, event: EventId) -> Result<Option<Stage>, JournalError> {
+pub(crate) fn stage(shared: &Shared, event: EventId) -> Result<Option<Stage>, JournalError> {
     let engine = shared.engine()?;
     let Some(bytes) = engine.get(Space::Inbox, &keys::whereabouts(event))? else { return Ok(None) };
     let Whereabouts::Held(at) = record::read(&bytes, &event)? else { return Ok(Some(Stage::Inbox)) };
@@ -244,7 +294,7 @@ fn is_sequence(engine: &dyn Engine, event: EventId) -> Result<bool, JournalError
 
 /// Forgets keys of which nothing has come for as long as they are remembered, and looks at the others again when that may
 /// be so. How many were forgotten.
-pub(super) fn forget(draft: &mut Draft<'_>, notes: Vec<(Vec<u8>, OrderingHash)>) -> Result<u64, JournalError> {
+pub(crate) fn forget(draft: &mut Draft<'_>, notes: Vec<(Vec<u8>, OrderingHash)>) -> Result<u64, JournalError> {
     let mut forgotten = 0;
     for (place, key) in notes {
         draft.writes.delete(Space::Expiry, place);
@@ -274,7 +324,7 @@ fn note(draft: &mut Draft<'_>, key: &OrderingHash, known: &OrderingKey) {
     draft.writes.put(Space::Expiry, place, Vec::new());
 }
 
-/// What is known of a key. Where that is damaged, so much is known that nothing stays behind.
+/// What is known of a key. A damaged record is replaced by a count of the held events, so that none stays behind.
 fn known(draft: &Draft<'_>, key: &OrderingHash) -> Result<Option<OrderingKey>, JournalError> {
     match ordering_key(draft.get(Space::OrderingKeys, key)?, key) {
         Err(e @ JournalError::Damaged(..)) => {
@@ -298,99 +348,8 @@ fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The held events of one key, as a draft sees them.
-pub(super) struct DraftShelf<'d, 'e> {
-    draft: &'d mut Draft<'e>,
-    source: &'d Arc<str>,
-    key: OrderingHash,
-    kind: Kind,
-    late: Late,
-    /// What was read ahead, from its front on.
-    page: VecDeque<Entry<HeldEvent>>,
-}
-
-impl<'d, 'e> DraftShelf<'d, 'e> {
-    fn new(draft: &'d mut Draft<'e>, source: &'d Arc<str>, key: OrderingHash, kind: Kind, late: Late) -> Self {
-        DraftShelf { draft, source, key, kind, late, page: VecDeque::new() }
-    }
-
-    fn at(&self, entry: &Entry<HeldEvent>) -> HeldAt {
-        HeldAt { key: self.key, position: entry.position, arrival: entry.arrival }
-    }
-
-    fn tell(&mut self, entry: &Entry<HeldEvent>, cause: Cause, missing: u64) {
-        self.draft.told.push(Told::released(self.source, entry.item.event, cause, missing));
-    }
-}
-
-impl Shelf for DraftShelf<'_, '_> {
-    type Item = HeldEvent;
-    type Error = JournalError;
-
-    fn first(&mut self, from: u64) -> Result<Option<Entry<HeldEvent>>, JournalError> {
-        if self.page.is_empty() {
-            let range = keys::held_from(&self.key, from);
-            for (key, value) in self.draft.page(Space::Held, &range, PAGE)? {
-                let Some(at) = keys::read_held(&key) else { continue };
-                match record::read(&value, &hex::encode(&key)) {
-                    Ok(item) => self.page.push_back(Entry { position: at.position, arrival: at.arrival, item }),
-                    Err(e) => tracing::error!("{e}; it stays where it is"),
-                }
-            }
-        }
-        Ok(self.page.front().cloned())
-    }
-
-    fn hold(&mut self, entry: Entry<HeldEvent>) -> Result<(), JournalError> {
-        let (at, due) = (self.at(&entry), entry.item.due);
-        let writes = &mut self.draft.writes;
-        writes.put(Space::Held, keys::held(&at), record::write(&entry.item)?);
-        writes.put(Space::HeldDue, keys::held_due(self.source, self.kind, due, &at), Vec::new());
-        let whereabouts = record::write(&Whereabouts::Held(at))?;
-        writes.put(Space::Inbox, keys::whereabouts(entry.item.event), whereabouts);
-        self.draft.delta.held(self.source, 1);
-        let until = self.draft.wakes.held_until;
-        self.draft.wakes.held_until = Some(until.map_or(due, |until| until.min(due)));
-        self.page.clear();
-        Ok(())
-    }
-
-    fn take(&mut self, entry: &Entry<HeldEvent>) -> Result<(), JournalError> {
-        let at = self.at(entry);
-        let writes = &mut self.draft.writes;
-        writes.delete(Space::Held, keys::held(&at));
-        writes.delete(Space::HeldDue, keys::held_due(self.source, self.kind, entry.item.due, &at));
-        writes.delete(Space::Inbox, keys::whereabouts(entry.item.event));
-        self.draft.delta.held(self.source, -1);
-        self.page.pop_front();
-        Ok(())
-    }
-
-    fn release(&mut self, entry: Entry<HeldEvent>, cause: Cause, missing: u64) -> Result<(), JournalError> {
-        self.tell(&entry, cause, missing);
-        let HeldEvent { event, ahead, .. } = entry.item;
-        let marks = Marks { late: false, overflow: cause == Cause::Overflow, ahead, missing };
-        handoffs::add_to_inbox(self.draft, event, marks)
-    }
-
-    fn late(&mut self, entry: Entry<HeldEvent>) -> Result<(), JournalError> {
-        self.tell(&entry, Cause::Late, 0);
-        let HeldEvent { event, ahead, .. } = entry.item;
-        let now = self.draft.now;
-        let reason = match self.kind {
-            Kind::Sequence => "late: its number, or a higher one, was released before it came",
-            Kind::Timestamp => "late: a later event of its ordering key was released before it came",
-        };
-        match self.late {
-            Late::Deliver => handoffs::add_to_inbox(self.draft, event, Marks { late: true, ahead, ..Marks::default() }),
-            Late::DeadLetter => handoffs::refuse_late(self.draft, event, HandoffState::Dead(now), reason),
-            Late::Drop => handoffs::refuse_late(self.draft, event, HandoffState::Discarded(now), reason),
-        }
-    }
-}
-
-/// Puts an event into the inbox, or among those that wait for their turn: `ordering` has its source's rules and its line.
-pub(super) fn put_in_its_place(
+/// Puts an event into the inbox, or holds it until its turn. `ordering` has the rules of its source and its line.
+pub(crate) fn put_in_its_place(
     draft: &mut Draft<'_>,
     source: &Arc<str>,
     ordering: Option<(&SourceOrdering, Line)>,

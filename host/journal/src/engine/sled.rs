@@ -18,10 +18,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{
-    disk::sync_dir,
-    engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space, Visit},
-};
+use crate::engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space, Visit, disk::sync_dir};
 
 /// Bytes of a value that stay in one piece, and bytes of a chunk of a longer one.
 const WHOLE_MAX: usize = 4000;
@@ -38,7 +35,7 @@ const LOCK_TIMEOUT: Duration = Duration::from_secs(10);
 const LOCK_PAUSE: Duration = Duration::from_millis(5);
 
 /// An open sled database.
-pub(super) struct Sled {
+pub(crate) struct Sled {
     db: sled::Db,
     /// sled's log, for fdatasync.
     log: File,
@@ -46,7 +43,7 @@ pub(super) struct Sled {
 
 impl Sled {
     /// Opens or makes a database; `cache` in bytes (sled takes it as a hint: its memory is not bounded by it).
-    pub(super) fn open(dir: &Path, cache: u64) -> Result<Sled, EngineError> {
+    pub(crate) fn open(dir: &Path, cache: u64) -> Result<Sled, EngineError> {
         let db = open_when_closed(&sled::Config::new().path(dir).cache_capacity(cache).flush_every_ms(None))?;
         sync_all_in(dir)?;
         if let Some(parent) = dir.parent() {
@@ -179,8 +176,8 @@ impl Engine for Sled {
     }
 }
 
-/// sled's threads may hold its lock for a moment after it was closed. The journal has a lock of its own, so that nobody
-/// else can be meant.
+/// sled's threads may hold its lock for a moment after it was closed. The journal has a lock of its own, so that no
+/// other process can be the one that holds it.
 fn open_when_closed(config: &sled::Config) -> Result<sled::Db, EngineError> {
     let begun = Instant::now();
     loop {
@@ -234,7 +231,7 @@ impl From<sled::Error> for EngineError {
     fn from(e: sled::Error) -> Self {
         match e {
             sled::Error::Io(e) => e.into(),
-            // Told of a file whose head makes no sense, too.
+            // Also reported for a file whose head makes no sense.
             sled::Error::Corruption { .. } | sled::Error::Unsupported(_) => EngineError::Damaged(e.to_string()),
             other => EngineError::Failed(other.to_string()),
         }

@@ -1,0 +1,15 @@
+//! Writing: one thread takes requests, gathers them into a batch and makes the batch durable with one sync.
+
+pub(crate) mod clock;
+mod draft;
+mod heads;
+mod shared;
+mod writer;
+
+pub use self::shared::Health;
+pub(crate) use self::{
+    clock::Clocks,
+    draft::Draft,
+    shared::Shared,
+    writer::{Kind, Request, Task, Writer},
+};
