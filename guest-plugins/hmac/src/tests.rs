@@ -11,6 +11,17 @@ use proptest::prelude::*;
 /// A secret that is right in each encoding: letters and digits of hex, a multiple of four of them.
 const SECRET: &str = "5d41402abc4b2a76b9719d911017c592";
 
+/// A row's vector has `params.provider`. One whose origin is `derived` was computed from the row's settings apart from the
+/// plugin, and no delivery of the provider was seen.
+#[test]
+fn every_known_provider_has_a_valid_vector() {
+    let vectors = native::vectors(env!("CARGO_MANIFEST_DIR"));
+    let covered: Vec<_> = vectors.iter().filter(|vector| vector.valid).map(|vector| vector.settings()).collect();
+    let is_covered = |name: &str| covered.iter().any(|settings| settings.get("provider").is_some_and(|of| of == name));
+    let uncovered: Vec<_> = presets().iter().map(|(name, _)| *name).filter(|name| !is_covered(name)).collect();
+    assert!(uncovered.is_empty(), "rows of providers.toml without a vector in vectors/: {uncovered:?}");
+}
+
 /// The source of a row, with what every operator must add.
 fn source(settings: &[(&str, &str)]) -> Source {
     let settings: Vec<_> = settings.iter().copied().chain([("app-id", "app_1")]).collect();
