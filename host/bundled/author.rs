@@ -13,9 +13,9 @@ use std::{
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 /// The crates of the SDK, and what they stand on.
-const CRATES: [&str; 3] = ["guest-plugins/conformance", "guest-plugins/sdk", "host/capabilities"];
+const CRATES: [&str; 3] = ["host/capabilities", "sdk", "sdk/conformance"];
 
-const TEMPLATE: &str = "guest-plugins/template";
+const TEMPLATE: &str = "sdk/template";
 
 /// The source of two lists of files, `TEMPLATE` and `SDK`: pairs of a path and a text.
 pub fn embedded(root: &Path) -> Outcome<String> {
@@ -45,7 +45,7 @@ pub fn embedded(root: &Path) -> Outcome<String> {
     ))
 }
 
-/// What all of it depends on, for `rerun-if-changed`; beside `guest-plugins` and `wit`.
+/// What all of it depends on, for `rerun-if-changed`; beside what `build.rs` names itself.
 pub fn inputs(root: &Path) -> Vec<PathBuf> {
     ["Cargo.toml", "Cargo.lock", "LICENSE", "host/capabilities", "host/bundled"].map(|name| root.join(name)).into()
 }
@@ -89,8 +89,9 @@ fn workspace_manifest(manifest: &str) -> String {
     let mut text = format!("[workspace]\nresolver = \"3\"\nmembers = [\n{members}]\n");
     for section in sections(manifest).filter(|section| section.starts_with("[workspace.")) {
         // Crates that are not among them.
-        let lines =
-            section.lines().filter(|line| !line.contains("path = ") || CRATES.iter().any(|name| line.contains(name)));
+        let lines = section
+            .lines()
+            .filter(|line| !line.contains("path = ") || CRATES.iter().any(|name| line.contains(&format!("{name:?}"))));
         text.push('\n');
         text.push_str(&lines.collect::<Vec<_>>().join("\n"));
         text.push('\n');

@@ -18,7 +18,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed={}", root.join("wit").display());
-    for input in ["guest-plugins", "edge", "host/capabilities"] {
+    for input in ["guest-plugins", "sdk", "edge", "host/capabilities", "host/known-providers"] {
         println!("cargo::rerun-if-changed={}", root.join(input).display());
     }
 
@@ -28,12 +28,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let target = out.ancestors().nth(4).ok_or("OUT_DIR is not where cargo puts it")?.join("plugins");
     let built = hookgate_plugin_build::build_all(&crates, &target, Messages::Kept)?;
 
-    let mut list =
-        String::from("/// The plugins by name: their components.\npub static PLUGINS: &[(&str, &[u8])] = &[\n");
-    for ((name, _), component) in plugins.iter().zip(built) {
+    let mut list = String::from("static PLUGINS: &[Bundled] = &[\n");
+    for ((name, folder), component) in plugins.iter().zip(built) {
         let file = out.join(format!("{name}.wasm"));
         fs::write(&file, &component.component)?;
-        writeln!(list, "    ({name:?}, include_bytes!({:?})),", file.display().to_string())?;
+        let (file, title) = (file.display().to_string(), title(folder)?);
+        writeln!(list, "    Bundled {{ name: {name:?}, title: {title:?}, component: include_bytes!({file:?}) }},")?;
     }
     list.push_str("];\n");
     fs::write(out.join("bundled.rs"), list)?;
@@ -47,19 +47,28 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The plugins that come with the binary, sorted by name: each folder with conformance vectors, but for the template of
-/// `hookgate plugin new`.
+/// The plugins that come with the binary, sorted by name: each folder of `guest-plugins/`.
 fn plugins(directory: &Path) -> Result<Vec<(String, PathBuf)>, Box<dyn Error>> {
     let mut plugins = Vec::new();
     for entry in fs::read_dir(directory)? {
         let folder = entry?.path();
         let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default().to_owned();
-        if folder.join("vectors").is_dir() && name != "template" {
+        if folder.join("Cargo.toml").is_file() {
             plugins.push((name, folder));
         }
     }
     plugins.sort();
     Ok(plugins)
+}
+
+/// What the provider calls itself: its crate's description, which is the summary of its descriptor, up to the colon.
+fn title(folder: &Path) -> Result<String, Box<dyn Error>> {
+    let manifest = fs::read_to_string(folder.join("Cargo.toml"))?;
+    let described = manifest.lines().find_map(|line| line.strip_prefix("description = \"")?.split_once(':'));
+    let (title, _) = described.ok_or_else(|| {
+        format!("{}: write description = \"PROVIDER: what the plugin takes\"", folder.join("Cargo.toml").display())
+    })?;
+    Ok(title.to_owned())
 }
 
 /// What `hookgate edge build` composes with a plugin.

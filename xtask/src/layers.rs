@@ -20,7 +20,7 @@ const CRATES: [(&str, &str); 16] = [
     ("hookgate-settings", "host/settings"),
     ("hookgate-auth", "host/auth"),
     ("hookgate-sinks", "host/sinks"),
-    ("hookgate-known-providers", "guest-plugins/known-providers"),
+    ("hookgate-known-providers", "host/known-providers"),
     ("hookgate-config", "host/config"),
     ("hookgate-journal", "host/journal"),
     ("hookgate-bundled", "host/bundled"),

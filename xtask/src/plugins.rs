@@ -14,7 +14,7 @@ pub fn run() -> Result<()> {
     for entry in fs::read_dir(&directory).with_context(|| format!("cannot read {}", directory.display()))? {
         let path = entry?.path();
         // As `host/bundled/build.rs` finds them.
-        if path.join("vectors").is_dir() && path.file_name().is_some_and(|name| name != "template") {
+        if path.join("Cargo.toml").is_file() {
             crates.push(path);
         }
     }

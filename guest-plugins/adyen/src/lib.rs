@@ -3,8 +3,14 @@
 //! notifications (`communicationFormat` in Adyen's Management API) it takes `json` and `http`, a form; not `soap`.
 //! <https://docs.adyen.com/development-resources/webhooks>
 //!
-//! What identifies an item is said beside `Item::identity`, and a webhook of a platform beside `of_platform`; what that
-//! was checked against is in `docs/identity.md`.
+//! What identifies an item is said beside `Item::identity`, and a webhook of a platform beside `of_platform`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | standard notifications | pspReference, eventCode, success, merchant account, eventDate | all of them | differs in the account (reports of two accounts share a file name), the outcome (a payment that fails and then succeeds keeps its reference), or the date (a report that is generated again) | docs.adyen.com, Handle webhook events; wvanbergen/adyen#115; Adyen/adyen-commercetools#1324 | in part: Adyen names eventCode and pspReference; that a retry keeps eventDate is not documented |
+//! | platforms and management | the payload, which has a time | the payload | has a different time | docs.adyen.com, Webhook structure and types | in part: retries are not documented |
 
 mod batch;
 mod item;
@@ -21,7 +27,8 @@ use hookgate_plugin_sdk::{
 /// The plugin.
 pub struct Adyen;
 
-export!(Adyen);
+// Adyen signs some fields of each item, not the whole body: src/tests.rs checks what is signed.
+export!(Adyen, vectors_only);
 
 const SIGNATURE: &str = "hmacsignature";
 
@@ -36,8 +43,7 @@ impl Provider for Adyen {
             ..answer::descriptor(
                 "adyen",
                 env!("CARGO_PKG_VERSION"),
-                "Adyen: standard notifications as JSON or HTTP POST, not SOAP (an HMAC in each item); platforms and management \
-                 webhooks (HmacSignature)",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://docs.adyen.com/development-resources/webhooks",
                     "https://docs.adyen.com/development-resources/webhooks/secure-webhooks/verify-hmac-signatures",
@@ -204,3 +210,6 @@ fn accepted() -> Reply {
 fn example(received_at: u64) -> String {
     include_str!("../example.json").replace("8825408195409505", &format!("{received_at:0>16}"))
 }
+
+#[cfg(test)]
+mod tests;

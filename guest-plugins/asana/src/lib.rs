@@ -1,7 +1,13 @@
 //! Asana: each webhook hands its secret over when it is made; an HMAC over the body from then on.
 //! <https://developers.asana.com/docs/webhooks-guide>
 //!
-//! What identifies an event is said beside `identity`; what that was checked against is in `docs/identity.md`.
+//! What identifies an event is said beside `identity`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | each item of `events`: its bytes, with `created_at` to the millisecond | the items | has a different time | developers.asana.com, Webhooks guide (at most once; tried again for 24 hours) | in part: there is no id |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Enrollment, Event, Identity, KnownBy, Ordering, Outgoing, Part,
@@ -40,7 +46,7 @@ impl Provider for Asana {
             ..answer::descriptor(
                 "asana",
                 env!("CARGO_PKG_VERSION"),
-                "Asana: the secret handed over in the handshake, HMAC-SHA256; an event for each change",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://developers.asana.com/docs/webhooks-guide",
                     "https://developers.asana.com/reference/webhooks",
@@ -84,7 +90,7 @@ impl Provider for Asana {
     }
 }
 
-/// The handshake: whoever has asked for the webhook waits for the same header.
+/// The handshake: Asana waits for the same header before it creates the webhook.
 fn take_over(secret: String) -> Result<Verdict, Refusal> {
     let is_plain = secret.bytes().all(|byte| byte.is_ascii_graphic());
     if secret.is_empty() || secret.len() > SECRET_MAX || !is_plain {

@@ -25,7 +25,7 @@ fn piece<'v>((label, value): (&'static str, &'v str)) -> Piece<'v> {
 pub enum Kind {
     /// What was published.
     Notification,
-    /// Somebody has subscribed this endpoint; nothing comes before it is confirmed.
+    /// This endpoint was subscribed; SNS sends nothing before the subscription is confirmed.
     Subscription,
     /// The subscription has ended.
     Unsubscription,

@@ -1,8 +1,13 @@
 //! Amazon SNS over HTTP: an RSA signature over some fields of the envelope, under the certificate that it names.
 //! <https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html>
 //!
-//! SNS has a `MessageId` for each message published, and sends it again with the same one; what that was checked
-//! against is in `docs/identity.md`.
+//! SNS has a `MessageId` for each message published, and sends it again with the same one.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | MessageId | MessageId | has a different one | docs.aws.amazon.com, HTTP/HTTPS headers: "unique for each message published", and kept when SNS sends it again | yes |
 
 mod endpoint;
 mod envelope;
@@ -20,7 +25,7 @@ use crate::envelope::{Envelope, Kind};
 /// The plugin.
 pub struct AwsSns;
 
-export!(AwsSns);
+export!(AwsSns, vectors_only);
 
 /// SNS tries again for an hour at most, with the same timestamp.
 /// <https://docs.aws.amazon.com/sns/latest/dg/sns-message-delivery-retries.html>
@@ -49,7 +54,7 @@ impl Provider for AwsSns {
             ..answer::descriptor(
                 "aws-sns",
                 env!("CARGO_PKG_VERSION"),
-                "Amazon SNS over HTTP: RSA signatures of version 1 and 2, subscriptions confirmed",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://docs.aws.amazon.com/sns/latest/dg/sns-verify-signature-of-message.html",
                     "https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html",
@@ -66,7 +71,7 @@ impl Provider for AwsSns {
             return Err(forged("raw message delivery has no signature: switch it off at the subscription"));
         }
         let envelope = Envelope::of(delivery)?;
-        // Before the signature: whoever can sign as SNS has a topic, and not one of these.
+        // Before the signature: any SNS customer can have messages signed, for a topic of their own.
         if !topics.iter().any(|topic| fits(topic, &envelope.topic)) {
             return Err(forged(&format!("the topic {} is not in settings.topics", envelope.topic)));
         }

@@ -1,9 +1,14 @@
-//! CloudEvents 1.0 over HTTP, from anybody who sends them: structured, batched and binary mode, the handshake before them,
-//! and what leaves is what came.
+//! CloudEvents 1.0 over HTTP, from any sender: structured, batched and binary mode, and the handshake before them. Events
+//! leave as they came.
 //! <https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md>
 //!
-//! Source and id identify an event, as the specification says (3.1.1); what that was checked against is in
-//! `docs/identity.md`.
+//! Source and id identify an event, as the specification says (3.1.1).
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | source and id | both | has a different pair | CloudEvents 1.0.2, 3.1.1 | yes |
 
 mod sender;
 
@@ -63,7 +68,7 @@ impl Provider for CloudEvents {
             ..answer::descriptor(
                 "cloudevents",
                 env!("CARGO_PKG_VERSION"),
-                "CloudEvents 1.0: structured, batched, binary; by token or Standard Webhooks signature; OPTIONS handshake",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/http-webhook.md",
                     "https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/bindings/http-protocol-binding.md",
@@ -113,7 +118,7 @@ fn events(delivery: &Delivery) -> Result<Vec<Admission>, Refusal> {
     Ok(vec![Admission { identity: cloudevents::identity(&event), payload: Payload::Body }])
 }
 
-/// Accepted, and not processed yet (HTTP webhooks, 2.2). What a token in the URL brought is for nobody's cache (3.2).
+/// Accepted, and not processed yet (HTTP webhooks, 2.2). A reply to a request with a token in the URL must not be cached (3.2).
 fn reply(delivery: &Delivery) -> Reply {
     match delivery.query("access_token") {
         Some(_) => answer::answer_with(202, [("cache-control", "private".to_owned())]),

@@ -8,7 +8,7 @@ use hookgate_plugin_sdk::{
     setting, standard_webhooks, time,
 };
 
-/// Sees that the delivery holds whatever the source has secrets for; where it has none, its `auth` knows the sender.
+/// Checks the token or signature that the source has a secret for; without a secret, its `auth` must know the sender.
 ///
 /// # Errors
 /// Misconfigured: it has none, or one that cannot be read. Unauthenticated, or stale.
@@ -17,7 +17,7 @@ pub fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
         (standard_webhooks::secret(delivery, "signing"), delivery.secret("token", Encoding::Utf8, None));
     let has_none = matches!((&signing, &token), (Err(SecretError::Missing), Err(SecretError::Missing)));
     if has_none && delivery.authenticated_by().is_empty() {
-        let text = "neither secrets.token, secrets.signing nor auth is set: anybody could send";
+        let text = "neither secrets.token, secrets.signing nor auth is set: anyone could send";
         return Err(Refusal::Misconfigured(text.to_owned()));
     }
     if let Some(secret) = optional("signing", signing)? {
@@ -56,7 +56,7 @@ fn check_token(delivery: &Delivery, secret: &Secret) -> Result<(), Refusal> {
 /// Signs as Standard Webhooks say.
 ///
 /// # Errors
-/// There is no secret to sign with: a token is for the sender to write into a header.
+/// Only a secret of the kind `signing` can sign: a token is written into a header by the sender.
 pub fn sign(delivery: &Delivery) -> Result<Outgoing, String> {
     let secret = standard_webhooks::secret(delivery, "signing").map_err(|error| {
         format!(

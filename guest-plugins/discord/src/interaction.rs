@@ -24,7 +24,7 @@ pub fn judge(delivery: &Delivery, kind: u64) -> Result<Verdict, Refusal> {
         2 => ("application_command", r#"{"type":5"#),
         // The message that the component hangs on stays as it is until the destination edits it.
         3 => ("message_component", r#"{"type":6"#),
-        // Suggestions are of use only in this very answer, and nobody behind a queue can make them.
+        // Suggestions are useful only in this answer, and a consumer behind a queue cannot make them.
         4 => return Ok(answer(200, "application/json", r#"{"type":8,"data":{"choices":[]}}"#)),
         5 => ("modal_submit", r#"{"type":5"#),
         _ => return Err(Refusal::Unsupported(format!("interaction of type {kind}"))),

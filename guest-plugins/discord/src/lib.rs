@@ -2,8 +2,14 @@
 //! <https://docs.discord.com/developers/events/webhook-events> and
 //! <https://docs.discord.com/developers/interactions/receiving-and-responding>.
 //!
-//! An interaction has an id and is not sent again; what identifies a webhook event is said beside `webhook_event`; what
-//! that was checked against is in `docs/identity.md`.
+//! An interaction has an id and is not sent again; what identifies a webhook event is said beside `webhook_event`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | interactions | id | not sent again | has a different id | docs.discord.com, Receiving and responding | yes |
+//! | webhook events | the payload, with `event.timestamp` | the payload | has a different time | docs.discord.com, Webhook events | in part: there is no id; that a retry repeats the body is not documented |
 
 mod interaction;
 
@@ -22,7 +28,8 @@ use hookgate_plugin_sdk::{
 /// The plugin.
 pub struct Discord;
 
-export!(Discord);
+// Signing takes the private key and verifying the public one: src/tests.rs has a pair.
+export!(Discord, vectors_only);
 
 const SIGNATURE: &str = "x-signature-ed25519";
 const TIMESTAMP: &str = "x-signature-timestamp";
@@ -51,7 +58,7 @@ impl Provider for Discord {
             ..answer::descriptor(
                 "discord",
                 env!("CARGO_PKG_VERSION"),
-                "Discord: webhook events and interactions, Ed25519, with their pings",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://docs.discord.com/developers/events/webhook-events",
                     "https://docs.discord.com/developers/interactions/overview",
@@ -198,3 +205,6 @@ fn identity<const N: usize>(
 fn example(received_at: u64) -> String {
     include_str!("../example.json").replace("1234505980407808808", &(received_at << 22).to_string())
 }
+
+#[cfg(test)]
+mod tests;

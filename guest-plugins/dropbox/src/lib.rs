@@ -1,8 +1,13 @@
 //! Dropbox: an HMAC over the body; a challenge in the query before anything is sent.
 //! <https://www.dropbox.com/developers/reference/webhooks>
 //!
-//! Nothing identifies a notification: the next one has the same bytes; what that was checked against is in
-//! `docs/identity.md`.
+//! Nothing identifies a notification: the next one has the same bytes.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | nothing: each delivery is an event | the payload | has the same payload and the same signature: only the accounts are named | dropbox.com/developers, Webhooks | yes |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Outgoing, Part, Provider, Refusal,
@@ -30,7 +35,7 @@ impl Provider for Dropbox {
             ..answer::descriptor(
                 "dropbox",
                 env!("CARGO_PKG_VERSION"),
-                "Dropbox: accounts with changes, HMAC-SHA256; answers the challenge",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &["https://www.dropbox.com/developers/reference/webhooks"],
             )
         }

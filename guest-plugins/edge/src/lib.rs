@@ -1,8 +1,14 @@
-//! What an edge of hookgate forwards (`edge/`): CloudEvents made of a provider's deliveries, which the edge has judged. Its
-//! signature, as Standard Webhooks have it, is what they are trusted by.
+//! CloudEvents that an edge of hookgate (`edge/`) has made of a provider's deliveries and forwards. They are trusted by a
+//! Standard Webhooks signature of the edge.
 //!
-//! Each event is taken in as who the provider's plugin said it is, so that it is known again, and put in order, as if the
-//! delivery had come here; and it leaves as that plugin has made it.
+//! Each event keeps the identity and the order that the provider's plugin gave it at the edge, so that duplicates are found
+//! as if the delivery had come here. It leaves as that plugin has made it.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | what the plugin at the edge declared, in the extension `hookgateidentity`; else source and id | both | as the plugin at the edge says | docs/edge.md | yes |
 
 mod identity;
 
@@ -33,7 +39,7 @@ impl Provider for Edge {
             ..answer::descriptor(
                 "edge",
                 env!("CARGO_PKG_VERSION"),
-                "What an edge of hookgate forwards: a provider's events, judged there; Standard Webhooks signature",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &["https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md"],
             )
         }

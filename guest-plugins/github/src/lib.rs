@@ -1,8 +1,14 @@
 //! GitHub: an HMAC over the body.
 //! <https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries>
 //!
-//! `X-GitHub-Delivery` is the id of an event, also when somebody presses Redeliver; two webhooks that subscribe to one
-//! event share it; what that was checked against is in `docs/identity.md`.
+//! `X-GitHub-Delivery` is the id of an event, also after Redeliver; two webhooks that subscribe to one
+//! event share it.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | X-GitHub-Delivery | the header, also after Redeliver | has a different one. Two webhooks that subscribe to one event share it | GitHub's OpenAPI, `hook-delivery.guid`; github/docs#32822 | yes |
 
 mod events;
 
@@ -42,7 +48,7 @@ impl Provider for GitHub {
             ..answer::descriptor(
                 "github",
                 env!("CARGO_PKG_VERSION"),
-                "GitHub: repository, organization and app webhooks, HMAC-SHA256",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://docs.github.com/en/webhooks",
                     "https://docs.github.com/en/webhooks/using-webhooks/validating-webhook-deliveries",
@@ -133,7 +139,7 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     }
 }
 
-/// The JSON of a body that is a form, `payload=…`: that is the event, whatever the webhook's content type. The signed
+/// The JSON of a body that is a form, `payload=…`: that is the event, for each content type of the webhook. The signed
 /// bytes tell which of both a body is: its content type is not signed.
 fn json_of_form(delivery: &Delivery) -> Result<Option<String>, Refusal> {
     if delivery.body(0, FORM.len() as u64 + 1) == format!("{FORM}=").as_bytes() {

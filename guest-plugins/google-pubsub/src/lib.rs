@@ -1,8 +1,14 @@
-//! Google Cloud Pub/Sub push: an OpenID Connect token of a service account. It says who has sent a message and binds none
-//! of what is in it: TLS does.
+//! Google Cloud Pub/Sub push: an OpenID Connect token of a service account. It identifies the sender of a message and does not
+//! cover its content, which only TLS protects.
 //! <https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions>
 //!
-//! What identifies a message is said beside `identity`; what that was checked against is in `docs/identity.md`.
+//! What identifies a message is said beside `identity`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | messageId, subscription | both | has another message id, or a different subscription: an id is unique only within a topic | cloud.google.com, PubsubMessage and push subscriptions | yes |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Event, EventData, Identity, JsonValue, KeyFormat, KnownBy, Ordering, Position,
@@ -17,7 +23,7 @@ use hookgate_plugin_sdk::{
 /// The plugin.
 pub struct GooglePubsub;
 
-export!(GooglePubsub);
+export!(GooglePubsub, vectors_only);
 
 /// Google's keys. <https://accounts.google.com/.well-known/openid-configuration> names them.
 const KEYS: &str = "https://www.googleapis.com/oauth2/v3/certs";
@@ -60,7 +66,7 @@ impl Provider for GooglePubsub {
             ..answer::descriptor(
                 "google-pubsub",
                 env!("CARGO_PKG_VERSION"),
-                "Google Cloud Pub/Sub push: OpenID Connect token of a service account",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://cloud.google.com/pubsub/docs/authenticate-push-subscriptions",
                     "https://cloud.google.com/pubsub/docs/push",

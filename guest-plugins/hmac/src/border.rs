@@ -53,7 +53,7 @@ pub fn opens_document(byte: u8) -> bool {
     matches!(byte, b'{' | b'[')
 }
 
-/// The segment whose end cannot be told, if there is one.
+/// The segment whose end is ambiguous, if there is one.
 pub fn unclear(segments: &[Segment<'_>]) -> Option<usize> {
     if let Some(covered) = Covered::of(segments) {
         let in_front = (0..covered.from).find(|at| !ends_clearly(segments, *at));
@@ -75,7 +75,7 @@ pub fn unclear(segments: &[Segment<'_>]) -> Option<usize> {
 /// Headers that the signature names, with the same text between them, and the body behind them.
 ///
 /// Only one of them may hold that text: the event's type, as it does at Hook0 (`service.resource.verb`), or the last. How
-/// much of the text in front of the body is its value can then be told from where the body begins: that is where the
+/// much of the text in front of the body is its value then follows from where the body begins: that is where the
 /// first document opens, if right behind the text between. Where none opens there, the number of texts within the value
 /// must be known instead.
 struct Covered<'s> {
@@ -126,7 +126,7 @@ impl<'s> Covered<'s> {
         Some(Covered { from, values, free, parted, between, body })
     }
 
-    /// The segment whose end cannot be told, if there is one.
+    /// The segment whose end is ambiguous, if there is one.
     fn unclear(&self) -> Option<usize> {
         let free = self.values.get(self.free)?;
         let parts = self.values.iter().enumerate();
@@ -150,7 +150,7 @@ impl<'s> Covered<'s> {
 }
 
 /// Whether the piece that may hold anything does not hold the beginning of a part that is left out behind it. A body may
-/// hold whatever there is.
+/// hold any text.
 fn is_free_of(last: &Segment<'_>, begins: &str) -> bool {
     matches!(last, Segment::Value(text, _) if !begins.is_empty() && !text.contains(begins))
 }
@@ -228,7 +228,7 @@ fn begins_clearly(segments: &[Segment<'_>], at: usize) -> bool {
     }
 }
 
-/// Whether a value is told from a neighbour that begins or ends with this byte, with nothing between.
+/// Whether a value can be distinguished from a neighbour that begins or ends with this byte, with nothing between.
 fn is_bordered(text: &str, kind: ValueKind, neighbour: Option<u8>) -> bool {
     let holds = |byte: u8| match kind {
         ValueKind::Timestamp(_) => is_of_time(byte, text),
@@ -644,7 +644,7 @@ mod tests {
         }
     }
 
-    /// Each way to choose so many of so many, in order.
+    /// Each way to choose `count` of `of` items, in order.
     fn choices(of: usize, many: usize) -> Vec<Vec<usize>> {
         if many == 0 {
             return vec![Vec::new()];

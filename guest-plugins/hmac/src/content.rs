@@ -42,7 +42,7 @@ enum Piece {
 pub struct Filling<'a> {
     /// The delivery.
     pub reader: &'a Reader<'a>,
-    /// What the signature's value has told.
+    /// The values found in the signature header.
     pub proof: &'a Proof,
     /// Whether every delivery has a timestamp.
     pub timed: bool,
@@ -98,7 +98,7 @@ impl Content {
         self.any(&|piece| matches!(piece, Piece::Remade(BodyAs::Digest(..))))
     }
 
-    /// Whether the whole query is signed, whatever else is.
+    /// Whether the whole query is signed, among other things.
     pub fn holds_query(&self) -> bool {
         self.0.iter().any(|piece| matches!(piece, Piece::Url(UrlPart::Whole | UrlPart::Query)))
     }
@@ -118,7 +118,7 @@ impl Content {
         self.any(&|piece| matches!(piece, Piece::Covered(name) if name == field))
     }
 
-    /// Whether the names of the headers that a piece covers are signed as well. Of others nobody knows how many they are.
+    /// Whether the names of the headers that a piece covers are signed as well. Otherwise their number is unknown.
     fn signs_names_of(&self, piece: &Piece) -> bool {
         match piece {
             Piece::Covered(name) => self.0.contains(&Piece::Field(name.clone())),

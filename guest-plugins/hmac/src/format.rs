@@ -1,7 +1,7 @@
 //! What the value that holds the signature looks like: `sha256={signature}`, or a list such as `t={timestamp},v1={signature}`.
 //!
-//! With a separator the value is a list, whose items are told apart by the text in front of their slot: they may come in
-//! any order, repeat, and have others between them. Items without such text are told apart by their place; the last of
+//! With a separator the value is a list, whose items are distinguished by the text in front of their slot: they may come in
+//! any order, repeat, and have others between them. Items without such text are distinguished by their place; the last of
 //! them may repeat. Without a separator the value must look exactly as the format says.
 
 use hookgate_known_providers::template::{self, Token};
@@ -38,19 +38,19 @@ pub struct Format {
     strongest: bool,
 }
 
-/// How the items of a value are told apart.
+/// How the items of a value are distinguished.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Lists {
     /// What stands between the items of a list.
     pub separator: Option<String>,
     /// What stands between whole lists, each with a timestamp of its own.
     pub groups: Option<String>,
-    /// Whether only the signatures of the first item of the format that is there count, so that nobody can fall back to
+    /// Whether only the signatures of the first item of the format that is there count, so that a forger cannot fall back to
     /// a weaker one.
     pub strongest: bool,
 }
 
-/// What a value has told.
+/// The values found in a signature header.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
     /// As they stand there, each with the number of its item among those of signatures; one that fits is enough.
@@ -65,7 +65,7 @@ impl Format {
     /// Reads a format.
     ///
     /// # Errors
-    /// In words: it has no `{signature}`, or cannot be told apart.
+    /// In words: it has no `{signature}`, or its items cannot be distinguished.
     pub fn parse(format: &str, lists: Lists) -> Result<Self, String> {
         let Lists { separator, groups, strongest } = lists;
         let separator = separator.filter(|separator| !separator.is_empty());

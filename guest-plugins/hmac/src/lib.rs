@@ -1,4 +1,4 @@
-//! Everyone who signs in a plain way: what a signature looks like, what it covers and where the event's name stands are
+//! Any provider with a plain signature scheme: what a signature looks like, what it covers and where the event's name stands are
 //! settings, or come with the name of a provider that `hookgate_known_providers` describes.
 //!
 //! A delivery is read in the order of the modules below: settings, places, the template grammar and what is built with
@@ -43,7 +43,8 @@ use crate::{
 /// The plugin.
 pub struct Hmac;
 
-export!(Hmac);
+// src/tests.rs verifies what is signed for each known provider.
+export!(Hmac, vectors_only);
 
 impl Provider for Hmac {
     fn describe() -> Descriptor {
@@ -64,7 +65,7 @@ impl Provider for Hmac {
             ..answer::descriptor(
                 "hmac",
                 env!("CARGO_PKG_VERSION"),
-                "Everyone who signs in a plain way: HMAC over the body, with timestamp, id and more, or a token",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &["https://www.rfc-editor.org/rfc/rfc2104", "https://www.standardwebhooks.com"],
             )
         }
@@ -111,7 +112,7 @@ impl Provider for Hmac {
     }
 }
 
-/// Where there is no body the query is all there is to tell events apart by, if the provider vouches for it.
+/// Without a body, only the query can identify the event, and only if it is signed.
 fn payload(delivery: &Delivery, scheme: &Scheme) -> Payload {
     // Not before it is needed: an edge that does not know its own URL ends the judgement where a plugin reads it.
     if delivery.body_length() > 0 || !scheme.vouches_for_query() {
@@ -138,7 +139,7 @@ fn unsigned(settings: &Settings<'_>, scheme: &Scheme, reader: &Reader<'_>) -> Re
     }
 }
 
-/// What a payload is that nobody has named.
+/// The kind of a payload that names none.
 fn guessed(event: &Event) -> String {
     let is_json = event.json(&[]).is_ok();
     if is_json { "application/json" } else { "application/octet-stream" }.to_owned()
@@ -168,3 +169,6 @@ fn reply(settings: &Settings<'_>) -> Result<Option<Reply>, Refusal> {
 fn settings_described() -> Vec<SettingSpec> {
     SETTINGS.iter().map(|spec| setting(spec.name, spec.default, spec.description)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use hookgate_plugin_sdk::{Delivery, Refusal, time};
 /// How a timestamp is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unit {
-    /// Whatever it looks like; written as seconds.
+    /// Detected by its form; written as seconds.
     Auto,
     /// Seconds since the epoch.
     Seconds,
@@ -50,7 +50,7 @@ impl Unit {
     }
 }
 
-/// A time in whatever notation: by the number of digits seconds, milliseconds, micro- or nanoseconds; else a date.
+/// A time in any notation: by the number of digits seconds, milliseconds, micro- or nanoseconds; else a date.
 pub fn of_any_look(text: &str) -> Option<u64> {
     match (time::unix_millis(text), text.len()) {
         (Some(seconds), ..=11) => seconds.checked_mul(1000),

@@ -92,7 +92,7 @@ fn reply(at: usize, settings: &Settings<'_>, reader: &Reader<'_>) -> Result<Repl
     Ok(Reply { status, headers, body: body.into_bytes() })
 }
 
-/// A media type that no browser runs: what is repeated may come from anybody.
+/// A media type that browsers do not execute: anyone may have sent the repeated text.
 fn harmless_type(text: &str) -> Result<String, String> {
     let media_type = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     match media_type.as_str() {

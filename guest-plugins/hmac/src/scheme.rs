@@ -112,7 +112,7 @@ impl Scheme {
         matches!(self.kind, Kind::Token | Kind::Basic) || self.contents.iter().all(Content::holds_query)
     }
 
-    /// A timestamp that is not signed can be written anew by whoever sends an old delivery again.
+    /// An unsigned timestamp can be replaced by a sender that replays an old delivery.
     fn check_timestamp_is_signed(&self) -> Result<(), Refusal> {
         let signed = || self.contents.iter().all(|content| content.has_timestamp(self.timestamp.as_ref()));
         if self.window.is_open() || matches!(self.kind, Kind::Token | Kind::Basic) || signed() {
@@ -134,7 +134,7 @@ impl Scheme {
         Err(wrong("content", problem))
     }
 
-    /// Checks that a delivery is authentic and of its time, and answers what its signature has told.
+    /// Checks that a delivery is authentic and of its time, and returns the values found in its signature.
     ///
     /// # Errors
     /// Unauthenticated, stale, malformed, or misconfigured: the secret cannot be used.
@@ -270,7 +270,7 @@ impl Scheme {
         let filling = Filling { url_form: form, ..self.filling(reader, proof, None) };
         let filled = content.fill(&filling)?;
         if filled::is_ambiguous(&filled, reader.delivery) {
-            return Err(forged("where a part of the signed content ends cannot be told"));
+            return Err(forged("the end of a part of the signed content is ambiguous"));
         }
         let stretches = filled::stretches(filled);
         let beginning = || filled::beginning(&stretches, reader.delivery, challenge::LENGTH_MAX + 1);
@@ -342,7 +342,7 @@ fn kind(name: &str) -> Result<Kind, String> {
     }
 }
 
-/// Everyone's signature has a name of its own, so that there is no default; basic authentication has but one place.
+/// There is no default: each provider names its signature differently. Basic authentication has only one place.
 fn default_place(kind: Kind) -> &'static str {
     match kind {
         Kind::Basic => "header:authorization",

@@ -3,10 +3,18 @@
 //! <https://developers.facebook.com/docs/graph-api/webhooks/getting-started>
 //!
 //! A delivery holds a batch of entries, each with a batch of changes or messages. Each of these becomes an event, whose
-//! payload is a delivery with that one in it: whatever reads Meta's deliveries reads the event.
+//! payload is a delivery that holds only that one: code that reads Meta's deliveries reads the event.
 //!
-//! Meta has an id for some of them only. What identifies each kind is said beside `of_change` and `of_message`; what
-//! that was checked against is in `docs/identity.md`.
+//! Meta has an id for some of them only. What identifies each kind is said beside `of_change` and `of_message`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | messages | mid, what happened to the message (`message`, `message.deleted`, `message.echo`, `message_edit`, `postback`), timestamp, account, `messaging` or `standby` | all of them | an unsent message keeps its mid and says `is_deleted`; an edit keeps it and counts `num_edit` | developers.facebook.com, Instagram webhooks examples and Messenger webhook events; restfb/restfb#1183 | in part: what a retry repeats is not documented |
+//! | WhatsApp messages and statuses | id, type or status, timestamp, recipient and group member, account | all of them | has a different status, member or type for the same message | developers.facebook.com, WhatsApp webhooks | in part, as above |
+//! | leads | leadgen_id, field, account | all of them | has a different id | developers.facebook.com, Webhooks for leads | in part |
+//! | everything else | the bytes of the change, with its time or the entry's | the bytes | has a different time | as above | in part: the entry's time is the time of sending, so a retry may count as a new event |
 
 mod event;
 
@@ -38,7 +46,7 @@ impl Provider for Meta {
             ..answer::descriptor(
                 "meta",
                 env!("CARGO_PKG_VERSION"),
-                "Meta: Facebook, Messenger, Instagram, WhatsApp; HMAC-SHA256; answers the challenge, an event for each change",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://developers.facebook.com/docs/graph-api/webhooks/getting-started",
                     "https://developers.facebook.com/docs/messenger-platform/webhooks",

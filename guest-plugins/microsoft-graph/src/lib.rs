@@ -4,7 +4,15 @@
 //!
 //! Rich notifications, those with resource data, bring tokens of Microsoft's besides (`tokens`).
 //!
-//! What identifies a notification is said beside `identity`; what that was checked against is in `docs/identity.md`.
+//! What identifies a notification is said beside `identity`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | with an id | id, subscription | both | has a different id | learn.microsoft.com, changeNotification | in part: "optional"; who generates it is not documented |
+//! | with an etag or encrypted content | the bytes | the bytes | has a different version, or other ciphertext | as above | in part |
+//! | neither (drives, lists, lifecycle) | nothing: each delivery is an event | the bytes | has the same bytes | OneDrive API, webhookNotification; OneDrive/onedrive-api-docs#270 | yes |
 
 mod tokens;
 
@@ -20,7 +28,7 @@ use hookgate_plugin_sdk::{
 /// The plugin.
 pub struct MicrosoftGraph;
 
-export!(MicrosoftGraph);
+export!(MicrosoftGraph, vectors_only);
 
 impl Provider for MicrosoftGraph {
     fn describe() -> Descriptor {
@@ -47,7 +55,7 @@ impl Provider for MicrosoftGraph {
             ..answer::descriptor(
                 "microsoft-graph",
                 env!("CARGO_PKG_VERSION"),
-                "Microsoft Graph: change and lifecycle notifications, clientState; answers the validation of the URL",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://learn.microsoft.com/graph/change-notifications-delivery-webhooks",
                     "https://learn.microsoft.com/graph/change-notifications-lifecycle-events",

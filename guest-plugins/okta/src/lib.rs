@@ -1,8 +1,13 @@
 //! Okta event hooks: a token in a header, a challenge in another before anything is sent.
 //! <https://developer.okta.com/docs/concepts/event-hooks/>
 //!
-//! Each entry of the log has a uuid of its own, which a retry repeats; what that was checked against is in
-//! `docs/identity.md`.
+//! Each entry of the log has a uuid of its own, which a retry repeats.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | uuid of the log entry | the uuid | has a different one | developer.okta.com, Event hooks | yes |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Encoding, Event, Identity, KnownBy, Ordering, Position, Provider, Refusal,
@@ -16,7 +21,7 @@ use hookgate_plugin_sdk::{
 /// The plugin.
 pub struct Okta;
 
-export!(Okta);
+export!(Okta, vectors_only);
 
 const CHALLENGE: &str = "x-okta-verification-challenge";
 
@@ -37,7 +42,7 @@ impl Provider for Okta {
             ..answer::descriptor(
                 "okta",
                 env!("CARGO_PKG_VERSION"),
-                "Okta event hooks: a secret in a header; answers the verification; an event for each entry of the log",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://developer.okta.com/docs/concepts/event-hooks/",
                     "https://developer.okta.com/docs/api/openapi/okta-management/management/tag/EventHook/",

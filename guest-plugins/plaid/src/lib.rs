@@ -1,7 +1,13 @@
 //! Plaid: an ES256 token in a header that holds the SHA-256 of the body, under a key that Plaid's API gives out by its id.
 //! <https://plaid.com/docs/api/webhooks/webhook-verification/>
 //!
-//! What tells its events apart is said beside `admit`; what that was checked against is in `docs/identity.md`.
+//! What tells its events apart is said beside `admit`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | nothing: each delivery is an event; a copy is known by the signature of its token | the payload, with its own token: Plaid tries for 24 hours and a token lives 5 minutes | has the same payload (`SYNC_UPDATES_AVAILABLE` after each change) | plaid.com/docs, Webhooks and Verify webhooks; Plaid's OpenAPI (no id, no time) | in part: that a retry gets its own token follows from the two times, and is not documented |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Event, Identity, KeyField, KeyFormat, KnownBy, Ordering, Position,
@@ -19,7 +25,7 @@ use hookgate_plugin_sdk::{
 /// The plugin.
 pub struct Plaid;
 
-export!(Plaid);
+export!(Plaid, vectors_only);
 
 const TOKEN: &str = "plaid-verification";
 
@@ -49,7 +55,7 @@ impl Provider for Plaid {
             ..answer::descriptor(
                 "plaid",
                 env!("CARGO_PKG_VERSION"),
-                "Plaid: an ES256 token over the digest of the body, keys from Plaid's API",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &["https://plaid.com/docs/api/webhooks/webhook-verification/", "https://plaid.com/docs/api/webhooks/"],
             )
         }

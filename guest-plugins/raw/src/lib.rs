@@ -1,5 +1,11 @@
-//! Whatever comes: for senders that sign nothing, and that the gateway knows by its source's `auth`. The gateway does not
-//! start with a source of this plugin that has none.
+//! Any body, unsigned: for senders that the source's `auth` authenticates. The gateway does not start with a source of this
+//! plugin that has no `auth`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | `settings.id`; else as `settings.identity` says; else equal bytes for a short time |  | each request without a body or with a query is an event |  | only the operator can say |
 
 mod place;
 
@@ -15,7 +21,7 @@ use crate::place::{Place, Values};
 /// The plugin.
 pub struct Raw;
 
-export!(Raw);
+export!(Raw, vectors_only);
 
 impl Provider for Raw {
     fn describe() -> Descriptor {
@@ -24,7 +30,7 @@ impl Provider for Raw {
             ..answer::descriptor(
                 "raw",
                 env!("CARGO_PKG_VERSION"),
-                "Whatever comes, unsigned: for senders that the source's auth knows",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &["https://www.rfc-editor.org/rfc/rfc9110"],
             )
         }
@@ -72,7 +78,7 @@ impl Provider for Raw {
 }
 
 /// What tells an event apart where it has no id: what the source says, or else its bytes for a short time. A request
-/// without a body, or with a query beside it, is not told apart by its bytes: a sender that sends it again means it again.
+/// without a body, or with a query beside it, is not identified by its bytes: a second copy is a new event.
 fn otherwise(delivery: &Delivery) -> Result<KnownBy, Refusal> {
     match delivery.setting("identity").as_deref() {
         Some("payload") => Ok(KnownBy::Payload),
@@ -116,3 +122,6 @@ fn place(delivery: &Delivery, name: &str) -> Result<Option<Place>, Refusal> {
     let wrong = |why: String| Refusal::Misconfigured(format!("settings.{name}: {why}"));
     text.map(|text| Place::parse(&text)).transpose().map_err(wrong)
 }
+
+#[cfg(test)]
+mod tests;

@@ -23,7 +23,7 @@ impl Place {
             Some(("header", name)) if !name.is_empty() => Ok(Place::Header(name.to_ascii_lowercase())),
             Some(("query", name)) if !name.is_empty() => Ok(Place::Query(name.to_owned())),
             Some(("json", name)) if !name.is_empty() && fields::is_pointer(name) => Ok(Place::Json(name.to_owned())),
-            _ => Err(format!("{text:?} is no place: write header:NAME, query:NAME or json:/POINTER")),
+            _ => Err(format!("{text:?} is not a place: write header:NAME, query:NAME or json:/POINTER")),
         }
     }
 }

@@ -3,7 +3,13 @@
 //! <https://shopify.dev/docs/apps/build/events/verify-deliveries>
 //!
 //! `X-Shopify-Webhook-Id` is the id of a delivery and the same on every retry; the event id is shared by several
-//! topics; what that was checked against is in `docs/identity.md`.
+//! topics.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | X-Shopify-Webhook-Id (events: Shopify-Webhook-Id) | the header | has a different one; one action of a merchant causes several deliveries with the same event id, so the event id is not a key | shopify.dev, Verify webhook deliveries | yes |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
@@ -39,7 +45,7 @@ impl Provider for Shopify {
             ..answer::descriptor(
                 "shopify",
                 env!("CARGO_PKG_VERSION"),
-                "Shopify: webhooks and events, HMAC-SHA256",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://shopify.dev/docs/apps/build/webhooks",
                     "https://shopify.dev/docs/apps/build/webhooks/delivery-structure",

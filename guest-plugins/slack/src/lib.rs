@@ -2,7 +2,14 @@
 //! <https://docs.slack.dev/authentication/verifying-requests-from-slack>
 //!
 //! An event has an `event_id`, which a retry repeats; an interaction or command has a `trigger_id` and is not sent
-//! again; what that was checked against is in `docs/identity.md`.
+//! again.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | Events API | event_id | event_id | has a different one | docs.slack.dev, Events API | yes |
+//! | interactions and commands | trigger_id; without one each delivery is an event, known by its timestamp | not sent again | has a different one | docs.slack.dev, Handling user interaction | in part: which interactions have no trigger_id is not listed (`view_closed` has none) |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, EventData, Identity, KnownBy, Ordering, Outgoing, Part,
@@ -35,7 +42,7 @@ impl Provider for Slack {
             ..answer::descriptor(
                 "slack",
                 env!("CARGO_PKG_VERSION"),
-                "Slack: Events API, interactivity and slash commands, HMAC-SHA256 with timestamp",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://docs.slack.dev/authentication/verifying-requests-from-slack",
                     "https://docs.slack.dev/apis/events-api",
@@ -47,7 +54,7 @@ impl Provider for Slack {
     }
 
     fn verify(delivery: &Delivery) -> Result<Verdict, Refusal> {
-        // The content type is not signed: JSON stays JSON whatever it says.
+        // The content type is not signed, so it does not decide whether the body is JSON.
         let is_form = header::says_form(delivery) && !fields::begins_as_json(delivery);
         let Some(signature) = header::optional(delivery, SIGNATURE)? else { return unsigned(delivery, is_form) };
         authenticate(delivery, &signature)?;

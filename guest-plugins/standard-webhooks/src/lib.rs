@@ -2,10 +2,15 @@
 //! <https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>
 //!
 //! Followers differ in the names of the headers (Svix: `svix-…`), the form of the secret and how the signatures are
-//! listed; what cannot be told from the delivery has a setting.
+//! listed; what the delivery does not show has a setting.
 //!
-//! `webhook-id` identifies a message and is signed; a retry repeats it under a new timestamp; what that was checked
-//! against is in `docs/identity.md`.
+//! `webhook-id` identifies a message and is signed; a retry repeats it under a new timestamp.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | webhook-id | the id, with a new timestamp | has a different id | the specification, "Webhook headers" | yes |
 
 mod keys;
 mod names;
@@ -76,7 +81,7 @@ impl Provider for StandardWebhooks {
             ..answer::descriptor(
                 "standard-webhooks",
                 env!("CARGO_PKG_VERSION"),
-                "Standard Webhooks, Svix and all who follow them: HMAC-SHA256 (v1) and Ed25519 (v1a)",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &["https://www.standardwebhooks.com", "https://docs.svix.com/receiving/verifying-payloads/how-manual"],
             )
         }
@@ -137,7 +142,7 @@ fn authenticate(delivery: &Delivery) -> Result<(String, u64), Refusal> {
     let Names { id, timestamp, signatures } = names::read(delivery)?;
     let signed_at = time::unix_seconds(&timestamp).ok_or_else(|| forged("the timestamp is not a Unix timestamp"))?;
     if could_end_earlier(&id) {
-        return Err(forged("the id has a number behind a dot, so that where it ends cannot be told"));
+        return Err(forged("the id has a number behind a dot, so its end is ambiguous"));
     }
     let keys = Keys::of(delivery)?;
     let message = [part(&id), part("."), part(&timestamp), part("."), Part::Body];

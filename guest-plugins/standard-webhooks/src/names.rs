@@ -1,4 +1,4 @@
-//! The three headers, whatever a provider calls them.
+//! The names of the three headers, which differ between providers.
 
 use hookgate_plugin_sdk::{Delivery, Refusal, answer::forged, header};
 

@@ -1,8 +1,13 @@
 //! Stripe: an HMAC over `{timestamp}.{body}`, several signatures during a rotation.
 //! <https://docs.stripe.com/webhooks#verify-manually>; the tolerance and what it bounds as in stripe-node.
 //!
-//! An event has an id, which a retry repeats under a new timestamp, also for connected accounts and thin events; what
-//! that was checked against is in `docs/identity.md`.
+//! An event has an id, which a retry repeats under a new timestamp, also for connected accounts and thin events.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | id | the id, with a new timestamp | has a different id, also for connected accounts and thin events | docs.stripe.com, Webhooks | yes |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
@@ -31,7 +36,7 @@ impl Provider for Stripe {
             ..answer::descriptor(
                 "stripe",
                 env!("CARGO_PKG_VERSION"),
-                "Stripe: snapshot and thin events, HMAC-SHA256 with timestamp",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &["https://docs.stripe.com/webhooks", "https://docs.stripe.com/event-destinations"],
             )
         }
@@ -83,7 +88,7 @@ impl Provider for Stripe {
     }
 }
 
-/// Any `v1` signature under any live secret will do; `v0` and whatever else comes is not looked at.
+/// One valid `v1` signature under any live secret is enough; `v0` and other items are ignored.
 fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     let list = header::required(delivery, SIGNATURE)?;
     let timestamp = signatures::value(&list, ',', "t").ok_or_else(|| forged("stripe-signature has no t="))?;

@@ -1,7 +1,7 @@
 //! What a webhook of form parameters tells: which resource it is about, what happened, and when.
 //!
 //! Twilio has no common envelope. Each product names its resource and its state in fields of its own
-//! (<https://www.twilio.com/docs/usage/webhooks>); the table below is where they are told apart.
+//! (<https://www.twilio.com/docs/usage/webhooks>); the table below distinguishes them.
 
 use hookgate_plugin_sdk::{Identity, KnownBy, Ordering, Position, answer, time};
 

@@ -9,7 +9,15 @@
 //! Facts: <https://www.twilio.com/docs/usage/security#validating-requests> and Twilio's own helper libraries
 //! (<https://github.com/twilio/twilio-node>, `src/webhooks/webhooks.ts`).
 //!
-//! What identifies an event is said beside `event::identity`; what that was checked against is in `docs/identity.md`.
+//! What identifies an event is said beside `event::identity`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | states of a resource | its SID and the state, with SequenceNumber where there is one | all of them | has a different state or number | twilio.com/docs, Webhooks | in part: that each state is reported once follows from the list of states |
+//! | everything else | I-Twilio-Idempotency-Token; without one each delivery is an event | the token | has a different token; the parameters may be the same (a caller presses the same key twice) | twilio.com/docs, Webhooks (HTTP callbacks) | yes |
+//! | Event Streams | id of the CloudEvent | the id | has a different one | twilio.com/docs, Event delivery retries and event duplication | yes |
 
 mod event;
 mod form;
@@ -74,7 +82,7 @@ impl Provider for Twilio {
             ..answer::descriptor(
                 "twilio",
                 env!("CARGO_PKG_VERSION"),
-                "Twilio: signed URL and form parameters, JSON by bodySHA256, Event Streams batches; auth token or shared key",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://www.twilio.com/docs/usage/security#validating-requests",
                     "https://www.twilio.com/docs/usage/webhooks/webhook-shared-keys",
@@ -342,7 +350,7 @@ fn basic_credentials(delivery: &Delivery) -> Option<String> {
     String::from_utf8(from_base64(encoded.trim())?).ok()
 }
 
-/// TwiML for whoever may act on it; a sink of JSON gets the host's own answer.
+/// TwiML for webhooks whose answer Twilio executes; an Event Streams sink gets the host's own answer.
 fn reply(delivery: &Delivery, request: &Request) -> Option<Reply> {
     if matches!(request, Request::Digested(_)) {
         return None;

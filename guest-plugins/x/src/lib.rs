@@ -1,8 +1,14 @@
 //! X (Twitter): an HMAC over the body, and challenge-response checks (CRC), hourly and on demand, that want one of a token.
 //! <https://docs.x.com/x-api/webhooks/quickstart>
 //!
-//! What identifies an event is said beside `described` and `known_by`; what that was checked against is in
-//! `docs/identity.md`.
+//! What identifies an event is said beside `described` and `known_by`.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | account activity | id, the array's name, `for_user_id`, the item's time; where there is no single id the bytes, which hold times | all of them | a post that mentions two subscribed users comes once for each of them | docs.x.com, Account Activity API | in part: what a retry repeats is not documented |
+//! | X Activity API | event_uuid, tag and user of the subscription | all of them | has a different uuid | docs.x.com, X Activity API | in part: whether two subscriptions share a uuid is not documented |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
@@ -39,7 +45,7 @@ impl Provider for X {
             ..answer::descriptor(
                 "x",
                 env!("CARGO_PKG_VERSION"),
-                "X: account activity and filtered stream, HMAC-SHA256; answers challenge-response checks",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &[
                     "https://docs.x.com/x-api/webhooks/quickstart",
                     "https://docs.x.com/x-api/account-activity/introduction",
@@ -93,7 +99,7 @@ impl Provider for X {
     }
 }
 
-/// Anybody can ask for the signature of a token, so that only what no delivery is made of is signed.
+/// Anyone can request the signature of a token, so a text that could be a delivery is not signed.
 fn answer_check(delivery: &Delivery, token: &str) -> Result<Verdict, Refusal> {
     if !challenge::is_token(token.as_bytes()) {
         return Err(Refusal::Malformed("crc_token is not a token of letters, digits, - and _".to_owned()));
@@ -108,7 +114,7 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     let tag = signature.strip_prefix(PREFIX).and_then(from_base64);
     let tag = tag.ok_or_else(|| forged("x-twitter-webhooks-signature is not sha256= and base64"))?;
     if challenge::is_body_token(delivery) {
-        return Err(forged("the body could be the token of a check, whose signature anybody can have"));
+        return Err(forged("the body could be the token of a check, whose signature anyone can request"));
     }
     let secret = setting::secret(delivery, "signing", Encoding::Utf8, None)?;
     match secret.verify_mac(Digest::Sha256, &[Part::Body], &tag) {
@@ -144,8 +150,8 @@ fn described(delivery: &Delivery, user: &str) -> Result<(Option<String>, KnownBy
 
 /// Account activity: the kind is the name of the array that holds what happened (`tweet_create_events`).
 ///
-/// Where one thing happened its own id is the event's, with the user it is told for and its time: a post that mentions two
-/// subscribed users comes for each of them, and what is liked again may have the id of the first time. Everything else
+/// Where one thing happened its own id is the event's, with the user it was sent for and its time: a post that mentions two
+/// subscribed users comes for each of them, and a second like of the same post may have the id of the first one. Everything else
 /// holds ids or times, and is known by its bytes.
 fn known_by(body: &str, name: &str, user: &str) -> KnownBy {
     let items = json_text::items(body, &format!("/{name}")).unwrap_or_default();

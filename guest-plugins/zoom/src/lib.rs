@@ -1,8 +1,13 @@
 //! Zoom: an HMAC over `v0:{timestamp}:{body}`; the endpoint's validation, when it is set up and every 72 hours.
 //! <https://developers.zoom.us/docs/api/webhooks/>
 //!
-//! There is no id: an event is known by its body, which holds a time to the millisecond and which a retry repeats; what
-//! that was checked against is in `docs/identity.md`.
+//! There is no id: an event is known by its body, which holds a time to the millisecond and which a retry repeats.
+//!
+//! # Identity
+//!
+//! | events | identified by | a retry repeats | a second genuine event | checked against | found |
+//! |---|---|---|---|---|---|
+//! | all | the payload, with `event_ts` to the millisecond | the payload | has a different time | developers.zoom.us, Using webhooks; devforum.zoom.us/t/53977 and /128602 | in part: there is no id; x-zm-trackingid differs for each delivery |
 
 use hookgate_plugin_sdk::{
     CloudEvent, Delivery, Descriptor, Digest, Encoding, Event, Identity, KnownBy, Ordering, Outgoing, Part, Position,
@@ -40,7 +45,7 @@ impl Provider for Zoom {
             ..answer::descriptor(
                 "zoom",
                 env!("CARGO_PKG_VERSION"),
-                "Zoom: HMAC-SHA256 with timestamp; answers the validation of the URL",
+                env!("CARGO_PKG_DESCRIPTION"),
                 &["https://developers.zoom.us/docs/api/webhooks/"],
             )
         }
@@ -122,7 +127,7 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     time::check(delivery, signed_at, setting::whole(delivery, "tolerance", TOLERANCE)?, Window::Both)
 }
 
-/// The request is signed as any other; what is signed in the answer looks like no delivery, which has colons.
+/// The request is signed as any other; the text that is signed in the answer cannot be a delivery, which has colons.
 fn validate(delivery: &Delivery, token: Option<String>) -> Result<Verdict, Refusal> {
     let token = token.filter(|token| challenge::is_token(token.as_bytes()));
     let token =

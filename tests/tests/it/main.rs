@@ -27,6 +27,7 @@ mod newcomers;
 mod operations;
 mod ordered_delivery;
 mod ordering;
+mod provider_tables;
 mod providers;
 mod read_again;
 mod replay;

@@ -69,34 +69,10 @@ pub struct Listed {
     pub plugin: &'static str,
 }
 
-/// Titles of providers that have a component of their own and no row.
-const TITLES: [(&str, &str); 9] = [
-    ("adyen", "Adyen"),
-    ("aws-sns", "Amazon SNS"),
-    ("azure-event-grid", "Azure Event Grid"),
-    ("discord", "Discord"),
-    ("google-pubsub", "Google Cloud Pub/Sub"),
-    ("microsoft-graph", "Microsoft Graph"),
-    ("okta", "Okta"),
-    ("plaid", "Plaid"),
-    ("twilio", "Twilio"),
-];
-
-/// What a provider with a component of its own calls itself.
-fn title(name: &'static str) -> &'static str {
-    let row = || find(name).map(|row| row.title);
-    let known = TITLES.iter().find(|(known, _)| *known == name).map(|(_, title)| *title);
-    known.or_else(row).unwrap_or(name)
-}
-
 /// Every provider by name: those with a component of their own, and the rows of known providers.
 pub fn listed() -> Vec<Listed> {
-    let own = hookgate_bundled::names().filter(|name| !GENERIC.contains(name)).map(|name| Listed {
-        name,
-        title: title(name),
-        confidence: None,
-        plugin: name,
-    });
+    let own = hookgate_bundled::titles().filter(|(name, _)| !GENERIC.contains(name));
+    let own = own.map(|(name, title)| Listed { name, title, confidence: None, plugin: name });
     let has_component = |name: &str| hookgate_bundled::names().any(|bundled| bundled == name);
     let rows = all().iter().filter(|row| !has_component(row.name)).map(|row| Listed {
         name: row.name,
@@ -290,12 +266,6 @@ mod tests {
     }
 
     #[test]
-    fn every_provider_has_a_title() {
-        let untitled: Vec<_> = listed().into_iter().filter(|listed| listed.title == listed.name).collect();
-        assert!(untitled.is_empty(), "{untitled:?}");
-    }
-
-    #[test]
     fn the_source_to_paste_is_toml_with_the_settings_in_effect() {
         for row in all() {
             let text = source(row);
@@ -309,23 +279,6 @@ mod tests {
             "{razorpay}"
         );
         assert!(razorpay.contains("# settings.signature = \"header:X-Razorpay-Signature\""), "{razorpay}");
-    }
-
-    /// The table of names in docs/providers.md.
-    #[test]
-    fn the_documented_names_are_those_of_the_binary() {
-        let row = |listed: &Listed| {
-            let documentation = find(listed.name).map_or("", |row| row.documentation);
-            let title = match documentation {
-                "" => listed.title.to_owned(),
-                url => format!("[{}]({url})", listed.title),
-            };
-            let confidence = listed.confidence.unwrap_or("a component of its own");
-            format!("| `{}` | {title} | {confidence} | `{}` |\n", listed.name, listed.plugin)
-        };
-        let rows: String = listed().iter().map(row).collect();
-        let table = format!("| Name | Provider | Confidence | Plugin |\n|---|---|---|---|\n{rows}");
-        hookgate_golden::check_docs_part("providers.md", "providers", &table);
     }
 
     /// The table of settings in docs/writing-a-plugin.md.

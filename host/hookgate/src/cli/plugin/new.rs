@@ -67,8 +67,8 @@ fn is_in_use(directory: &Path) -> Result<bool> {
 
 fn checkout(directory: &Path) -> Result<PathBuf> {
     let found = directory.canonicalize().with_context(|| format!("there is no {}", directory.display()))?;
-    if !found.join("guest-plugins/sdk/Cargo.toml").is_file() {
-        bail!("{} is not a checkout of hookgate: there is no guest-plugins/sdk in it", found.display());
+    if !found.join("sdk/Cargo.toml").is_file() {
+        bail!("{} is not a checkout of hookgate: there is no crate sdk/ in it", found.display());
     }
     Ok(found)
 }

@@ -8,8 +8,6 @@ use hookgate_bundled::{LOCK, SDK, TEMPLATE};
 const PLACEHOLDER: &str = "parcelbird";
 /// The same in a sentence.
 const PLACEHOLDER_TITLE: &str = "Parcelbird";
-/// The same in the name of a Rust crate.
-const PLACEHOLDER_CRATE: &str = "hookgate_plugin_parcelbird";
 
 /// The folder of the SDK in a crate that has a copy of it.
 const COPY: &str = "hookgate";
@@ -53,9 +51,7 @@ fn place(path: &str) -> PathBuf {
 }
 
 fn filled_in(text: &str, name: &str) -> String {
-    text.replace(PLACEHOLDER_CRATE, &format!("hookgate_plugin_{}", name.replace('-', "_")))
-        .replace(PLACEHOLDER_TITLE, &title(name))
-        .replace(PLACEHOLDER, name)
+    text.replace(PLACEHOLDER_TITLE, &title(name)).replace(PLACEHOLDER, name)
 }
 
 /// `acme-pay` as `Acme Pay`.
@@ -73,9 +69,7 @@ fn with_sdk(manifest: &str, sdk: Sdk<'_>) -> String {
         Sdk::Copied => manifest.to_owned(),
         Sdk::Checkout(path) => {
             let path = path.display().to_string().replace('\\', "/");
-            manifest
-                .replace("\"hookgate/guest-plugins/", &format!("\"{path}/guest-plugins/"))
-                .replace("exclude = [\"hookgate\"]\n", "")
+            manifest.replace("\"hookgate/sdk", &format!("\"{path}/sdk")).replace("exclude = [\"hookgate\"]\n", "")
         }
     }
 }
@@ -109,7 +103,6 @@ mod tests {
     fn the_name_stands_wherever_the_template_has_its_own() {
         let files = files("acme-pay", Sdk::Copied);
         assert!(text(&files, "Cargo.toml").contains("name = \"hookgate-plugin-acme-pay\""));
-        assert!(text(&files, "tests/vectors.rs").contains("use hookgate_plugin_acme_pay::Plugin;"));
         assert!(text(&files, "src/lib.rs").starts_with("//! Acme Pay: "));
         assert!(text(&files, "src/lib.rs").contains("\"acme-pay-signature\""));
         assert!(text(&files, ".gitignore").contains("/target"));
@@ -123,14 +116,14 @@ mod tests {
     fn the_sdk_is_copied_with_all_that_it_stands_on_or_found_in_a_checkout() {
         let copied = files("acme", Sdk::Copied);
         let workspace = text(&copied, "hookgate/Cargo.toml");
-        assert!(workspace.contains("\"guest-plugins/sdk\"") && !workspace.contains("guest-plugins/stripe"));
+        assert!(workspace.contains("\"sdk\"") && !workspace.contains("guest-plugins/stripe"));
         assert!(workspace.contains("[workspace.dependencies]") && !workspace.contains("hookgate-plugin-build"));
         assert!(text(&copied, "hookgate/wit/provider.wit").contains("package hookgate:provider@"));
         assert!(text(&copied, "hookgate/host/capabilities/src/lib.rs").contains("mod "));
-        assert!(!text(&copied, "hookgate/guest-plugins/conformance/Cargo.toml").contains("[dev-dependencies]"));
+        assert!(!text(&copied, "hookgate/sdk/conformance/Cargo.toml").contains("[dev-dependencies]"));
 
         let checkout = files("acme", Sdk::Checkout(Path::new("/src/hookgate")));
-        assert!(text(&checkout, "Cargo.toml").contains("path = \"/src/hookgate/guest-plugins/sdk\""));
+        assert!(text(&checkout, "Cargo.toml").contains("path = \"/src/hookgate/sdk\""));
         assert!(!checkout.iter().any(|(path, _)| path.starts_with(COPY)));
     }
 
@@ -139,7 +132,7 @@ mod tests {
     fn the_tutorial_shows_the_template() {
         let document = include_str!("../../../../../docs/writing-a-plugin.md");
         let files = files(PLACEHOLDER, Sdk::Copied);
-        for path in ["Cargo.toml", "src/lib.rs", "example.json", "tests/vectors.rs", "vectors/own.json"] {
+        for path in ["Cargo.toml", "src/lib.rs", "example.json", "vectors/own.json"] {
             assert!(document.contains(text(&files, path)), "docs/writing-a-plugin.md shows another {path}");
         }
     }
