@@ -403,9 +403,10 @@ pub fn binary() -> &'static Path {
 pub(crate) fn target() -> PathBuf {
     let executable = env::current_exe().unwrap();
     let directory = executable.parent().unwrap();
-    match directory.file_name() == Some(OsStr::new("deps")) {
-        true => directory.parent().unwrap().to_owned(),
-        false => directory.to_owned(),
+    if directory.file_name() == Some(OsStr::new("deps")) {
+        directory.parent().unwrap().to_owned()
+    } else {
+        directory.to_owned()
     }
 }
 

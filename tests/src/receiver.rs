@@ -1,4 +1,4 @@
-//! A destination: a real HTTP server that remembers what it got and answers as it is told.
+//! A destination: a real HTTP server that records its requests and answers as configured.
 
 use std::{
     convert::Infallible,

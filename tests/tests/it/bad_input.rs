@@ -1,4 +1,4 @@
-//! Whatever comes in: each gets a clear answer, and nothing is lost by it.
+//! Bad input of every kind: each request gets a clear answer, and nothing is lost.
 
 use std::{
     fs,
@@ -111,7 +111,7 @@ async fn headers_too_large_or_too_many_or_no_text() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_answered_400_or_cut() {
+async fn input_that_is_not_http_is_answered_400_or_cut() {
     let receiver = Receiver::start().await;
     let gateway = Gateway::start(Config::new().stripe("stripe").receiver(&receiver)).await;
     let long_line = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(200_000));
@@ -286,7 +286,7 @@ async fn large_bodies_at_once_stay_within_the_memory_for_bodies() {
 }
 
 #[tokio::test]
-async fn slow_senders_are_let_go_and_hold_up_nobody() {
+async fn slow_senders_are_disconnected_and_delay_no_others() {
     let receiver = Receiver::start().await;
     let config = Config::new()
         .with("server", "header-timeout = \"300ms\"")
@@ -473,7 +473,7 @@ fn check(text: &str) -> Finished {
 }
 
 #[test]
-fn all_mistakes_of_a_configuration_are_told_at_once_with_their_lines() {
+fn all_mistakes_of_a_configuration_are_reported_at_once_with_their_lines() {
     let text = r#"
 [server]
 listne = "127.0.0.1:0"

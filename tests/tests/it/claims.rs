@@ -1,5 +1,5 @@
 //! The claim check: large bodies go to the object store while they arrive, links to them are sent in their place, and
-//! journal and object store agree whatever happens.
+//! journal and object store always agree.
 
 use std::{
     collections::BTreeSet,
@@ -363,7 +363,7 @@ async fn a_bucket_keeps_large_bodies() {
 }
 
 #[tokio::test]
-async fn events_name_the_objects_own_urls_where_they_are_told_to() {
+async fn events_name_the_objects_own_urls_if_configured() {
     let (receiver, bucket) = (Receiver::start().await, Bucket::start().await);
     let config = in_bucket(&bucket).with("claims", "dataref = \"object\"").with("store", "retention = \"1s\"");
     let gateway = Gateway::start(config.receiver(&receiver)).await;

@@ -439,7 +439,7 @@ async fn content_codings_are_undone_and_refused_as_in_the_gateway() {
 }
 
 #[test]
-fn what_is_no_plugin_does_not_go_to_the_edge() {
+fn only_plugins_are_built_for_the_edge() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("none.wasm");
     for text in ["no wasm at all", "\0asm\r\0\x01\0"] {

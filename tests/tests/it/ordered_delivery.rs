@@ -1,4 +1,4 @@
-//! Order at the destinations: events of one ordering key go out one after the other, whatever fails.
+//! Order at the destinations: events of one ordering key are sent one after the other, even after failures.
 
 use std::{
     collections::HashSet,

@@ -69,7 +69,7 @@ async fn numbers_leave_in_their_order_and_say_it() {
 }
 
 #[tokio::test]
-async fn missing_numbers_are_given_up_and_told() {
+async fn missing_numbers_are_given_up_and_reported() {
     let receiver = Receiver::start().await;
     let config = numbered(Config::new(), "shop", "ordering = { gap-timeout = \"100ms\" }").receiver(&receiver);
     let gateway = Gateway::start(config).await;

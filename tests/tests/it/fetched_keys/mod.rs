@@ -209,7 +209,7 @@ async fn a_key_server_that_misbehaves_costs_a_503_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn those_who_wait_for_a_slow_server_hold_up_nobody_and_all_get_its_key() {
+async fn deliveries_that_wait_for_a_slow_key_server_delay_no_others_and_all_get_its_key() {
     let key = PubsubKey::old();
     let set = key.key_set();
     let keys =

@@ -93,9 +93,12 @@ async fn passwords_and_keys_let_in_their_owners_and_are_kept_nowhere() {
 }
 
 fn in_files(directory: &std::path::Path, text: &[u8]) -> bool {
-    std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).any(|path| match path.is_dir() {
-        true => in_files(&path, text),
-        false => std::fs::read(&path).unwrap().windows(text.len()).any(|window| window == text),
+    std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+        if path.is_dir() {
+            in_files(&path, text)
+        } else {
+            std::fs::read(&path).unwrap().windows(text.len()).any(|window| window == text)
+        }
     })
 }
 
@@ -114,7 +117,7 @@ async fn in_front_of_a_signing_plugin_both_must_hold() {
 }
 
 #[tokio::test]
-async fn addresses_are_those_that_trusted_proxies_tell() {
+async fn addresses_are_those_that_trusted_proxies_report() {
     let config = guarded("{ addresses = [\"203.0.113.0/24\", \"2001:db8::/32\"] }");
     let gateway = Gateway::start(config.with("server", "trusted-proxies = [\"127.0.0.1\"]")).await;
     let from = |forwarded: &str| plain(&[("x-forwarded-for", forwarded)], &format!("{{\"from\":\"{forwarded}\"}}"));
@@ -219,7 +222,7 @@ async fn tokens_are_judged_by_the_issuers_keys_and_by_what_they_say() {
 }
 
 #[tokio::test]
-async fn forged_tokens_are_refused_whatever_they_say_of_themselves() {
+async fn forged_tokens_are_refused_regardless_of_their_claims() {
     let issuer = Issuer::start().await;
     let gateway = Gateway::start(jwt(&issuer, "")).await;
     let claims = issuer.claims(json!({}));
@@ -409,7 +412,7 @@ async fn a_handshake_that_does_not_go_on_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_certificate_is_taken_up_under_load_and_a_broken_one_is_not() {
+async fn a_new_certificate_is_used_under_load_and_a_broken_one_is_not() {
     let (old, new) = (Authority::new(), Authority::new());
     let gateway = Arc::new(start(&old.server(), None, over_tls(Config::new().stripe("stripe"), "")).await);
     let done = Arc::new(AtomicBool::new(false));
