@@ -5,7 +5,7 @@ use serde_json::Value;
 
 const OTHER: &str = "whsec_another-account-of-the-same-provider";
 
-/// What the admin API tells of a refused delivery once it has been looked into.
+/// The admin API's answer about a refused delivery after its diagnosis.
 async fn diagnosed(gateway: &Gateway, refused: &Reply) -> Value {
     let path = format!("/api/v1/refusals/{}", refused.trace());
     eventually("the refused delivery is looked into", async || {
@@ -117,7 +117,7 @@ async fn bodies_are_shown_where_the_operator_wants_it() {
     assert_eq!(told["request"]["body"], "{\"id\":\"evt_1\",\"echo\":\"***\"}");
 }
 
-/// A provider that does not sign sends the secret itself, under a name that does not tell of it.
+/// A provider that does not sign sends the secret itself, under a name that does not reveal it.
 #[tokio::test]
 async fn a_secret_that_comes_with_a_delivery_is_neither_shown_nor_kept() {
     const TOKEN: &str = "flw-verif-0123456789";

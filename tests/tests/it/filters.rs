@@ -37,7 +37,7 @@ fn seen(received: &[Received]) -> Vec<String> {
     ids.into_iter().collect()
 }
 
-/// [`seen`], once there are so many.
+/// [`seen`], once there is this number.
 async fn ids(receiver: &Receiver, count: usize) -> Vec<String> {
     seen(&receiver.wait_until(&format!("{count} events at the receiver"), |all| seen(all).len() >= count).await)
 }

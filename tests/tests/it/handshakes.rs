@@ -205,7 +205,7 @@ async fn azure_event_grid() {
     let json = [("content-type", "application/cloudevents+json; charset=utf-8")];
     let events = arrives(&gateway, &receiver, "grid", &post("?token=ours", &json, &cloud_event), 1).await;
     assert_eq!((&events[0]["id"], &events[0]["data"]), (&json!("c"), &json!([1])));
-    // The key is in the URL, and nobody sees it.
+    // The key is in the URL, and is not shown.
     let id = receiver.all()[0].event_id();
     let shown = gateway.cli(&["events", "show", &id, "--json"]).ok();
     assert!(shown.contains("token=***") && !shown.contains("token=ours"), "{shown}");

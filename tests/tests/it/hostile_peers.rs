@@ -286,7 +286,7 @@ async fn two_hosts_and_bare_line_feeds_are_refused() {
             assert_eq!(statuses, expected, "{before:?} {bad:?}: {reply}");
         }
     }
-    // Line feeds in bodies are nobody's business.
+    // Line feeds in bodies are allowed.
     let mut connection = Connection::open(gateway.deliveries()).await;
     connection.write(format!("{good}{chunked}{good}").as_bytes()).await;
     connection.finish().await;

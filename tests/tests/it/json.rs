@@ -42,7 +42,7 @@ async fn a_byte_order_mark_is_accepted() {
     assert_eq!((reply.status, reply.outcome()), (202, "accepted"), "{reply:?}");
 }
 
-/// The bytes that arrived: this reader of the tests takes neither so many levels nor half a surrogate pair.
+/// The bytes that arrived: the tests' own reader accepts neither this depth nor half a surrogate pair.
 async fn text_of(receiver: &Receiver, id: &str) -> String {
     let all = receiver.wait_until("the event", |all| all.iter().any(|one| one.event_id() == id)).await;
     String::from_utf8(all.iter().find(|one| one.event_id() == id).unwrap().body.to_vec()).unwrap()

@@ -95,7 +95,7 @@ async fn a_name_that_is_nearly_right_is_suggested() {
         let finished = gateway.cli(arguments);
         assert!(finished.code == Some(2) && finished.stderr.contains(told), "{finished:?}");
     }
-    // What is near nothing is told without a guess.
+    // A name that resembles no other is reported without a suggestion.
     let unknown = hookgate(&["plugin", "inspect", "nothing-of-the-kind"]);
     fails_with(&unknown, "there is no plugin \"nothing-of-the-kind\"");
     assert!(!unknown.stderr.contains("did you mean"), "{unknown:?}");

@@ -157,7 +157,7 @@ async fn a_stop_waits_no_longer_than_the_drain_time_out() {
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
 
-/// Standard output that nobody reads, a receiver that never answers and a sender that never finishes, all at once.
+/// Standard output that is not read, a receiver that never answers and a sender that never finishes, all at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_ends_even_if_something_hangs() {
     let receiver = Receiver::answering(|_, _| Answer::status(200).after(Duration::from_secs(3600))).await;
@@ -454,7 +454,7 @@ async fn secrets_are_never_shown_nor_logged() {
     let received = receiver.wait_for(2).await;
     assert_eq!(received[0].header("x-api-key"), header);
 
-    // Without its token the API tells nothing; health tells anybody that it is well.
+    // Without its token the API shows nothing; `/healthz` needs no token.
     let api = gateway.admin_get("/api/v1/events").await;
     assert_eq!(api.status, 401, "{api:?}");
     assert_eq!(gateway.admin_get("/healthz").await.status, 200);

@@ -45,7 +45,7 @@ async fn a_replay_reports_what_a_version_would_have_done_without_effect() {
     assert_eq!((&same["judged"], &same["differing"], code), (&Value::from(3), &Value::from(0), Some(0)), "{same}");
     assert_eq!(same["differences"], Value::Array(Vec::new()));
 
-    // By name, another plugin: it lets anybody in and knows no ids.
+    // By name, another plugin: it admits every delivery and knows no ids.
     let (raw, code) = replay(&gateway, &["raw", "--since", "1h"]);
     assert_eq!((&raw["judged"], &raw["differing"], code), (&Value::from(3), &Value::from(3), Some(1)), "{raw}");
     assert_eq!(raw["recorded"]["parts"]["identity"], 3, "{raw}");
