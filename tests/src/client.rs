@@ -174,7 +174,7 @@ pub async fn send(url: &str, delivery: &Delivery) -> Reply {
     reply.unwrap_or_else(|| panic!("{url} broke the connection before it answered"))
 }
 
-/// Gets a page; none when nobody is there.
+/// Gets a page; none if there is no server.
 pub async fn get(url: &str) -> Option<Reply> {
     let request = Delivery { method: "GET".to_owned(), suffix: String::new(), headers: Vec::new(), body: Vec::new() };
     within(&format!("a reply from {url}"), try_send(url, &request)).await

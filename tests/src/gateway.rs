@@ -61,7 +61,7 @@ impl Gateway {
         Gateway::start_in(tempfile::tempdir().unwrap(), config).await
     }
 
-    /// As [`Gateway::start`], with a standard output that nobody reads any further once it has said that it is ready.
+    /// As [`Gateway::start`], with a standard output that is not read any further after the line `ready`.
     pub async fn start_unread(config: Config) -> Gateway {
         let mut gateway = Gateway::stopped(tempfile::tempdir().unwrap(), &config);
         gateway.unread = true;
@@ -326,7 +326,7 @@ fn limited(open_files: u32) -> Command {
     command
 }
 
-/// Reads a pipe to its end on a thread, and tells of the line that says `ready`; the end without it counts as an empty one.
+/// Reads a pipe to its end on a thread, and sends the line that says `ready`, or an empty line if it ends without one.
 /// With `unread` nothing is read behind that line, and the pipe stays open.
 fn collect(
     pipe: impl Read + Send + 'static,
@@ -403,9 +403,10 @@ pub fn binary() -> &'static Path {
 pub(crate) fn target() -> PathBuf {
     let executable = env::current_exe().unwrap();
     let directory = executable.parent().unwrap();
-    match directory.file_name() == Some(OsStr::new("deps")) {
-        true => directory.parent().unwrap().to_owned(),
-        false => directory.to_owned(),
+    if directory.file_name() == Some(OsStr::new("deps")) {
+        directory.parent().unwrap().to_owned()
+    } else {
+        directory.to_owned()
     }
 }
 
@@ -429,7 +430,7 @@ pub fn directory(path: &str) -> PathBuf {
     workspace().join(path)
 }
 
-/// Compiled plugins, shared by all tests; filled by whoever comes first while the others wait.
+/// Compiled plugins, shared by all tests; the first one fills it while the others wait.
 fn artifacts() -> &'static Path {
     static ARTIFACTS: OnceLock<PathBuf> = OnceLock::new();
     ARTIFACTS.get_or_init(|| {

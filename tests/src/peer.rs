@@ -21,7 +21,7 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Connects, and opens a window of so many bytes for each answer. It is never opened further.
+    /// Connects, and opens a window of this size in bytes for each answer. It is never opened further.
     pub async fn connect(address: SocketAddr, window_bytes: u32) -> Peer {
         let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
         let mut builder = Builder::new();

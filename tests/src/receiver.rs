@@ -1,4 +1,4 @@
-//! A destination: a real HTTP server that remembers what it got and answers as it is told.
+//! A destination: a real HTTP server that records its requests and answers as configured.
 
 use std::{
     convert::Infallible,
@@ -92,7 +92,7 @@ impl Receiver {
         Receiver::answering(move |_, count| answers.get(count).or(answers.last()).cloned().unwrap()).await
     }
 
-    /// Answers as told by a function of the request and of how many came before it.
+    /// Answers with a function of the request and of the number of earlier requests.
     pub async fn answering(answer: impl Fn(&Received, usize) -> Answer + Send + Sync + 'static) -> Receiver {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -149,7 +149,7 @@ impl Drop for Receiver {
     }
 }
 
-/// What the receiver says to a request, told how many came before it.
+/// The receiver's answer to a request, given the number of earlier ones.
 type Answering = Box<dyn Fn(&Received, usize) -> Answer + Send + Sync>;
 
 struct Shared {

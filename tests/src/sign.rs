@@ -38,7 +38,7 @@ pub fn stripe_event(secret: &str, id: &str) -> Delivery {
     stripe(secret, at, stripe_body(id, at))
 }
 
-/// A Stripe event that tells of a paid invoice.
+/// A Stripe event about a paid invoice.
 pub fn stripe_body(id: &str, at: u64) -> String {
     json!({
         "id": id, "object": "event", "api_version": "2025-03-31", "created": at, "type": "invoice.paid",

@@ -26,9 +26,10 @@ impl Bench {
         let mut bench = chore::cargo();
         bench.args(["run", "--release", "--package", "hookgate-bench", "--features", "native-twin", "--"]);
         bench.env("HOOKGATE_BIN", gateway);
-        match self.arguments.is_empty() {
-            true => bench.arg("run"),
-            false => bench.args(self.arguments),
+        if self.arguments.is_empty() {
+            bench.arg("run")
+        } else {
+            bench.args(self.arguments)
         };
         chore::run(&mut bench)
     }

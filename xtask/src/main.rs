@@ -6,6 +6,8 @@ mod demo;
 mod edge;
 #[cfg(test)]
 mod layers;
+#[cfg(test)]
+mod links;
 mod plugins;
 mod test;
 
@@ -14,7 +16,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 
-/// The project's chores; each does all it needs on a machine with rustup, git and a C compiler
+/// The project's chores; each needs only rustup, git and a C compiler
 #[derive(Parser)]
 #[command(name = "cargo xtask")]
 enum Xtask {

@@ -36,13 +36,14 @@ impl Test {
             test.env("RUST_TEST_THREADS", threads().to_string());
         }
         let (total, success) = run_counting(&mut test)?;
-        let verdict = match success {
-            true => Ok(()),
-            false if total.failed == 0 => Err("something did not build, or a test ended its process; see above"),
-            false => Err("there were failures; see above"),
-        };
         println!("\n{} passed, {} failed", total.passed, total.failed);
-        verdict.or_else(|why| bail!(why))
+        if success {
+            Ok(())
+        } else if total.failed == 0 {
+            bail!("something did not build, or a test ended its process; see above")
+        } else {
+            bail!("there were failures; see above")
+        }
     }
 }
 

@@ -22,7 +22,7 @@ use crate::{
 
 const BLOCK: usize = 1 << 20;
 
-/// Sends one JSON document of so many MiB, and prints what the gateway's memory grew by.
+/// Sends one JSON document of this size in MiB, and prints the growth of the gateway's memory.
 pub fn one_large(directory: &Path, hookgate: &Path, mib: usize) -> Result<()> {
     println!("\n## One delivery of {mib} MiB by claim check\n");
     let server = Server::start(Kind::Hookgate, directory, hookgate)?;

@@ -11,7 +11,7 @@ pub struct Disk {
 }
 
 impl Disk {
-    /// A new file in `directory`; each append writes so many bytes.
+    /// A new file in `directory`, with the number of bytes of each append.
     pub fn new(directory: &Path, bytes: usize) -> Result<Disk> {
         let file = File::create(directory.join(format!("fdatasync-{bytes}")))?;
         Ok(Disk { file, block: vec![0x5a; bytes] })

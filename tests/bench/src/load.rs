@@ -38,7 +38,7 @@ pub struct Load {
     /// Requests a second; none: as many as go.
     #[arg(long)]
     pub rate: Option<f64>,
-    /// To so many sources in turn, `s0` and on; none: to `stripe`.
+    /// To this number of sources in turn, `s0` and on; none: to `stripe`.
     #[arg(long)]
     pub sources: Option<usize>,
 }

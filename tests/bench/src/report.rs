@@ -287,7 +287,7 @@ pub struct Both {
 }
 
 impl Both {
-    /// A round of the first (0) or the second (1): so many deliveries in so many seconds.
+    /// A round of the first (0) or the second (1): the number of deliveries, and the seconds that they took.
     pub fn add(&mut self, at: usize, count: usize, seconds: f64, cpu_seconds: f64) {
         self.rates[at].push(count as f64 / seconds);
         self.cpu[at].push(cpu_seconds * 1e6 / count as f64);
@@ -311,7 +311,7 @@ impl Both {
     }
 }
 
-/// Waits until a file has so many lines.
+/// Waits until a file has this number of lines.
 fn wait_for_lines(file: &Path, count: usize) -> Result<()> {
     let began = Instant::now();
     loop {

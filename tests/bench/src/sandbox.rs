@@ -43,10 +43,8 @@ pub async fn measure(artifacts: &Path, bytes: usize, rounds: usize) -> Result<Co
 pub async fn spin(artifacts: &Path, bytes: usize, rounds: usize, native: bool) -> Result<()> {
     let limits = SandboxLimits { concurrency: 64, memory_bytes: 32 << 20, time: std::time::Duration::from_millis(250) };
     let sandbox = Sandbox::new(limits, artifacts, FirstCalls::InThisProcess)?;
-    let provider = match native {
-        true => twin()?,
-        false => Provider::Sandboxed(Catalog::new(None)?.load("stripe", &sandbox).await?),
-    };
+    let provider =
+        if native { twin()? } else { Provider::Sandboxed(Catalog::new(None)?.load("stripe", &sandbox).await?) };
     let delivery = delivery(bytes);
     for _ in 0..rounds {
         call(&provider, &delivery).await?;

@@ -54,7 +54,7 @@ pub async fn loading(directory: &Path, rounds: usize) -> Result<()> {
     Ok(())
 }
 
-/// One source beside a thousand of so many plugins, in turn.
+/// One source compared with a thousand sources of this number of plugins, in turn.
 fn deliveries(directory: &Path, plugins: &Path, of: usize, hookgate: &Path, rounds: usize) -> Result<()> {
     const COUNT: usize = 20_000;
     println!("\n## 1 KiB deliveries, 64 connections: (a) one source, (b) {SOURCES} sources, plugins: {of}\n");
@@ -77,7 +77,7 @@ fn deliveries(directory: &Path, plugins: &Path, of: usize, hookgate: &Path, roun
     Ok(())
 }
 
-/// What a plugin takes that nobody calls: as many sources with one plugin and with fifty.
+/// The memory of an idle plugin: the same number of sources with one plugin and with fifty.
 fn memory(directory: &Path, plugins: &Path, hookgate: &Path) -> Result<()> {
     println!("\n## Resident memory of {PLUGINS} idle sources: (a) of one plugin, (b) of {PLUGINS} plugins\n");
     println!("| | a, MiB | b, MiB | a plugin, KiB |\n|---|---|---|---|");
@@ -102,7 +102,7 @@ fn start(directory: &Path, name: &str, hookgate: &Path, lines: &str) -> Result<S
     Server::start_with(Kind::Hookgate, &directory.join(name), hookgate, lines)
 }
 
-/// So many sources, `s0` and on, over so many plugins.
+/// This number of sources, `s0` and on, over this number of plugins.
 fn sources(plugins: &Path, count: usize, of: usize) -> String {
     let source = |n: usize| {
         let plugin = plugin(n % of);

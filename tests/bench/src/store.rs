@@ -72,7 +72,7 @@ impl Bench {
         }
     }
 
-    /// Puts keys in until there are so many.
+    /// Inserts keys up to this number.
     pub async fn fill(&mut self, keys: u64) -> Result<()> {
         while self.next < keys {
             let events = (keys - self.next).min(1000);
@@ -82,7 +82,7 @@ impl Bench {
         Ok(())
     }
 
-    /// Commits so many deliveries of one event, 64 at once; microseconds a delivery.
+    /// Commits this number of deliveries of one event, 64 at once; returns microseconds per delivery.
     pub async fn admit(&mut self, deliveries: usize, bytes: usize) -> Result<f64> {
         let commits: Vec<Commit> = (0..deliveries).map(|_| self.commit_of(1, bytes)).collect();
         let mut piles: Vec<Vec<Commit>> = (0..64).map(|_| Vec::new()).collect();
@@ -110,7 +110,7 @@ impl Bench {
     }
 }
 
-/// A lone commit of so many bytes and a bare append of the same, in turn: p50 and p99 of each, in microseconds.
+/// A lone commit of this number of bytes and a bare append of the same, in turn: p50 and p99 of each, in microseconds.
 pub async fn lone(directory: &Path, engine: EngineKind, bytes: usize, rounds: usize) -> Result<[(f64, f64); 2]> {
     let mut bench = Bench::open(&directory.join(format!("lone-{engine:?}-{bytes}")), engine)?;
     let mut disk = Disk::new(directory, bytes)?;

@@ -29,7 +29,7 @@ const COUNT: usize = 4_000;
 const CONNECTIONS: usize = 8;
 const BYTES: usize = 2_048;
 
-/// Prints p50 and p99 of deliveries without and with swaps, and of an installation: so many swaps in each round.
+/// Prints p50 and p99 of deliveries without and with swaps, and of an installation, with this number of swaps in each round.
 pub async fn run(directory: &Path, hookgate: &Path, rounds: usize, swaps: usize, rate: f64) -> Result<()> {
     let server = Server::start(Kind::Hookgate, directory, hookgate)?;
     let admin = Admin { client: Client::builder(TokioExecutor::new()).build_http(), at: server.admin };
@@ -98,7 +98,7 @@ impl Admin {
         self.post("/api/v1/plugins/versions", "application/wasm", component).await
     }
 
-    /// One version and the other in turn, so often or until told to stop.
+    /// Both versions in turn, this number of times or until stopped.
     async fn swap(
         self,
         hashes: [String; 2],

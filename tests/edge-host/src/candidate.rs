@@ -11,7 +11,7 @@ const HEAD_BYTES: usize = 8;
 const IMPORTS: u8 = 10;
 const EXPORTS: u8 = 11;
 
-/// The component with the names of WASI 0.3.0. Whatever is not a component is left as it is.
+/// The component with the names of WASI 0.3.0. Other files are not changed.
 pub fn renamed(component: &[u8]) -> Vec<u8> {
     sections_renamed(component).unwrap_or_else(|| component.to_vec())
 }

@@ -69,9 +69,10 @@ impl Store {
     }
 
     fn unless(&self, fault: Fault) -> Result<(), Error> {
-        match self.kept(|kept| kept.fault) == Some(fault) {
-            true => Err(Error::Other("it fails, as the test wants".to_owned())),
-            false => Ok(()),
+        if self.kept(|kept| kept.fault) == Some(fault) {
+            Err(Error::Other("it fails, as the test wants".to_owned()))
+        } else {
+            Ok(())
         }
     }
 }
@@ -101,10 +102,7 @@ impl variables::Host for State {
 impl key_value::Host for State {
     fn open(&mut self, identifier: String) -> Result<Result<Resource<Bucket>, Error>> {
         let is_there = identifier == "default" && self.options.store.unless(Fault::Missing).is_ok();
-        match is_there {
-            true => Ok(Ok(self.table.push(Bucket)?)),
-            false => Ok(Err(Error::NoSuchStore)),
-        }
+        if is_there { Ok(Ok(self.table.push(Bucket)?)) } else { Ok(Err(Error::NoSuchStore)) }
     }
 }
 

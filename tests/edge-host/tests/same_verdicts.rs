@@ -37,7 +37,7 @@ struct Outcome {
     events: Vec<(Value, Value)>,
 }
 
-/// An origin that takes everything, and tells what it was sent last.
+/// An origin that accepts everything and remembers the last request.
 struct Origin {
     url: String,
     last: Arc<Mutex<Option<Bytes>>>,

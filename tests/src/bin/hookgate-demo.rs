@@ -64,7 +64,7 @@ fn config(receiver: &Receiver, issuer: &Issuer) -> Config {
         .receiver(receiver)
 }
 
-/// Numbers that count up for each order; whoever comes too early waits for those before it.
+/// Numbers that count up for each order; early ones wait for those before them.
 const SHOP_LINES: &str = "settings = { signature = \"header:x-signature\", id = \"json:/id\", ordering-key = \"json:/order\", \
                           sequence = \"json:/number\" }\nordering = { gap-timeout = \"1h\" }";
 /// Large bodies go to the object store, and links to them to the receiver.
@@ -255,7 +255,7 @@ impl Demo {
         self.check("both versions have judged", versions.len() == 2);
     }
 
-    /// A version that would do harm is seen through before it works for anybody.
+    /// A harmful version is detected before it becomes active.
     async fn show_shadow(&mut self) {
         say("A version of GitHub's plugin that lets anybody in is tried as a shadow, which has no effect:");
         let careless = self.build("raw");

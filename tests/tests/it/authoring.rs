@@ -72,7 +72,7 @@ async fn from_nothing_to_a_verified_delivery_and_a_change_while_it_runs() {
     let refused = in_crate(&forged, &plugin);
     assert!(refused.stdout.contains("401 Unauthorized"), "{refused:?}");
 
-    // A version whose vectors fail is not put to use, and it is told how they differ.
+    // A version whose vectors fail is not used, and the differences are reported.
     replace_in(plugin.join("src/lib.rs"), "example.parcelbird.{kind}", "changed.parcelbird.{kind}");
     says(&gateway, "it is not put to use").await;
     let told = gateway.said();

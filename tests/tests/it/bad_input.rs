@@ -1,4 +1,4 @@
-//! Whatever comes in: each gets a clear answer, and nothing is lost by it.
+//! Bad input of every kind: each request gets a clear answer, and nothing is lost.
 
 use std::{
     fs,
@@ -98,12 +98,12 @@ async fn headers_too_large_or_too_many_or_no_text() {
         let reply = gateway.send("stripe", &delivery).await;
         assert_eq!(reply.status, 431, "{reply:?}");
     }
-    // The second is answered by hyper, and told once its connection has ended.
+    // The second is answered by hyper, and reported when its connection has ended.
     eventually("both counted", async || {
         (gateway.metric("hookgate_refusals_total", &["cause=\"head-too-large\""]).await == 2.0).then_some(())
     })
     .await;
-    // Bytes that are not text, in headers that nobody asks for, harm nobody.
+    // Bytes that are not text, in headers that are not read, do no harm.
     let odd =
         sign::stripe_event(SECRET, "evt_2").header("x-odd", b"\xff\xfe\x80\xc3\x28").header("user-agent", b"\xe9");
     gateway.send("stripe", &odd).await.accepted();
@@ -111,7 +111,7 @@ async fn headers_too_large_or_too_many_or_no_text() {
 }
 
 #[tokio::test]
-async fn what_is_no_http_is_answered_400_or_cut() {
+async fn input_that_is_not_http_is_answered_400_or_cut() {
     let receiver = Receiver::start().await;
     let gateway = Gateway::start(Config::new().stripe("stripe").receiver(&receiver)).await;
     let long_line = format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(200_000));
@@ -151,7 +151,7 @@ async fn bodies_that_end_early_or_are_too_large() {
     let signature = String::from_utf8(good.get("stripe-signature").unwrap().to_vec()).unwrap();
     let head = format!("POST /in/stripe HTTP/1.1\r\nhost: a\r\nstripe-signature: {signature}\r\n");
 
-    // Promised and not sent: nobody is left to read the answer, but nothing is admitted of it.
+    // Announced and not sent: there is no client left to read the answer, but nothing is admitted.
     let mut connection = Connection::open(gateway.deliveries()).await;
     connection.write(format!("{head}content-length: 5000\r\n\r\n").as_bytes()).await;
     drop(connection);
@@ -163,7 +163,7 @@ async fn bodies_that_end_early_or_are_too_large() {
     let reply = connection.read_to_end().await;
     assert!(matches!(status(&reply), 0 | 400), "{reply}");
 
-    // Too large, told in advance or found out on the way.
+    // Too large, as announced or as found while reading.
     let large = sign::stripe(SECRET, hookgate_tests::now(), vec![b' '; 3000]);
     assert_eq!(gateway.send("stripe", &large).await.refused(413)["type"], "urn:hookgate:too-large");
     let mut connection = Connection::open(gateway.deliveries()).await;
@@ -200,12 +200,12 @@ async fn a_body_that_never_ends_is_refused_while_it_comes() {
     still_works(&gateway, &receiver).await;
 }
 
-/// Configured so that nothing could ever be judged: told before anything starts, each with its place.
+/// Configurations that could never judge anything: reported before anything starts, each with its place.
 #[test]
 fn secrets_and_settings_with_which_a_plugin_can_judge_nothing() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("hookgate.toml");
-    // What is wrong, and what stands at the place that is told.
+    // The mistake, and the text at the reported place.
     let wrong = [
         ("adyen", "secrets.hmac = { value = \"not hex\" }", "{ value = \"not hex\" }"),
         ("discord", "secrets.public-key = { value = \"zz\" }", "{ value = \"zz\" }"),
@@ -286,7 +286,7 @@ async fn large_bodies_at_once_stay_within_the_memory_for_bodies() {
 }
 
 #[tokio::test]
-async fn slow_senders_are_let_go_and_hold_up_nobody() {
+async fn slow_senders_are_disconnected_and_delay_no_others() {
     let receiver = Receiver::start().await;
     let config = Config::new()
         .with("server", "header-timeout = \"300ms\"")
@@ -397,7 +397,7 @@ async fn more_connections_than_allowed_wait_for_their_turn() {
         connection.write(beginning.as_bytes()).await;
         idle.push(connection);
     }
-    // They are cut by the header time-out, whatever they have begun with; then it is this one's turn.
+    // They are cut by the header time-out, regardless of what they have sent; then it is this one's turn.
     still_works(&gateway, &receiver).await;
 }
 
@@ -473,7 +473,7 @@ fn check(text: &str) -> Finished {
 }
 
 #[test]
-fn all_mistakes_of_a_configuration_are_told_at_once_with_their_lines() {
+fn all_mistakes_of_a_configuration_are_reported_at_once_with_their_lines() {
     let text = r#"
 [server]
 listne = "127.0.0.1:0"

@@ -1,5 +1,5 @@
 //! The claim check: large bodies go to the object store while they arrive, links to them are sent in their place, and
-//! journal and object store agree whatever happens.
+//! journal and object store always agree.
 
 use std::{
     collections::BTreeSet,
@@ -32,7 +32,7 @@ fn source_lines(above: &str) -> String {
     )
 }
 
-/// A Stripe event with so many bytes of padding.
+/// A Stripe event with this number of bytes of padding.
 fn padded(id: &str, bytes: usize) -> String {
     let body = sign::stripe_body(id, now());
     let body = body.strip_suffix('}').unwrap();
@@ -53,7 +53,7 @@ fn files(gateway: &Gateway, directory: &str) -> BTreeSet<String> {
     entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
 }
 
-/// Waits until nothing is under way and so many objects are there.
+/// Waits until no upload is in progress and there is this number of objects.
 async fn settled(gateway: &Gateway, objects: usize) {
     eventually(&format!("nothing under way, and {objects} objects"), async || {
         (files(gateway, "incoming").is_empty() && files(gateway, "objects").len() == objects).then_some(())
@@ -246,7 +246,7 @@ async fn what_is_refused_leaves_no_object() {
     slow.write(head.as_bytes()).await;
     slow.write(&vec![b'x'; 100 * KIB]).await;
     assert_eq!(status(&slow.read_to_end().await), 408);
-    // Larger than the source takes, told at once.
+    // Larger than the source accepts, refused at once.
     let mut vast = Connection::open(gateway.deliveries()).await;
     vast.write(format!("POST /in/stripe HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n", 2_u64 << 30).as_bytes())
         .await;
@@ -281,7 +281,7 @@ async fn a_store_that_cannot_be_written_is_answered_503_and_the_gateway_goes_on(
     let receiver = Receiver::start().await;
     let gateway = Gateway::start(claiming().receiver(&receiver)).await;
     let claims = gateway.path().join("data/claims");
-    // Whoever the tests run as, nobody can make a file below a file.
+    // No user can create a file below a file.
     fs::remove_dir_all(claims.join("incoming")).unwrap();
     fs::write(claims.join("incoming"), "in the way").unwrap();
     let refused = gateway.send("stripe", &large("evt_1", MIB)).await;
@@ -363,7 +363,7 @@ async fn a_bucket_keeps_large_bodies() {
 }
 
 #[tokio::test]
-async fn events_name_the_objects_own_urls_where_they_are_told_to() {
+async fn events_name_the_objects_own_urls_if_configured() {
     let (receiver, bucket) = (Receiver::start().await, Bucket::start().await);
     let config = in_bucket(&bucket).with("claims", "dataref = \"object\"").with("store", "retention = \"1s\"");
     let gateway = Gateway::start(config.receiver(&receiver)).await;

@@ -51,7 +51,7 @@ async fn both_orders_of_signing_and_coding_bring_the_decoded_event() {
 }
 
 #[tokio::test]
-async fn what_is_coded_and_what_is_not_is_the_same_event() {
+async fn encoded_and_plain_bodies_are_the_same_event() {
     let receiver = Receiver::start().await;
     let gateway = Gateway::start(config().receiver(&receiver)).await;
     let first = gateway.send("stripe", &sign::stripe_event(SECRET, "evt_1")).await.accepted();
@@ -136,7 +136,7 @@ async fn bombs_damaged_bodies_and_unknown_codings_are_refused() {
 
 /// Decoding needs the body in memory, so the object store is for bodies without a coding.
 #[tokio::test]
-async fn a_body_with_a_coding_is_kept_in_the_journal_whatever_the_claim_check_says() {
+async fn a_body_with_a_coding_is_kept_in_the_journal_despite_a_claim_check() {
     let receiver = Receiver::start().await;
     let more = source("limits = { body = \"1GiB\" }\nclaim-check = { above = \"1KiB\" }");
     let gateway = Gateway::start(Config::new().source("stripe", "stripe", &more).receiver(&receiver)).await;
@@ -150,7 +150,7 @@ async fn a_body_with_a_coding_is_kept_in_the_journal_whatever_the_claim_check_sa
 
 /// Without a body there is nothing to decode.
 #[tokio::test]
-async fn an_empty_body_has_whatever_coding_it_says() {
+async fn an_empty_body_may_have_any_coding() {
     let source = "auth = { basic = { shop = { value = \"a-password-of-the-shop\" } } }";
     let gateway = Gateway::start(Config::new().source("raw", "raw", source)).await;
     let shop = "Basic c2hvcDphLXBhc3N3b3JkLW9mLXRoZS1zaG9w";

@@ -1,11 +1,11 @@
-//! Why a delivery was refused: found out for the operator, and never told to the sender.
+//! Why a delivery was refused: diagnosed for the operator, and never sent to the sender.
 
 use hookgate_tests::{Config, Delivery, Gateway, Receiver, Reply, SECRET, eventually, now, sign};
 use serde_json::Value;
 
 const OTHER: &str = "whsec_another-account-of-the-same-provider";
 
-/// What the admin API tells of a refused delivery once it has been looked into.
+/// The admin API's answer about a refused delivery after its diagnosis.
 async fn diagnosed(gateway: &Gateway, refused: &Reply) -> Value {
     let path = format!("/api/v1/refusals/{}", refused.trace());
     eventually("the refused delivery is looked into", async || {
@@ -81,7 +81,7 @@ async fn a_url_that_the_provider_sees_otherwise_is_found() {
 }
 
 #[tokio::test]
-async fn the_sender_is_told_nothing_and_the_operator_reads_it_in_three_places() {
+async fn the_diagnosis_is_for_the_operator_in_three_places_and_not_for_the_sender() {
     let gateway = Gateway::start(two_accounts()).await;
     let others = sign::stripe(OTHER, now(), sign::stripe_body("evt_1", now()));
     let refused = gateway.send("mine", &others).await;
@@ -117,7 +117,7 @@ async fn bodies_are_shown_where_the_operator_wants_it() {
     assert_eq!(told["request"]["body"], "{\"id\":\"evt_1\",\"echo\":\"***\"}");
 }
 
-/// A provider that does not sign sends the secret itself, under a name that does not tell of it.
+/// A provider that does not sign sends the secret itself, under a name that does not reveal it.
 #[tokio::test]
 async fn a_secret_that_comes_with_a_delivery_is_neither_shown_nor_kept() {
     const TOKEN: &str = "flw-verif-0123456789";
@@ -148,12 +148,11 @@ async fn a_secret_that_comes_with_a_delivery_is_neither_shown_nor_kept() {
     while let Some(directory) = directories.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
-            match path.is_dir() {
-                true => directories.push(path),
-                false => {
-                    let bytes = std::fs::read(&path).unwrap();
-                    assert!(!bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()), "{}", path.display());
-                }
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                assert!(!bytes.windows(TOKEN.len()).any(|part| part == TOKEN.as_bytes()), "{}", path.display());
             }
         }
     }

@@ -37,7 +37,7 @@ fn listed(gateway: &Gateway) -> Vec<Value> {
 }
 
 #[tokio::test]
-async fn equal_bytes_are_dropped_told_of_and_admitted_on_demand() {
+async fn equal_bytes_are_dropped_listed_and_admitted_on_demand() {
     let receiver = Receiver::start().await;
     let gateway = Gateway::start(undeclared(Config::new(), "").receiver(&receiver)).await;
     let by = |by: &str| [r#"source="shop""#.to_owned(), format!("by={by:?}")];

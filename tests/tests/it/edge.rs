@@ -61,7 +61,7 @@ impl AtTheEdge {
         AtTheEdge { edge, store, log, path: format!("/in/{plugin}") }
     }
 
-    /// Serves it, and tells where.
+    /// Serves it, and returns the address.
     async fn serve(&self) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}{}", listener.local_addr().unwrap(), self.path);
@@ -366,7 +366,7 @@ async fn requests_and_responses_say_their_length_once() {
     assert!(!forwarded.headers.contains_key("transfer-encoding"));
 }
 
-/// The manifest writes `{{ origin }}/in/stripe`, whatever the operator has set.
+/// The manifest writes `{{ origin }}/in/stripe`, regardless of the operator's variable.
 #[tokio::test]
 async fn an_origin_may_have_a_slash_at_its_end() {
     let origin = Receiver::start().await;
@@ -376,7 +376,7 @@ async fn an_origin_may_have_a_slash_at_its_end() {
     assert_eq!(origin.wait_for(1).await[0].path, "/in/stripe");
 }
 
-/// Finding 22: without `public_url` the host of the URL is whatever the sender says.
+/// Finding 22: without `public_url` the sender chooses the host of the URL.
 #[tokio::test]
 async fn a_url_that_the_sender_has_chosen_is_not_verified() {
     let origin = Receiver::start().await;
@@ -439,7 +439,7 @@ async fn content_codings_are_undone_and_refused_as_in_the_gateway() {
 }
 
 #[test]
-fn what_is_no_plugin_does_not_go_to_the_edge() {
+fn only_plugins_are_built_for_the_edge() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("none.wasm");
     for text in ["no wasm at all", "\0asm\r\0\x01\0"] {

@@ -44,7 +44,7 @@ fn meta(body: &Value) -> Delivery {
 }
 
 #[tokio::test]
-async fn adyen_tells_outcomes_accounts_and_days_apart() {
+async fn adyen_events_differ_by_outcome_account_and_day() {
     let (gateway, receiver) = gateway("adyen", &format!("secrets.hmac = {{ value = \"{ADYEN_KEY}\" }}")).await;
     let item = |changes: Value| {
         let mut item = sign::adyen_item("report.csv", "REPORT_AVAILABLE", 0);
@@ -62,7 +62,7 @@ async fn adyen_tells_outcomes_accounts_and_days_apart() {
 }
 
 #[tokio::test]
-async fn meta_tells_a_message_from_its_edit_and_its_removal() {
+async fn a_message_of_meta_its_edit_and_its_removal_are_different_events() {
     let secrets = "secrets.signing = { value = \"app\" }\nsecrets.verify-token = { value = \"mine\" }";
     let (gateway, receiver) = gateway("meta", secrets).await;
     let messaging = |at: u64, item: Value| {
@@ -91,7 +91,7 @@ async fn meta_tells_a_message_from_its_edit_and_its_removal() {
 }
 
 #[tokio::test]
-async fn x_tells_users_apart_for_whom_one_post_comes() {
+async fn one_post_of_x_is_an_event_for_each_subscribed_user() {
     let (gateway, receiver) = gateway("x", "secrets.signing = { value = \"consumer\" }").await;
     let post = |user: &str| {
         let body = json!({ "for_user_id": user, "tweet_create_events": [{ "id_str": "1" }] }).to_string();

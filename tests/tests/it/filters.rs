@@ -37,7 +37,7 @@ fn seen(received: &[Received]) -> Vec<String> {
     ids.into_iter().collect()
 }
 
-/// [`seen`], once there are so many.
+/// [`seen`], once there is this number.
 async fn ids(receiver: &Receiver, count: usize) -> Vec<String> {
     seen(&receiver.wait_until(&format!("{count} events at the receiver"), |all| seen(all).len() >= count).await)
 }
@@ -98,7 +98,7 @@ async fn an_event_that_no_filter_wants_is_unrouted() {
 }
 
 #[test]
-fn a_wrong_filter_is_told_with_its_line() {
+fn a_wrong_filter_is_reported_with_its_line() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("hookgate.toml");
     let config = Config::new().stripe("stripe").destination("out", "stdout = {}");
@@ -126,7 +126,7 @@ fn test(arguments: &[&str], input: &str) -> (Option<i32>, String, String) {
 }
 
 #[test]
-fn the_command_tells_whether_a_pattern_matches_and_why_not() {
+fn the_command_says_whether_a_pattern_matches_and_why_not() {
     let directory = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {
         let path = directory.path().join(name);

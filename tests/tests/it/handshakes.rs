@@ -205,7 +205,7 @@ async fn azure_event_grid() {
     let json = [("content-type", "application/cloudevents+json; charset=utf-8")];
     let events = arrives(&gateway, &receiver, "grid", &post("?token=ours", &json, &cloud_event), 1).await;
     assert_eq!((&events[0]["id"], &events[0]["data"]), (&json!("c"), &json!([1])));
-    // The key is in the URL, and nobody sees it.
+    // The key is in the URL, and is not shown.
     let id = receiver.all()[0].event_id();
     let shown = gateway.cli(&["events", "show", &id, "--json"]).ok();
     assert!(shown.contains("token=***") && !shown.contains("token=ours"), "{shown}");
@@ -288,11 +288,10 @@ fn asana(secret: &str, gid: &str) -> Delivery {
 fn is_in_files(directory: &Path, text: &str) -> bool {
     fs::read_dir(directory).unwrap().any(|entry| {
         let path = entry.unwrap().path();
-        match path.is_dir() {
-            true => is_in_files(&path, text),
-            false => {
-                fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
-            }
+        if path.is_dir() {
+            is_in_files(&path, text)
+        } else {
+            fs::read(&path).is_ok_and(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
         }
     })
 }
@@ -427,7 +426,7 @@ async fn the_store_s_own_key_moves_along() {
 }
 
 #[tokio::test]
-async fn nobody_hands_a_secret_to_a_source_that_does_not_take_one() {
+async fn a_source_without_handover_accepts_no_secret() {
     let configured = "secrets.signing = { value = \"configured\" }";
     let config = Config::new().source("asana", "asana", configured).source(
         "both",

@@ -1,5 +1,5 @@
 //! Peers that hold what they are given: answers they do not take, bodies they do not finish, requests they take back. Each
-//! costs itself its connection, and nobody else anything.
+//! costs itself its connection, and does not affect others.
 
 use std::{collections::BTreeSet, fs, net::SocketAddr, time::Duration};
 
@@ -66,7 +66,7 @@ async fn a_peer_that_takes_no_answers_loses_its_connection() {
 
 /// One answer that is taken at once, again and again, does not make up for another that is not taken.
 #[tokio::test]
-async fn an_answer_that_is_not_taken_ends_a_connection_on_which_others_move() {
+async fn an_answer_that_is_not_read_ends_a_connection_on_which_others_move() {
     let config = Config::new().with("server", "header-timeout = \"500ms\"").stripe("stripe");
     let gateway = Gateway::start(config).await;
     // The answer of /healthz fits into the window, the description of the API does not.
@@ -201,7 +201,7 @@ async fn bodies_that_do_not_end_leave_room_for_other_sources() {
 
 /// What a stream holds is bounded; so must be their number.
 #[tokio::test]
-async fn a_connection_has_a_few_dozen_requests_under_way_and_no_more() {
+async fn a_connection_has_at_most_a_few_dozen_requests_in_flight() {
     let gateway = Gateway::start(Config::new().stripe("stripe")).await;
     for address in [gateway.deliveries(), gateway.admin_address()] {
         let mut peer = Peer::connect(address, 65_535).await;
@@ -240,7 +240,7 @@ fn incoming(gateway: &Gateway) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn requests_that_are_taken_back_leave_no_files() {
+async fn cancelled_requests_leave_no_files() {
     let config = Config::new().with("store", "headroom = \"1MiB\"").with("log", "filter = \"info\"");
     let gateway = Gateway::start(config.source("stripe", "stripe", &claiming("64KiB"))).await;
     for connection in 0..150 {
@@ -286,7 +286,7 @@ async fn two_hosts_and_bare_line_feeds_are_refused() {
             assert_eq!(statuses, expected, "{before:?} {bad:?}: {reply}");
         }
     }
-    // Line feeds in bodies are nobody's business.
+    // Line feeds in bodies are allowed.
     let mut connection = Connection::open(gateway.deliveries()).await;
     connection.write(format!("{good}{chunked}{good}").as_bytes()).await;
     connection.finish().await;
@@ -294,7 +294,7 @@ async fn two_hosts_and_bare_line_feeds_are_refused() {
 }
 
 #[tokio::test]
-async fn failures_beyond_the_limit_are_counted_and_told_once() {
+async fn failures_beyond_the_limit_are_counted_and_logged_once() {
     let lines = format!("secrets.signing = {{ value = \"{SECRET}\" }}\nlimits = {{ failures = \"3/m\" }}");
     let gateway = Gateway::start(Config::new().source("stripe", "stripe", &lines)).await;
     for _ in 0..100 {

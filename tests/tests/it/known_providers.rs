@@ -20,7 +20,7 @@ fn get(query: &str) -> Delivery {
     Delivery { method: "GET".to_owned(), suffix: query.to_owned(), headers: Vec::new(), body: Vec::new() }
 }
 
-/// The rows, as `hookgate providers list --json` tells them.
+/// The rows of `hookgate providers list --json`.
 fn rows() -> Vec<String> {
     let listed = run(Command::new(binary()).args(["providers", "list", "--json"])).ok();
     let listed: Vec<Value> = serde_json::from_str(&listed).unwrap();

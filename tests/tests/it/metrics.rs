@@ -109,7 +109,7 @@ async fn a_source_that_a_second_reading_adds_is_counted_from_zero() {
 }
 
 #[tokio::test]
-async fn the_version_and_the_process_are_told() {
+async fn the_version_and_the_process_are_shown() {
     let gateway = Gateway::start(Config::new().stripe("stripe")).await;
     let version = format!("version=\"{}\"", env!("CARGO_PKG_VERSION"));
     assert_eq!(gateway.metric("hookgate_build_info", &[&version]).await, 1.0);

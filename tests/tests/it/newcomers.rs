@@ -1,4 +1,4 @@
-//! What somebody reads who makes a mistake: each message says what is wrong and what to do.
+//! Messages for newcomers' mistakes: each says what is wrong and what to do.
 
 use std::{fs, io::Read, net::TcpListener, process::Command, thread};
 
@@ -95,14 +95,14 @@ async fn a_name_that_is_nearly_right_is_suggested() {
         let finished = gateway.cli(arguments);
         assert!(finished.code == Some(2) && finished.stderr.contains(told), "{finished:?}");
     }
-    // What is near nothing is told without a guess.
+    // A name that resembles no other is reported without a suggestion.
     let unknown = hookgate(&["plugin", "inspect", "nothing-of-the-kind"]);
     fails_with(&unknown, "there is no plugin \"nothing-of-the-kind\"");
     assert!(!unknown.stderr.contains("did you mean"), "{unknown:?}");
 }
 
 #[tokio::test]
-async fn a_missing_or_wrong_admin_token_is_told_with_the_ways_to_give_one() {
+async fn a_missing_or_wrong_admin_token_is_reported_with_the_ways_to_give_one() {
     let token = "the-right-admin-token-of-this-test";
     let gateway =
         Gateway::start(Config::new().with("admin", &format!("token = {{ value = \"{token}\" }}")).stripe("stripe"))
@@ -119,7 +119,7 @@ async fn a_missing_or_wrong_admin_token_is_told_with_the_ways_to_give_one() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_two_listeners_are_told_apart() {
+async fn the_two_listeners_are_distinguished() {
     let gateway = Gateway::start(Config::new().stripe("stripe")).await;
     let deliveries = format!("http://{}", gateway.deliveries());
     let finished = gateway.cli(&["events", "list", "--admin", &deliveries]);
@@ -138,7 +138,7 @@ async fn the_two_listeners_are_told_apart() {
 }
 
 #[tokio::test]
-async fn where_nobody_listens_or_something_else_does_it_is_said_what_to_look_at() {
+async fn a_missing_or_foreign_listener_is_reported_with_what_to_check() {
     let gateway = Gateway::start(Config::new().stripe("stripe")).await;
     let send = |url: &str| gateway.cli(&["send", "stripe", "--secret", "s", url]);
     let without_tls = send(&gateway.url("stripe").replace("http://", "https://"));
@@ -157,7 +157,7 @@ async fn where_nobody_listens_or_something_else_does_it_is_said_what_to_look_at(
 
 /// What listens answers every connection with a TLS alert, as a server does that was spoken to in plain text.
 #[test]
-fn plain_http_to_a_port_that_speaks_tls_is_told() {
+fn plain_http_to_a_tls_port_is_reported() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -172,7 +172,7 @@ fn plain_http_to_a_port_that_speaks_tls_is_told() {
 
 /// A file stands where the directory would be made: even root cannot write there.
 #[tokio::test]
-async fn a_directory_that_cannot_be_used_is_told_by_the_key_that_names_it() {
+async fn an_unusable_directory_is_reported_with_its_configuration_key() {
     let directory = tempfile::tempdir().unwrap();
     fs::write(directory.path().join("locked"), "").unwrap();
     let text = Config::new().with("store", "path = \"locked/data\"").stripe("stripe").text("CACHE".as_ref());
@@ -241,7 +241,7 @@ async fn a_few_sources_are_shown_with_their_commands() {
 }
 
 #[tokio::test]
-async fn a_port_that_is_taken_is_the_first_thing_that_is_said() {
+async fn a_port_in_use_is_reported_first() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for option in ["--listen", "--admin"] {

@@ -94,9 +94,10 @@ async fn what_was_acknowledged_survives_a_kill_and_a_stop() {
         for (round, graceful) in [true, false, true].into_iter().enumerate() {
             let delivery = sign::stripe_event(SECRET, &format!("evt_{round}"));
             ids.extend(gateway.send("stripe", &delivery).await.accepted());
-            match graceful {
-                true => assert!(gateway.stop().await.success(), "{engine}"),
-                false => gateway.kill(),
+            if graceful {
+                assert!(gateway.stop().await.success(), "{engine}");
+            } else {
+                gateway.kill();
             }
             gateway.restart().await;
             assert_eq!(gateway.send("stripe", &delivery).await.duplicate(), ids[round..=round], "{engine}");
@@ -156,9 +157,9 @@ async fn a_stop_waits_no_longer_than_the_drain_time_out() {
     assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
 }
 
-/// Standard output that nobody reads, a receiver that never answers and a sender that never finishes, all at once.
+/// Standard output that is not read, a receiver that never answers and a sender that never finishes, all at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stop_ends_whatever_hangs() {
+async fn a_stop_ends_even_if_something_hangs() {
     let receiver = Receiver::answering(|_, _| Answer::status(200).after(Duration::from_secs(3600))).await;
     let config = Config::new()
         .with("server", "drain-timeout = \"500ms\"")
@@ -222,7 +223,7 @@ async fn a_store_of_another_format_or_engine_is_refused_untouched() {
 }
 
 #[tokio::test]
-async fn a_damaged_store_is_told_and_never_panics() {
+async fn a_damaged_store_is_reported_without_a_panic() {
     for engine in ENGINES {
         let mut gateway = Gateway::start(on(engine).stripe("stripe")).await;
         for n in 0..20 {
@@ -344,7 +345,7 @@ fn store_commands_refuse_an_empty_directory() {
 }
 
 #[tokio::test]
-async fn verified_deliveries_over_the_rate_are_told_when_to_come_back() {
+async fn verified_deliveries_over_the_rate_get_a_retry_after() {
     let lines = format!(
         "secrets.signing = {{ value = \"{SECRET}\" }}\nlimits = {{ rate = \"1/h\", burst = 3, failures = \"5/h\" }}"
     );
@@ -453,7 +454,7 @@ async fn secrets_are_never_shown_nor_logged() {
     let received = receiver.wait_for(2).await;
     assert_eq!(received[0].header("x-api-key"), header);
 
-    // Without its token the API tells nothing; health tells anybody that it is well.
+    // Without its token the API shows nothing; `/healthz` needs no token.
     let api = gateway.admin_get("/api/v1/events").await;
     assert_eq!(api.status, 401, "{api:?}");
     assert_eq!(gateway.admin_get("/healthz").await.status, 200);
@@ -475,7 +476,7 @@ async fn secrets_are_never_shown_nor_logged() {
 }
 
 #[tokio::test]
-async fn health_and_readiness_are_told() {
+async fn health_and_readiness_are_served() {
     let gateway = Gateway::start(Config::new().stripe("stripe")).await;
     assert_eq!(gateway.admin_get("/healthz").await.status, 200);
     assert_eq!(gateway.admin_get("/readyz").await.status, 200);

@@ -1,4 +1,4 @@
-//! Order at the destinations: events of one ordering key go out one after the other, whatever fails.
+//! Order at the destinations: events of one ordering key are sent one after the other, even after failures.
 
 use std::{
     collections::HashSet,
@@ -91,7 +91,7 @@ async fn keys_arrive_in_order_over_failures_and_kills() {
     }
 }
 
-/// A receiver that wants no event number 1 of `a/a` until told otherwise.
+/// A receiver that refuses event number 1 of `a/a` until this is changed.
 async fn refusing(gone: &Arc<AtomicBool>) -> Receiver {
     let gone = gone.clone();
     Receiver::answering(move |received, _| {
@@ -186,7 +186,7 @@ async fn with_continue_a_key_goes_on_and_a_redrive_comes_late() {
     receiver.wait_until("the redriven one", |all| of_key(all, "a/a") == [0, 1, 2, 3, 1]).await;
 }
 
-/// Neither a destination that is gone for a while nor a source that is no longer ordered strands what waits.
+/// Neither a destination that is gone for a while nor a source that is no longer ordered strands waiting events.
 #[tokio::test]
 async fn what_waits_goes_on_after_the_configuration_has_changed() {
     let away = Arc::new(AtomicBool::new(true));

@@ -1,5 +1,5 @@
-//! Ordering: whatever the order in which events come, they leave in that of their positions; late ones, missing ones, and
-//! what a crash or another configuration makes of those that are held.
+//! Ordering: events are released by their positions, in whatever order they arrive; late and missing ones, and
+//! held ones after a crash or a change of the configuration.
 
 use hookgate_tests::{Config, Delivery, Gateway, Received, Receiver, SECRET, eventually, now, sign, verified_event};
 use serde_json::{Value, json};
@@ -12,7 +12,7 @@ fn numbered(config: Config, name: &str, ordering: &str) -> Config {
     config.source(name, "hmac", &lines)
 }
 
-/// A numbered event of a key; `id` tells copies apart.
+/// A numbered event of a key; `id` distinguishes copies.
 fn event(key: &str, number: u64, id: &str) -> Delivery {
     let body = json!({ "id": id, "key": key, "number": number }).to_string();
     let tag = hex::encode(sign::hmac_sha256(SECRET.as_bytes(), &[body.as_bytes()]));
@@ -69,7 +69,7 @@ async fn numbers_leave_in_their_order_and_say_it() {
 }
 
 #[tokio::test]
-async fn missing_numbers_are_given_up_and_told() {
+async fn missing_numbers_are_given_up_and_reported() {
     let receiver = Receiver::start().await;
     let config = numbered(Config::new(), "shop", "ordering = { gap-timeout = \"100ms\" }").receiver(&receiver);
     let gateway = Gateway::start(config).await;

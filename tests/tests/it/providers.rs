@@ -65,7 +65,7 @@ impl Provider {
         let mut gateway = Gateway::start(config).await;
         let at = now();
 
-        // Both live secrets are taken; what is known already is told so, under the id of the event that came first.
+        // Both live secrets are accepted; a copy is answered as a duplicate, with the id of the original event.
         let first = self.sign(new, "evt-1", at, "both");
         let ids = gateway.send("both", &first).await.accepted();
         let ids_of_old = gateway.send("both", &self.sign(old, "evt-2", at, "both")).await.accepted();
@@ -389,7 +389,7 @@ async fn slack_s_challenge_is_answered_and_never_an_event() {
     assert_eq!((reply.status, reply.outcome()), (200, "answered"));
     assert!(reply.text().contains("3eZbrw1aBm2rZgRNFdxV2595E9CY3gmdALWMmHkvFXO7tYXAYM8P"), "{reply:?}");
     assert!(reply.events().is_empty());
-    // A challenge that nobody signed is not answered.
+    // An unsigned challenge is not answered.
     gateway.send("slack", &sign::slack("wrong", now(), challenge.to_string())).await.refused(401);
     gateway.stop().await;
     assert_eq!(receiver.all().len(), 0);

@@ -12,7 +12,7 @@ use hookgate_tests::{Answer, Config, Gateway, Receiver, SECRET, eventually, send
 
 const OTHER_SECRET: &str = "whsec_the-one-that-comes-after-the-first";
 
-/// Waits until the gateway has said that so many times.
+/// Waits until the gateway has logged that this number of times.
 async fn said(gateway: &Gateway, text: &str, times: usize) {
     eventually(&format!("{text:?} in the log"), async || (gateway.said().matches(text).count() >= times).then_some(()))
         .await;
@@ -81,7 +81,7 @@ async fn a_mistake_leaves_everything_as_it_was_and_secrets_in_files_are_read_aga
         gateway.send("stripe", &sign::stripe_event(SECRET, &format!("evt_wrong_{times}"))).await.accepted();
     }
 
-    // The rotated secret counts as soon as it is read; a changed store waits for the next start, and is told.
+    // The rotated secret counts as soon as it is read; a changed store waits for the next start, and is reported.
     fs::write(gateway.path().join("secret"), OTHER_SECRET).unwrap();
     gateway.send("stripe", &sign::stripe_event(OTHER_SECRET, "evt_2")).await.refused(401);
     gateway.configure(&config().with("store", "retention = \"1d\""));

@@ -57,7 +57,7 @@ async fn a_captured_delivery_under_another_id_is_not_admitted() {
 /// He who captures a delivery before it arrives can have his copy admitted, under his id. The genuine one must not fail
 /// for it, unless the source wants it so: its event is there.
 #[tokio::test]
-async fn whoever_comes_first_under_another_id_makes_no_genuine_delivery_fail() {
+async fn a_copy_that_comes_first_does_not_make_the_genuine_delivery_fail() {
     let receiver = Receiver::start().await;
     let gateway = Gateway::start(github(Config::new(), "github", "replay = {}").receiver(&receiver)).await;
     let forged = gateway.send("github", &push("forged", "aaa")).await.accepted();

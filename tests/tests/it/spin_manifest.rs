@@ -169,7 +169,7 @@ fn the_commands_of_the_documents_start_the_application() {
         assert!(!commands.is_empty(), "{document} does not tell how to start it");
         for set in commands {
             assert_eq!(set.keys().collect::<BTreeSet<_>>(), required, "{document}");
-            // A secret that anybody can read there is a live one.
+            // A secret that is published there is a live one.
             let unused = &set["github_signing"];
             assert!(unused.starts_with("$(openssl rand"), "{document}: {unused}");
         }

@@ -105,7 +105,7 @@ async fn files_and_memory_are_for_the_gateways_user_only() {
     let limits = fs::read_to_string(format!("/proc/{}/limits", gateway.pid())).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"]);
-    // A process that cannot be dumped belongs to root there, whoever runs it.
+    // There, a process that cannot be dumped belongs to root.
     assert_eq!(fs::metadata(format!("/proc/{}/environ", gateway.pid())).unwrap().uid(), 0);
 }
 

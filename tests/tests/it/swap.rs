@@ -1,4 +1,4 @@
-//! Versions of plugins: exchanged under load, taken back, refused, kept over a restart and a crash.
+//! Versions of plugins: replaced under load, rolled back, refused, kept over a restart and a crash.
 
 use std::{
     collections::{BTreeSet, HashMap},
@@ -233,7 +233,7 @@ async fn a_crash_in_the_middle_of_swaps_leaves_one_of_the_two() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_is_refused_changes_nothing_and_is_told() {
+async fn a_refused_version_changes_nothing_and_is_reported() {
     let receiver = Receiver::start().await;
     let gateway = Gateway::start(Config::new().stripe("stripe").receiver(&receiver)).await;
     let before = running(&gateway, "stripe").await;
@@ -287,7 +287,7 @@ async fn a_pin_holds_against_everything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn only_what_a_trusted_key_has_signed_is_taken() {
+async fn only_components_signed_with_a_trusted_key_are_accepted() {
     let receiver = Receiver::start().await;
     let directory = tempfile::tempdir().unwrap();
     let path = |name: &str| directory.path().join(name).display().to_string();
@@ -473,7 +473,7 @@ async fn the_active_version_transforms_for_a_canary_that_is_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_the_component_that_is_activated_nothing_starts_until_told() {
+async fn without_the_activated_component_the_gateway_starts_only_after_deactivation() {
     let receiver = Receiver::start().await;
     let mut gateway = Gateway::start(Config::new().stripe("stripe").receiver(&receiver)).await;
     let bundled = active(&gateway, "stripe").await;

@@ -1,4 +1,4 @@
-//! Versions that are tried on stored deliveries: nothing of it is seen by anybody else.
+//! Versions that are tried on stored deliveries, without any effect.
 
 use std::fs;
 
@@ -26,7 +26,7 @@ fn replay(gateway: &Gateway, arguments: &[&str]) -> (Value, Option<i32>) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_version_tells_what_it_would_have_done_and_nothing_of_it_happens() {
+async fn a_replay_reports_what_a_version_would_have_done_without_effect() {
     let receiver = Receiver::start().await;
     let mut gateway = Gateway::start(config(&receiver, SECRET)).await;
     let mut events = Vec::new();
@@ -45,7 +45,7 @@ async fn a_version_tells_what_it_would_have_done_and_nothing_of_it_happens() {
     assert_eq!((&same["judged"], &same["differing"], code), (&Value::from(3), &Value::from(0), Some(0)), "{same}");
     assert_eq!(same["differences"], Value::Array(Vec::new()));
 
-    // By name, another plugin: it lets anybody in and knows no ids.
+    // By name, another plugin: it admits every delivery and knows no ids.
     let (raw, code) = replay(&gateway, &["raw", "--since", "1h"]);
     assert_eq!((&raw["judged"], &raw["differing"], code), (&Value::from(3), &Value::from(3), Some(1)), "{raw}");
     assert_eq!(raw["recorded"]["parts"]["identity"], 3, "{raw}");
@@ -81,7 +81,7 @@ async fn a_version_tells_what_it_would_have_done_and_nothing_of_it_happens() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_judged_is_told_and_mistakes_are_explained() {
+async fn deliveries_that_cannot_be_judged_are_reported_and_mistakes_explained() {
     let receiver = Receiver::start().await;
     let gateway = Gateway::start(config(&receiver, SECRET)).await;
     gateway.send("github", &push(1)).await.accepted();
@@ -177,7 +177,7 @@ async fn without_a_trial_there_is_no_difference() {
     let gateway = Gateway::start(config(&receiver, SECRET)).await;
     gateway.send("github", &push(1)).await.accepted();
     let text = gateway.cli(&["plugin", "diff", "github"]).ok();
-    assert!(text.contains("nothing was compared yet"), "{text}");
+    assert!(text.contains("nothing has been compared yet"), "{text}");
     let trial = gateway.admin_get("/api/v1/sources/github/trial").await.json();
     assert_eq!((&trial["active"]["name"], &trial["candidate"]), (&Value::from("github"), &Value::Null), "{trial}");
     let differences = gateway.admin_get("/api/v1/sources/github/differences").await.json();

@@ -1,22 +1,16 @@
-//! Dead letters: lists, stories, and on their way again.
+//! Dead letters: lists, stories, redriving and discarding.
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{
-        Path, Query, State,
-        rejection::{BytesRejection, PathRejection, QueryRejection},
-    },
-};
+use axum::{Json, extract::State};
 use hookgate_journal::{Journal, JournalError};
 use hookgate_model::handoff::{HandoffId, ORDERING, TRANSFORM};
-use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    AdminState, ApiError, Problem, body,
+    AdminState, ApiError,
+    answers::StoreFailed,
     events::{event, event_id},
+    extract::{Order, Path, Query},
     paging,
     story::{self, Told},
     view::{
@@ -40,17 +34,14 @@ pub struct Which {
     limit: Option<usize>,
 }
 
-/// What could not be delivered: by destination, oldest first
-#[utoipa::path(get, path = "/api/v1/dead-letters", operation_id = "list_dead_letters", tag = "dead letters", params(Which), responses(
-    (status = 200, body = DeadLetterList),
-    (status = 400, description = "A parameter that makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
-))]
+/// Dead letters: by destination, oldest first
+#[utoipa::path(get, path = "/api/v1/dead-letters", operation_id = "list_dead_letters", tag = "dead letters", params(Which),
+    responses((status = 200, body = DeadLetterList), StoreFailed)
+)]
 pub async fn list(
     State(state): State<AdminState>,
-    which: Result<Query<Which>, QueryRejection>,
+    Query(which): Query<Which>,
 ) -> Result<Json<DeadLetterList>, ApiError> {
-    let Query(which) = which?;
     let after: Option<(u64, HandoffId)> = which.page.map(|token| paging::place(LIST, &token)).transpose()?;
     let limit = paging::limit(which.limit)?;
     let (dead_letters, next) = state
@@ -63,7 +54,7 @@ pub async fn list(
     Ok(Json(DeadLetterList { dead_letters, next_page: next.and_then(|place| paging::token(LIST, &place)) }))
 }
 
-/// None when it was redriven just now.
+/// None if it was redriven in the meantime.
 fn summary(journal: &Journal, died_at: u64, id: HandoffId) -> Result<Option<DeadLetterSummary>, JournalError> {
     let Some(handoff) = journal.handoff(&id)? else { return Ok(None) };
     let blocks = journal.turn(&id, &handoff)?.map(|turn| turn.behind);
@@ -87,16 +78,15 @@ fn summary(journal: &Journal, died_at: u64, id: HandoffId) -> Result<Option<Dead
     ),
     responses(
         (status = 200, body = DeadLetter),
-        (status = 400, description = "An event or output that cannot be", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such dead letter", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Not an event id, or not an output"),
+        (status = 404, description = "No such dead letter"),
+        StoreFailed,
     )
 )]
 pub async fn show(
     State(state): State<AdminState>,
-    path: Result<Path<(String, String, String)>, PathRejection>,
+    Path((destination, event_text, output)): Path<(String, String, String)>,
 ) -> Result<Json<DeadLetter>, ApiError> {
-    let Path((destination, event_text, output)) = path?;
     let id = HandoffId { destination, event: event_id(&event_text)?, output: output_number(&output)? };
     let asked = id.clone();
     let told = state
@@ -116,84 +106,83 @@ fn output_number(text: &str) -> Result<u16, ApiError> {
     text.parse().map_err(|_| ApiError::Malformed(format!("{text:?} {}", view::NOT_AN_OUTPUT)))
 }
 
-/// Send dead letters on their way again
+/// Redrive dead letters
 ///
-/// Some, all of a destination, or all there are. Their attempts are counted from zero; the history stays.
+/// Some, all of a destination, or all of them. Their attempts are counted from zero; the history stays.
 #[utoipa::path(post, path = "/api/v1/dead-letters/redrive", operation_id = "redrive_dead_letters", tag = "dead letters", request_body = RedriveOrder, responses(
     (status = 200, description = "They are on their way", body = Redriven),
-    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+    (status = 404, description = "No such destination"),
+    StoreFailed,
 ))]
 pub async fn redrive(
     State(state): State<AdminState>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
+    Order(order): Order<RedriveOrder>,
 ) -> Result<Json<Redriven>, ApiError> {
-    let redriven = match selection(&state, &headers, order).await? {
-        Selection::All => {
-            let mut redriven = 0;
-            for destination in with_dead_letters(&state).await? {
-                redriven += state.journal.redrive_all(&destination).await?;
-            }
-            redriven
-        }
-        Selection::Of(destination) => state.journal.redrive_all(&destination).await?,
-        Selection::These(ids) => state.journal.redrive(ids).await?,
-    };
+    let redriven = settle(&state, order, Fate::Redriven).await?;
     tracing::info!(redriven, "an operator had dead letters redriven");
     Ok(Json(Redriven { redriven }))
 }
 
-/// Give dead letters up
+/// Discard dead letters
 ///
-/// Some, all of a destination, or all there are. They count as finished: their history stays until the event's retention
-/// ends, and then its disk space is freed. Until then an event can still be replayed.
+/// Some, all of a destination, or all of them. They count as finished: their history stays until the event's retention
+/// ends, and then the disk space is freed. Until then an event can still be replayed.
 #[utoipa::path(post, path = "/api/v1/dead-letters/discard", operation_id = "discard_dead_letters", tag = "dead letters", request_body = RedriveOrder, responses(
-    (status = 200, description = "They are given up", body = Discarded),
-    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such destination", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "They are discarded", body = Discarded),
+    (status = 404, description = "No such destination"),
+    StoreFailed,
 ))]
 pub async fn discard(
     State(state): State<AdminState>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
+    Order(order): Order<RedriveOrder>,
 ) -> Result<Json<Discarded>, ApiError> {
-    let discarded = match selection(&state, &headers, order).await? {
-        Selection::All => {
-            let mut discarded = 0;
-            for destination in with_dead_letters(&state).await? {
-                discarded += state.journal.discard_all(&destination).await?;
-            }
-            discarded
-        }
-        Selection::Of(destination) => state.journal.discard_all(&destination).await?,
-        Selection::These(ids) => state.journal.discard(ids).await?,
-    };
+    let discarded = settle(&state, order, Fate::Discarded).await?;
     tracing::warn!(discarded, "an operator had dead letters discarded");
     Ok(Json(Discarded { discarded }))
 }
 
-/// Which dead letters an order is about.
-enum Selection {
-    These(Vec<HandoffId>),
-    Of(String),
-    All,
+#[derive(Clone, Copy)]
+enum Fate {
+    Redriven,
+    Discarded,
 }
 
-async fn selection(
-    state: &AdminState,
-    headers: &HeaderMap,
-    order: Result<Bytes, BytesRejection>,
-) -> Result<Selection, ApiError> {
-    let order: RedriveOrder = body::json_or_nothing(headers, order)?;
+/// Redrives or discards what the order selects, and counts it.
+async fn settle(state: &AdminState, order: RedriveOrder, fate: Fate) -> Result<usize, ApiError> {
+    let journal = &state.journal;
+    let destinations = match selection(state, order).await? {
+        Selection::Destinations(names) => names,
+        Selection::These(ids) => {
+            return Ok(match fate {
+                Fate::Redriven => journal.redrive(ids).await?,
+                Fate::Discarded => journal.discard(ids).await?,
+            });
+        }
+    };
+    let mut settled = 0;
+    for name in &destinations {
+        settled += match fate {
+            Fate::Redriven => journal.redrive_all(name).await?,
+            Fate::Discarded => journal.discard_all(name).await?,
+        };
+    }
+    Ok(settled)
+}
+
+/// Which dead letters an order selects.
+enum Selection {
+    These(Vec<HandoffId>),
+    /// All dead letters of these destinations.
+    Destinations(Vec<String>),
+}
+
+async fn selection(state: &AdminState, order: RedriveOrder) -> Result<Selection, ApiError> {
     match (&order.ids[..], order.destination, order.all) {
         ([], Some(destination), false) => {
             check_destination(state, &destination).await?;
-            Ok(Selection::Of(destination))
+            Ok(Selection::Destinations(vec![destination]))
         }
-        ([], None, true) => Ok(Selection::All),
+        ([], None, true) => Ok(Selection::Destinations(with_dead_letters(state).await?)),
         (ids @ [_, ..], None, false) => Ok(Selection::These(handoff_ids(ids)?)),
         _ => {
             let text = "say exactly one: `ids`, a `destination`, or `all`: true";
@@ -202,7 +191,7 @@ async fn selection(
     }
 }
 
-/// A destination that is neither configured nor has dead letters is a mistake, which must not pass for a success.
+/// A destination that is neither configured nor has dead letters is a mistake and must not look like a success.
 async fn check_destination(state: &AdminState, name: &str) -> Result<(), ApiError> {
     let live = state.live();
     let dead = with_dead_letters(state).await?;
@@ -213,7 +202,7 @@ async fn check_destination(state: &AdminState, name: &str) -> Result<(), ApiErro
     if known.contains(&name) { Ok(()) } else { Err(ApiError::no_such("destination", name, &known)) }
 }
 
-/// Destinations that are no longer configured have dead letters too.
+/// The destinations with dead letters, including those that are no longer configured.
 async fn with_dead_letters(state: &AdminState) -> Result<Vec<String>, ApiError> {
     let stats = state.read(|journal| journal.stats()).await?;
     Ok(stats.destinations.into_iter().filter(|(_, figures)| figures.dead > 0).map(|(name, _)| name).collect())

@@ -1,4 +1,4 @@
-//! Who is let in: whoever has the token, or, where none is configured, whoever is on this machine and no web page.
+//! Access control: requests need the token or, if none is configured, must come from this machine and not from a web page.
 
 use std::net::IpAddr;
 
@@ -14,10 +14,10 @@ use subtle::ConstantTimeEq;
 
 use super::{AdminState, ApiError};
 
-/// For probes, which cannot carry a token; they tell nothing of what the gateway holds.
+/// For probes, which cannot send a token; the answers say nothing about the gateway's content.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
 
-/// Whether a path is answered to anybody.
+/// Whether a path needs no token.
 pub fn is_open(path: &str) -> bool {
     OPEN.contains(&path)
 }
@@ -70,7 +70,7 @@ fn check_local(request: &Request) -> Result<(), ApiError> {
     }
 }
 
-/// The host that the client believes to talk to: HTTP/2 has it in the URI.
+/// The host that the request names: HTTP/2 has it in the URI.
 fn host_of(request: &Request) -> Option<Authority> {
     let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok()?.parse().ok());
     request.uri().authority().cloned().or(named)

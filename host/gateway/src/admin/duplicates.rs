@@ -1,13 +1,6 @@
-//! Dropped duplicates: lists, stories, and admitted after all.
+//! Dropped duplicates: lists, stories and admission.
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{
-        Path, Query, State,
-        rejection::{BytesRejection, PathRejection, QueryRejection},
-    },
-};
+use axum::{Json, extract::State};
 use hookgate_journal as journal;
 use hookgate_journal::{DropCause, DroppedContent, DuplicateFilter, DuplicateOrder, Journal, JournalError};
 use hookgate_model::{
@@ -16,13 +9,14 @@ use hookgate_model::{
     ordering::SourceOrdering,
     redact::Mask,
 };
-use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    AdminState, ApiError, Problem, body,
+    AdminState, ApiError,
+    answers::StoreFailed,
     events::{HowMuch, event_id, mask_of},
+    extract::{Order, Path, Query},
     paging, story,
     view::{
         AdmitOrder, AdmittedDuplicate, AdmittedList, Duplicate, DuplicateContent, DuplicateList, DuplicateSummary,
@@ -54,19 +48,16 @@ pub struct Which {
     limit: Option<usize>,
 }
 
-/// What came again and was dropped, newest first
+/// Dropped duplicates, newest first
 ///
-/// A duplicate is kept for as long as the key by which it was known lives. Of one event the first 16 are listed.
-#[utoipa::path(get, path = "/api/v1/duplicates", operation_id = "list_duplicates", tag = "duplicates", params(Which), responses(
-    (status = 200, body = DuplicateList),
-    (status = 400, description = "A parameter that makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
-))]
+/// A duplicate is kept as long as the key by which it was recognised. The first 16 duplicates of an event are listed.
+#[utoipa::path(get, path = "/api/v1/duplicates", operation_id = "list_duplicates", tag = "duplicates", params(Which),
+    responses((status = 200, body = DuplicateList), StoreFailed)
+)]
 pub async fn list(
     State(state): State<AdminState>,
-    which: Result<Query<Which>, QueryRejection>,
+    Query(which): Query<Which>,
 ) -> Result<Json<DuplicateList>, ApiError> {
-    let Query(which) = which?;
     let filter = DuplicateFilter {
         source: which.source,
         of: which.of.map(|id| event_id(&id)).transpose()?,
@@ -112,21 +103,21 @@ fn summary(duplicate: journal::Duplicate) -> DuplicateSummary {
     }
 }
 
-/// A dropped duplicate with what it brought
+/// A dropped duplicate with its content
 #[utoipa::path(get, path = "/api/v1/duplicates/{id}", operation_id = "show_duplicate", tag = "duplicates",
     params(("id" = String, description = "The duplicate's own id"), HowMuch),
     responses(
         (status = 200, body = Duplicate),
-        (status = 404, description = "No such duplicate is kept", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such duplicate is kept"),
+        StoreFailed,
     )
 )]
 pub async fn show(
     State(state): State<AdminState>,
-    id: Result<Path<String>, PathRejection>,
-    how_much: Result<Query<HowMuch>, QueryRejection>,
+    Path(id): Path<String>,
+    Query(how_much): Query<HowMuch>,
 ) -> Result<Json<Duplicate>, ApiError> {
-    let (id, with_payload) = (event_id(&id?)?, how_much?.payload);
+    let id = event_id(&id)?;
     let found = state
         .read(move |journal| {
             let Some(duplicate) = journal.duplicate(id)? else { return Ok(None) };
@@ -139,13 +130,13 @@ pub async fn show(
     let request =
         brought.as_ref().map(|event| story::request(&event.delivery.request, event.delivery.claim.as_ref(), &mask));
     let payload = match &brought {
-        Some(event) => payload(event, with_payload, &mask)?,
+        Some(event) => payload(event, how_much.payload, &mask)?,
         None => None,
     };
     Ok(Json(Duplicate { summary: summary(duplicate), request, payload }))
 }
 
-/// The payload of what a duplicate brought; none where that is in the object store.
+/// The payload of a duplicate; none if it is in the object store.
 fn payload(event: &KeptEvent, wanted: bool, mask: &Mask) -> Result<Option<Payload>, ApiError> {
     if event.delivery.claim.is_some() {
         return Ok(None);
@@ -157,22 +148,19 @@ fn payload(event: &KeptEvent, wanted: bool, mask: &Mask) -> Result<Option<Payloa
 
 /// Admit duplicates after all
 ///
-/// Each becomes a new event under an id of its own, and goes where its source's events go; its key goes on naming the event
-/// that came first. One that was admitted before stays the event that it is. Nothing is admitted when one of them is not
-/// known.
+/// Each becomes a new event with an id of its own, and goes where its source's events go; its key still refers to the
+/// original event. A duplicate that was admitted before is not admitted again. If one of the ids is unknown, nothing is
+/// admitted.
 #[utoipa::path(post, path = "/api/v1/duplicates/admit", operation_id = "admit_duplicates", tag = "duplicates", request_body = AdmitOrder, responses(
-    (status = 200, description = "They are events", body = AdmittedList),
-    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such duplicate is kept", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "Its content is not kept", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "They are admitted", body = AdmittedList),
+    (status = 404, description = "No such duplicate is kept"),
+    (status = 409, description = "Its content is not kept"),
+    StoreFailed,
 ))]
 pub async fn admit(
     State(state): State<AdminState>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
+    Order(AdmitOrder { ids }): Order<AdmitOrder>,
 ) -> Result<Json<AdmittedList>, ApiError> {
-    let AdmitOrder { ids } = body::json_or_nothing(&headers, order)?;
     if ids.is_empty() || ids.len() > limits::DUPLICATES_ADMITTED_AT_ONCE {
         let text = format!("name 1 to {} duplicates in `ids`", limits::DUPLICATES_ADMITTED_AT_ONCE);
         return Err(ApiError::Malformed(text));
@@ -204,8 +192,8 @@ async fn admit_one(state: &AdminState, duplicate: &journal::Duplicate) -> Result
         DuplicateOrder::WithoutContent => {
             let first = event.of;
             let text = format!(
-                "what the duplicate {id} brought is not kept: it was too large, or store.retention was shortened; \
-                 replay the event that came first instead ({first}), or have the provider send it again"
+                "the content of the duplicate {id} is not kept: it was too large, or store.retention was shortened; \
+                 replay the original event instead ({first}), or have the provider send it again"
             );
             return Err(ApiError::Conflict(text));
         }
@@ -216,7 +204,7 @@ async fn admit_one(state: &AdminState, duplicate: &journal::Duplicate) -> Result
     Ok(AdmittedDuplicate { duplicate: id.to_string(), event: now.to_string(), before })
 }
 
-/// How a source puts its events in order now; not at all where it is not configured any more.
+/// The current ordering of a source; none if it is no longer configured.
 fn ordering_of(state: &AdminState, source: &str) -> Option<SourceOrdering> {
     let live = state.live();
     live.config.sources.iter().find(|one| one.name == source).and_then(|one| one.ordering.clone())
@@ -224,8 +212,8 @@ fn ordering_of(state: &AdminState, source: &str) -> Option<SourceOrdering> {
 
 fn unknown(id: EventId) -> ApiError {
     let text = format!(
-        "there is no dropped duplicate {id}, or none any more: it is kept for as long as the key by which it was known \
-         lives (idempotency.ttl, or idempotency.fallback-window), at most for store.retention"
+        "there is no dropped duplicate {id}; it may have expired, since a duplicate is kept as long as the key by which it \
+         was recognised (idempotency.ttl, or idempotency.fallback-window), at most for store.retention"
     );
     ApiError::NotFound(text)
 }

@@ -1,13 +1,6 @@
-//! Events: lists, stories, and once more.
+//! Events: lists, stories and replays.
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{
-        Path, Query, State,
-        rejection::{BytesRejection, PathRejection, QueryRejection},
-    },
-};
+use axum::{Json, extract::State};
 use hookgate_journal::EventFilter;
 use hookgate_model::{
     event::EventId,
@@ -15,12 +8,14 @@ use hookgate_model::{
     human::did_you_mean,
     redact::Mask,
 };
-use http::HeaderMap;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    AdminState, ApiError, Problem, body, paging,
+    AdminState, ApiError,
+    answers::StoreFailed,
+    extract::{Order, Path, Query},
+    paging,
     story::{self, CameAgain, Told},
     view::{Event, EventList, EventState, ReplayOrder, Replayed, Time},
 };
@@ -42,7 +37,7 @@ pub struct Which {
     /// Admitted before that time.
     #[param(value_type = Option<Time>)]
     until: Option<Time>,
-    /// Oldest first in place of newest first.
+    /// Oldest first instead of newest first.
     oldest_first: bool,
     /// The last page's `next_page`.
     page: Option<String>,
@@ -51,17 +46,11 @@ pub struct Which {
     limit: Option<usize>,
 }
 
-/// What was admitted, newest first
-#[utoipa::path(get, path = "/api/v1/events", operation_id = "list_events", tag = "events", params(Which), responses(
-    (status = 200, body = EventList),
-    (status = 400, description = "A parameter that makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
-))]
-pub async fn list(
-    State(state): State<AdminState>,
-    which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<EventList>, ApiError> {
-    let Query(which) = which?;
+/// Events, newest first
+#[utoipa::path(get, path = "/api/v1/events", operation_id = "list_events", tag = "events", params(Which),
+    responses((status = 200, body = EventList), StoreFailed)
+)]
+pub async fn list(State(state): State<AdminState>, Query(which): Query<Which>) -> Result<Json<EventList>, ApiError> {
     let filter = EventFilter {
         source: which.source,
         state: which.state.map(story::journal_state),
@@ -78,35 +67,35 @@ pub async fn list(
     }))
 }
 
-/// How much of an event.
+/// How much to show.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub struct HowMuch {
-    /// With its bytes, and the data that was made of them.
+    /// Include the payload, and the data of outputs.
     pub(super) payload: bool,
 }
 
 /// An event's whole story
 ///
-/// Who sent it and when, what the plugin said of it and made of it, and every attempt at every destination.
+/// Its sender, the plugin's description and outputs, and every attempt at every destination.
 #[utoipa::path(get, path = "/api/v1/events/{id}", operation_id = "show_event", tag = "events", params(("id" = String, description = "The event's id"), HowMuch),
     responses(
         (status = 200, body = Event),
-        (status = 404, description = "No such event is kept", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such event is kept"),
+        StoreFailed,
     )
 )]
 pub async fn show(
     State(state): State<AdminState>,
-    id: Result<Path<String>, PathRejection>,
-    how_much: Result<Query<HowMuch>, QueryRejection>,
+    Path(id): Path<String>,
+    Query(how_much): Query<HowMuch>,
 ) -> Result<Json<Event>, ApiError> {
-    let id = event_id(&id?)?;
-    Ok(Json(event(&state, id, how_much?.payload).await?))
+    let id = event_id(&id)?;
+    Ok(Json(event(&state, id, how_much.payload).await?))
 }
 
-/// The event of that id.
+/// The event with that id.
 pub async fn event(state: &AdminState, id: EventId, with_payload: bool) -> Result<Event, ApiError> {
     let found = state
         .read(move |journal| {
@@ -137,32 +126,29 @@ pub fn event_id(text: &str) -> Result<EventId, ApiError> {
 }
 
 fn gone(id: EventId) -> ApiError {
-    let text = format!("there is no event {id}, or none any more: events are kept for store.retention");
+    let text = format!("there is no event {id}; it may have expired, since events are kept for store.retention");
     ApiError::NotFound(text)
 }
 
-/// Hand an event on once more
+/// Deliver an event again
 ///
-/// To destinations of your choice, or to wherever it went before; or have the plugin transform it again, as the plugin
-/// is now. Receivers see the same event id as before.
+/// To destinations of your choice, or to those that it went to before; or transform it again with the current plugin and
+/// route it. Receivers see the same event id as before.
 #[utoipa::path(post, path = "/api/v1/events/{id}/replay", operation_id = "replay_event", tag = "events", params(("id" = String, description = "The event's id")),
-    request_body(content = Option<ReplayOrder>, description = "Nothing for wherever it went before"),
+    request_body(content = Option<ReplayOrder>, description = "Without a body: to the destinations that it went to before"),
     responses(
         (status = 200, description = "It is on its way", body = Replayed),
-        (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such event is kept", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It went nowhere before", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such event is kept"),
+        (status = 409, description = "It has not been routed to a destination before"),
+        StoreFailed,
     )
 )]
 pub async fn replay(
     State(state): State<AdminState>,
-    id: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
+    Path(id): Path<String>,
+    Order(order): Order<ReplayOrder>,
 ) -> Result<Json<Replayed>, ApiError> {
-    let id = event_id(&id?)?;
-    let order: ReplayOrder = body::json_or_nothing(&headers, order)?;
+    let id = event_id(&id)?;
     let destinations = destinations_of(&state, id, order.destinations, order.transform).await?;
     if !state.journal.replay(id, &destinations).await? {
         return Err(gone(id));
@@ -171,7 +157,7 @@ pub async fn replay(
     Ok(Json(Replayed { event: id.to_string(), destinations, transform: order.transform }))
 }
 
-/// Where a replay goes; nowhere by name when the routes are to say.
+/// The destinations of a replay; none if the event is routed again.
 async fn destinations_of(
     state: &AdminState,
     id: EventId,
@@ -181,7 +167,7 @@ async fn destinations_of(
     match (named.is_empty(), transform) {
         (true, true) => Ok(Vec::new()),
         (false, true) => {
-            let text = "with `transform` the routes say where the event goes; leave out `destinations`";
+            let text = "with `transform` the event is routed again; leave out `destinations`";
             Err(ApiError::Malformed(text.to_owned()))
         }
         (false, false) => check_destinations(state, named),
@@ -191,7 +177,7 @@ async fn destinations_of(
             before.retain(|name| name != TRANSFORM && name != ORDERING);
             before.sort();
             before.dedup();
-            let text = "the event went nowhere before; name `destinations`, or `transform` it again";
+            let text = "the event has had no destination before; name `destinations`, or `transform` it again";
             if before.is_empty() { Err(ApiError::Conflict(text.to_owned())) } else { Ok(before) }
         }
     }

@@ -1,4 +1,4 @@
-//! For probes and for Prometheus.
+//! Probes and metrics.
 
 use axum::{Json, extract::State, response::IntoResponse};
 use hookgate_journal as journal;
@@ -16,13 +16,15 @@ pub async fn alive() -> &'static str {
     "ok\n"
 }
 
-/// Whether deliveries are taken
+/// Whether deliveries are accepted
 ///
-/// They are when the store takes commits, its disk has room and every source has its plugin.
-#[utoipa::path(get, path = "/readyz", tag = "gateway", security(()), responses(
-    (status = 200, description = "Deliveries are taken", body = Readiness),
-    (status = 503, description = "They are not, and why", body = Readiness),
-))]
+/// They are if the store works, its disk has its headroom and every source has its plugin.
+#[utoipa::path(get, path = "/readyz", tag = "gateway", security(()),
+    responses(
+        (status = 200, description = "Deliveries are accepted", body = Readiness),
+        (status = 503, description = "They are not, and why", body = Readiness),
+    )
+)]
 pub async fn ready(State(state): State<AdminState>) -> impl IntoResponse {
     let readiness = readiness(&state).await;
     let status = if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
@@ -30,14 +32,14 @@ pub async fn ready(State(state): State<AdminState>) -> impl IntoResponse {
 }
 
 /// All metrics, for Prometheus
-#[utoipa::path(get, path = "/metrics", tag = "gateway", responses(
-    (status = 200, description = "Prometheus text format 0.0.4", body = String),
-))]
+#[utoipa::path(get, path = "/metrics", tag = "gateway",
+    responses((status = 200, description = "Prometheus text format 0.0.4", body = String))
+)]
 pub async fn metrics(State(state): State<AdminState>) -> impl IntoResponse {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], (state.metrics)())
 }
 
-/// Whether deliveries are taken, and every reason against it.
+/// Whether deliveries are accepted, and every reason if not.
 pub async fn readiness(state: &AdminState) -> Readiness {
     let asked = state.clone();
     let store = tokio::task::spawn_blocking(move || store_reasons(&asked)).await;

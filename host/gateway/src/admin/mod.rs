@@ -1,4 +1,4 @@
-//! The admin API: what operators and their tools see and order, on a listener of its own.
+//! The admin API, for operators and their tools, on a listener of its own.
 //!
 //! ```text
 //! request -> door (host, origin, token) -> a handler -> the journal, the configuration, the metrics
@@ -13,9 +13,10 @@ mod dead_letters;
 mod door;
 mod duplicates;
 mod events;
+mod extract;
 mod health;
+mod inventory;
 pub(crate) mod paging;
-mod parts;
 mod problem;
 mod refusals;
 mod secrets;
@@ -55,6 +56,7 @@ use crate::{
     enrollment::Enrollments,
     ingress::Client,
     live::{Current, Live},
+    sources::Inbound,
     versions::Versions,
 };
 
@@ -64,11 +66,11 @@ const BODY_BYTES_MAX: usize = 1 << 20;
 /// The same where a component is sent.
 const COMPONENT_BYTES_MAX: usize = limits::PLUGIN_FILE_BYTES_MAX as usize;
 
-/// Everything that the API tells of; cheap to clone.
+/// The state of the API; cheap to clone.
 #[derive(Clone)]
 pub struct AdminState(Arc<Parts>);
 
-/// What [`AdminState`] is made of.
+/// The parts of [`AdminState`].
 pub struct Parts {
     /// The configuration in force.
     pub current: Current,
@@ -76,7 +78,7 @@ pub struct Parts {
     pub journal: Journal,
     /// The secrets that providers have handed over.
     pub handed_over: Enrollments,
-    /// Where large bodies are.
+    /// The large bodies.
     pub claims: Option<Claims>,
     /// Versions of plugins.
     pub versions: Option<Versions>,
@@ -88,11 +90,19 @@ pub struct Parts {
     pub started: Instant,
 }
 
+/// The source of that name.
+fn inbound<'l>(live: &'l Live, name: &str) -> Result<&'l Inbound, ApiError> {
+    live.sources.get(name).ok_or_else(|| {
+        let names: Vec<&str> = live.config.sources.iter().map(|source| source.name.as_str()).collect();
+        ApiError::no_such("source", name, &names)
+    })
+}
+
 /// An answer that is being made.
 type Answer = Pin<Box<dyn Future<Output = Response<Full<Bytes>>> + Send>>;
 
 impl AdminState {
-    /// Takes the parts over.
+    /// The state with these parts.
     pub fn new(parts: Parts) -> Self {
         AdminState(Arc::new(parts))
     }
@@ -126,19 +136,20 @@ impl std::ops::Deref for AdminState {
 #[openapi(
     info(
         title = "hookgate admin API",
-        description = "What a running gateway has admitted and delivered, and orders to deliver again. \
+        description = "Shows what a running gateway has admitted and delivered, and takes orders to deliver again. \
             Errors are problem documents (RFC 9457) whose `detail` says what to do. Times are RFC 3339. \
-            Lists come in pages: hand `next_page` back as `page`, with the same filter."
+            Lists have pages: send `next_page` as `page`, with the same filter, to get the next one."
     ),
     tags(
-        (name = "events", description = "What was admitted, and what became of it"),
-        (name = "duplicates", description = "What came again and was dropped, and can be admitted after all"),
-        (name = "dead letters", description = "What could not be delivered"),
-        (name = "refusals", description = "What was turned away, and why"),
-        (name = "secrets", description = "What providers have handed over in handshakes; never the secrets themselves"),
+        (name = "events", description = "Admitted events, and what became of them"),
+        (name = "duplicates", description = "Repeated events that were dropped, and can be admitted after all"),
+        (name = "dead letters", description = "Events that could not be delivered"),
+        (name = "refusals", description = "Refused deliveries, and why they were refused"),
+        (name = "secrets", description = "Secrets that providers have handed over in handshakes, without their values"),
         (name = "plugins", description = "Versions of plugins: installed, activated, rolled back"),
-        (name = "gateway", description = "What runs, and how it does"),
+        (name = "gateway", description = "The state of the gateway and its parts"),
     ),
+    components(schemas(Problem)),
     modifiers(&BearerToken),
     security((), ("token" = [])),
 )]
@@ -164,10 +175,10 @@ fn documented() -> OpenApiRouter<AdminState> {
         .routes(routes!(health::ready))
         .routes(routes!(health::metrics))
         .routes(routes!(status::status))
-        .routes(routes!(parts::sources))
-        .routes(routes!(parts::destinations))
-        .routes(routes!(parts::plugins))
-        .routes(routes!(parts::plugin))
+        .routes(routes!(inventory::sources))
+        .routes(routes!(inventory::destinations))
+        .routes(routes!(inventory::plugins))
+        .routes(routes!(inventory::plugin))
         .routes(routes!(trial::show))
         .routes(routes!(trial::differences))
         .routes(routes!(trial::replay).layer(DefaultBodyLimit::max(COMPONENT_BYTES_MAX)))
@@ -199,7 +210,7 @@ fn documented() -> OpenApiRouter<AdminState> {
 
 /// The API's description, OpenAPI 3.1, as JSON.
 pub fn openapi() -> String {
-    // It is made of constants: what cannot be written here cannot be written in the test either.
+    // It is made of constants: a failure would show in the tests.
     let mut api = documented().into_openapi();
     answers::describe(&mut api);
     api.to_pretty_json().unwrap_or_default()
@@ -220,7 +231,7 @@ pub fn router(state: AdminState) -> Router {
 
 /// The API as [`crate::ingress::Listener::serve`] wants it.
 ///
-/// A request's body has so much time; handlers that read it see its end as an error, those that do not are unaffected.
+/// If a request's body takes longer than `body_timeout`, handlers that read it get an error; others are not affected.
 pub fn service(
     router: Router,
     body_timeout: Duration,
@@ -231,7 +242,7 @@ pub fn service(
             let request = request.map(|body| body::Timely::new(body, body_timeout));
             let Ok(response) = router.oneshot(request).await;
             let (head, body) = response.into_parts();
-            // Every answer was made in memory: there is nothing to fail.
+            // Every answer was made in memory, so reading it cannot fail.
             let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
             Response::from_parts(head, Full::new(body))
         })

@@ -1,19 +1,19 @@
-//! Where a list goes on, as a token that means nothing to whoever carries it.
+//! Pages of lists: the place where a list continues, as an opaque token.
 
 use base64::{Engine as _, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::ApiError;
 
-/// Items of a page when it is not said, and at most.
+/// The default number of items of a page.
 pub const LIMIT_DEFAULT: usize = 50;
-/// As above.
+/// The largest number of items of a page.
 pub const LIMIT_MAX: usize = 500;
 
-/// Tokens are longer by the name of a destination than by anything else.
+/// The longest part of a token is the name of a destination.
 const TOKEN_MAX: usize = 1024;
 
-/// The token of a place in a list. `list` tells the lists apart.
+/// The token of a place in the list called `list`.
 pub fn token(list: &str, place: &impl Serialize) -> Option<String> {
     Some(BASE64_URL_SAFE_NO_PAD.encode(postcard::to_stdvec(&(list, place)).ok()?))
 }
@@ -21,7 +21,7 @@ pub fn token(list: &str, place: &impl Serialize) -> Option<String> {
 /// The place of a token.
 ///
 /// # Errors
-/// It is none of this list.
+/// The token is not of this list.
 pub fn place<P: DeserializeOwned>(list: &str, token: &str) -> Result<P, ApiError> {
     let read = || {
         let bytes = BASE64_URL_SAFE_NO_PAD.decode(Some(token).filter(|token| token.len() <= TOKEN_MAX)?).ok()?;
@@ -35,7 +35,7 @@ pub fn place<P: DeserializeOwned>(list: &str, token: &str) -> Result<P, ApiError
 /// The number of items that is asked for.
 ///
 /// # Errors
-/// None at all, or too many.
+/// The number is 0 or too large.
 pub fn limit(asked: Option<usize>) -> Result<usize, ApiError> {
     match asked.unwrap_or(LIMIT_DEFAULT) {
         limit @ 1..=LIMIT_MAX => Ok(limit),
@@ -58,7 +58,7 @@ mod tests {
         }
 
         #[test]
-        fn anything_else_is_refused_and_harms_nobody(text in "\\PC{0,80}") {
+        fn any_other_text_is_refused(text in "\\PC{0,80}") {
             prop_assert!(place::<(u64, String)>("l", &text).is_err());
         }
     }

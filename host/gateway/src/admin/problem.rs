@@ -1,4 +1,4 @@
-//! Every way in which the API says no, in one table, as problem documents (RFC 9457).
+//! All errors of the API, in one table, as problem documents (RFC 9457).
 
 use axum::{
     extract::rejection::{JsonRejection, PathRejection, QueryRejection},
@@ -29,23 +29,23 @@ pub struct Problem {
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ApiError {
-    /// No token, or another one.
+    /// The token is missing or wrong.
     Unauthorized,
     /// The request was not meant for this host.
     WrongHost(String),
     /// A web page made the request.
     ForeignOrigin(String),
-    /// Nothing is there.
+    /// The path does not exist.
     NoSuchPath,
-    /// Something is there, for other methods.
+    /// The path exists, for other methods.
     WrongMethod,
     /// A parameter or body that cannot be understood.
     Malformed(String),
-    /// The body is too large or of another media type: axum's status, and why.
+    /// The body is too large or has another media type: the status, and why.
     Body(u16, String),
-    /// What the path or the order names is not there.
+    /// Something that the path or the order names does not exist.
     NotFound(String),
-    /// It cannot be done as things are.
+    /// It is not possible in the current state.
     Conflict(String),
     /// A plugin's version is not installed, or not activated.
     VersionRefused(String),
@@ -58,7 +58,7 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// Nothing of this kind has the name; one that is nearly the same is suggested.
+    /// There is none of this kind with that name; a similar name is suggested.
     pub fn no_such(kind: &str, name: &str, names: &[&str]) -> ApiError {
         let near = did_you_mean(name, names.iter().copied());
         ApiError::NotFound(format!("there is no {kind} {name:?}{near}; there are: {}", names.join(", ")))
@@ -71,8 +71,10 @@ impl ApiError {
             ApiError::WrongHost(_) => {
                 ("wrong-host", StatusCode::MISDIRECTED_REQUEST, "The request was made to another host")
             }
-            ApiError::ForeignOrigin(_) => ("foreign-origin", StatusCode::FORBIDDEN, "Web pages have no business here"),
-            ApiError::NoSuchPath => ("no-such-path", StatusCode::NOT_FOUND, "There is nothing here"),
+            ApiError::ForeignOrigin(_) => {
+                ("foreign-origin", StatusCode::FORBIDDEN, "Web pages may not use the admin API")
+            }
+            ApiError::NoSuchPath => ("no-such-path", StatusCode::NOT_FOUND, "There is no such path"),
             ApiError::WrongMethod => {
                 ("wrong-method", StatusCode::METHOD_NOT_ALLOWED, "This path does not take this method")
             }
@@ -80,16 +82,16 @@ impl ApiError {
             ApiError::Body(status, _) => (
                 "unacceptable-body",
                 StatusCode::from_u16(*status).unwrap_or(StatusCode::BAD_REQUEST),
-                "The request's body is not taken",
+                "The request's body is not accepted",
             ),
-            ApiError::NotFound(_) => ("not-found", StatusCode::NOT_FOUND, "What is named is not there"),
-            ApiError::Conflict(_) => ("conflict", StatusCode::CONFLICT, "It cannot be done as things are"),
+            ApiError::NotFound(_) => ("not-found", StatusCode::NOT_FOUND, "There is no such item"),
+            ApiError::Conflict(_) => ("conflict", StatusCode::CONFLICT, "It is not possible in the current state"),
             ApiError::VersionRefused(_) => {
-                ("version-refused", StatusCode::UNPROCESSABLE_ENTITY, "The plugin's version is refused")
+                ("version-refused", StatusCode::UNPROCESSABLE_ENTITY, "The version of the plugin is refused")
             }
             ApiError::Store(_) => ("store-failed", StatusCode::SERVICE_UNAVAILABLE, "The store does not answer"),
             ApiError::Damaged(_) => ("damaged", StatusCode::INTERNAL_SERVER_ERROR, "A record cannot be read"),
-            ApiError::Broken(_) => ("broken", StatusCode::INTERNAL_SERVER_ERROR, "The gateway has a defect"),
+            ApiError::Broken(_) => ("broken", StatusCode::INTERNAL_SERVER_ERROR, "The gateway has a bug"),
         }
     }
 

@@ -1,15 +1,14 @@
-//! Deliveries that were refused, and why.
+//! Refused deliveries, and why they were refused.
 
-use axum::{
-    Json,
-    extract::{Path, Query, State, rejection::PathRejection, rejection::QueryRejection},
-};
+use axum::{Json, extract::State};
 use hookgate_model::trace::TraceId;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    AdminState, ApiError, Problem,
+    AdminState, ApiError,
+    extract::{Path, Query},
+    inbound,
     view::{Diagnosis, Finding, Header, Refusal, RefusalList, RefusedRequest, Time},
 };
 use crate::{
@@ -28,24 +27,15 @@ pub struct Which {
 
 /// Refused deliveries, newest first
 ///
-/// The latest ones of each source, in memory only: a restart forgets them. Of those whose signature was wrong, what would
-/// have to be different for it to be right. The sender is never told.
-#[utoipa::path(get, path = "/api/v1/refusals", operation_id = "list_refusals", tag = "refusals", params(Which), responses(
-    (status = 200, body = RefusalList),
-    (status = 400, description = "A filter that makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such source", body = Problem, content_type = "application/problem+json"),
-))]
-pub async fn list(
-    State(state): State<AdminState>,
-    which: Result<Query<Which>, QueryRejection>,
-) -> Result<Json<RefusalList>, ApiError> {
-    let Query(which) = which?;
+/// The latest ones of each source, in memory only: a restart forgets them. For a wrong signature, a diagnosis says what
+/// would make it valid. It is never sent to the sender.
+#[utoipa::path(get, path = "/api/v1/refusals", operation_id = "list_refusals", tag = "refusals", params(Which),
+    responses((status = 200, body = RefusalList), (status = 404, description = "No such source"))
+)]
+pub async fn list(State(state): State<AdminState>, Query(which): Query<Which>) -> Result<Json<RefusalList>, ApiError> {
     let live = state.live();
     let wanted: Vec<&Inbound> = match &which.source {
-        Some(name) => {
-            let missing = || ApiError::NotFound(format!("there is no source {name:?}"));
-            vec![live.sources.get(name).ok_or_else(missing)?]
-        }
+        Some(name) => vec![inbound(&live, name)?],
         None => live.sources.all().collect(),
     };
     let of = |inbound: &&Inbound| {
@@ -62,15 +52,11 @@ pub async fn list(
     params(("trace" = String, description = "As in the reply's header hookgate-trace")),
     responses(
         (status = 200, body = Refusal),
-        (status = 400, description = "Not a trace id", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such refusal is kept", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "Not a trace id"),
+        (status = 404, description = "No such refusal is kept"),
     )
 )]
-pub async fn show(
-    State(state): State<AdminState>,
-    trace: Result<Path<String>, PathRejection>,
-) -> Result<Json<Refusal>, ApiError> {
-    let Path(text) = trace?;
+pub async fn show(State(state): State<AdminState>, Path(text): Path<String>) -> Result<Json<Refusal>, ApiError> {
     let trace: TraceId = text.parse().map_err(|error| ApiError::Malformed(format!("{text:?} is {error}")))?;
     let live = state.live();
     let found = live.sources.all().find_map(|inbound| {
@@ -79,8 +65,8 @@ pub async fn show(
     });
     let gone = || {
         ApiError::NotFound(format!(
-            "no refused delivery of the trace {text} is kept: the latest ones of each source and address are, until the \
-             gateway stops"
+            "there is no refused delivery with the trace {text}: only the latest ones of each source and address are kept, \
+             until the gateway stops"
         ))
     };
     found.map(Json).ok_or_else(gone)

@@ -1,27 +1,26 @@
-//! Secrets that providers have handed over: which there are, letting further ones in, forgetting them. None is ever shown.
+//! Secrets that providers have handed over: list them, accept further ones, forget them. Their values are never shown.
 
 use std::time::Duration;
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{State, rejection::BytesRejection},
-};
+use axum::{Json, extract::State};
 use hookgate_model::limits::HANDOVER_WINDOW_MS;
-use http::HeaderMap;
 use uuid::Uuid;
 
 use super::{
-    AdminState, ApiError, Problem, body,
+    AdminState, ApiError,
+    answers::StoreFailed,
+    extract::Order,
+    inbound,
     view::{ForgetOrder, Forgotten, HandedOverSecret, OpenOrder, Opened, SecretList, SourceSecrets, Time},
 };
 use crate::enrollment::EnrolledSecret;
 
 /// The secrets that providers have handed over, by source
 ///
-/// Sources that take them are there even when they have none; so are those that are no longer configured and still have
-/// some.
-#[utoipa::path(get, path = "/api/v1/secrets", operation_id = "list_secrets", tag = "secrets", responses((status = 200, body = SecretList)))]
+/// Includes sources that accept secrets and have none yet, and sources that are no longer configured and still have some.
+#[utoipa::path(get, path = "/api/v1/secrets", operation_id = "list_secrets", tag = "secrets",
+    responses((status = 200, body = SecretList))
+)]
 pub async fn list(State(state): State<AdminState>) -> Json<SecretList> {
     let live = state.live();
     let kept = state.handed_over.list();
@@ -42,55 +41,42 @@ fn secret(told: &EnrolledSecret) -> HandedOverSecret {
     HandedOverSecret { secret: told.secret.clone(), version: told.version.to_string(), handed_over_at: Time(told.at) }
 }
 
-/// Let a source take further secrets for a while
+/// Let a source accept further secrets for a while
 ///
-/// The first one it takes without this. A restart closes the window.
+/// It accepts the first one without this. A restart closes the window.
 #[utoipa::path(post, path = "/api/v1/secrets/open", operation_id = "open_secrets", tag = "secrets", request_body = OpenOrder, responses(
-    (status = 200, description = "It takes further secrets until then", body = Opened),
-    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 404, description = "No such source", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "The source's provider hands nothing over", body = Problem, content_type = "application/problem+json"),
+    (status = 200, description = "It accepts further secrets until then", body = Opened),
+    (status = 404, description = "No such source"),
+    (status = 409, description = "The source does not accept secrets from its provider"),
 ))]
-pub async fn open(
-    State(state): State<AdminState>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
-) -> Result<Json<Opened>, ApiError> {
-    let order: OpenOrder = body::json_or_nothing(&headers, order)?;
+pub async fn open(State(state): State<AdminState>, Order(order): Order<OpenOrder>) -> Result<Json<Opened>, ApiError> {
     let milliseconds = order.seconds.map_or(HANDOVER_WINDOW_MS.default, |seconds| seconds.saturating_mul(1000));
     if !(HANDOVER_WINDOW_MS.min..=HANDOVER_WINDOW_MS.max).contains(&milliseconds) {
         let (min, max) = (HANDOVER_WINDOW_MS.min / 1000, HANDOVER_WINDOW_MS.max / 1000);
         return Err(ApiError::Malformed(format!("`seconds` lies between {min} and {max}")));
     }
     let live = state.live();
-    let Some(source) = live.config.sources.iter().find(|source| source.name == order.source) else {
-        let names: Vec<&str> = live.config.sources.iter().map(|source| source.name.as_str()).collect();
-        return Err(ApiError::no_such("source", &order.source, &names));
-    };
+    let source = &inbound(&live, &order.source)?.source;
     if source.handed_over.is_empty() {
         let text = format!("no secret of the source {:?} is configured as {{ handed-over = true }}", order.source);
         return Err(ApiError::Conflict(text));
     }
     let until = state.handed_over.open_window(&source.name, Duration::from_millis(milliseconds));
-    tracing::warn!(source = source.name, until, "an operator lets further secrets be handed over");
+    tracing::warn!(source = source.name, until, "an operator lets a source accept further secrets");
     Ok(Json(Opened { source: order.source, open_until: Time(until) }))
 }
 
 /// Forget secrets that were handed over
 ///
 /// Some, or all of a source. Deliveries that are signed with them are refused from then on. A source that has none left
-/// takes the next one that is handed over.
-#[utoipa::path(post, path = "/api/v1/secrets/forget", operation_id = "forget_secrets", tag = "secrets", request_body = ForgetOrder, responses(
-    (status = 200, description = "They are gone", body = Forgotten),
-    (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
-))]
+/// accepts the next one that is handed over.
+#[utoipa::path(post, path = "/api/v1/secrets/forget", operation_id = "forget_secrets", tag = "secrets", request_body = ForgetOrder,
+    responses((status = 200, description = "They are forgotten", body = Forgotten), StoreFailed)
+)]
 pub async fn forget(
     State(state): State<AdminState>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
+    Order(order): Order<ForgetOrder>,
 ) -> Result<Json<Forgotten>, ApiError> {
-    let order: ForgetOrder = body::json_or_nothing(&headers, order)?;
     if order.versions.is_empty() != order.all {
         return Err(ApiError::Malformed("say exactly one: `versions`, or `all`: true".to_owned()));
     }
@@ -100,6 +86,6 @@ pub async fn forget(
     };
     let versions: Vec<Uuid> = order.versions.iter().map(version).collect::<Result<_, _>>()?;
     let forgotten = state.handed_over.forget(&order.source, &versions).await?;
-    tracing::warn!(source = order.source, forgotten, "an operator had secrets forgotten that were handed over");
+    tracing::warn!(source = order.source, forgotten, "an operator had handed-over secrets forgotten");
     Ok(Json(Forgotten { forgotten }))
 }

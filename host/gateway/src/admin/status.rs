@@ -1,4 +1,4 @@
-//! How the gateway does.
+//! The state of the gateway.
 
 use axum::{Json, extract::State};
 use hookgate_config::EngineKind;
@@ -6,15 +6,14 @@ use hookgate_journal::{DestinationStats, Stats};
 use hookgate_model::clock::now_ms;
 
 use super::{
-    AdminState, ApiError, Problem, health,
+    AdminState, ApiError,
+    answers::StoreFailed,
+    health,
     view::{DestinationQueue, QueueStatus, Status, StoreStatus, Time},
 };
 
-/// How the gateway does: version, store, queues
-#[utoipa::path(get, path = "/api/v1/status", tag = "gateway", responses(
-    (status = 200, body = Status),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
-))]
+/// The state of the gateway: version, store, queues
+#[utoipa::path(get, path = "/api/v1/status", tag = "gateway", responses((status = 200, body = Status), StoreFailed))]
 pub async fn status(State(state): State<AdminState>) -> Result<Json<Status>, ApiError> {
     let stats = state.read(|journal| journal.stats()).await?;
     let live = state.live();
@@ -41,7 +40,7 @@ pub async fn status(State(state): State<AdminState>) -> Result<Json<Status>, Api
     }))
 }
 
-/// The figures of a configured destination; one that the store does not know has nothing.
+/// The figures of a configured destination; zero if the store does not know it.
 pub fn of_destination(stats: &Stats, name: &str) -> DestinationQueue {
     stats.destinations.get(name).map(|stats| destination(stats, now_ms())).unwrap_or_default()
 }

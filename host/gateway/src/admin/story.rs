@@ -24,7 +24,7 @@ use super::{
     },
 };
 
-/// A handoff with all that is told of it.
+/// A handoff with everything that the API shows about it.
 pub struct Told {
     id: HandoffId,
     handoff: handoff::Handoff,
@@ -32,7 +32,7 @@ pub struct Told {
 }
 
 impl Told {
-    /// Looks the rest up.
+    /// Looks up the rest.
     pub fn new(journal: &Journal, id: HandoffId, handoff: handoff::Handoff) -> Result<Told, JournalError> {
         let turn = journal.turn(&id, &handoff)?;
         let handoff = handoff::Handoff { state: journal.with_wall_times(handoff.state), ..handoff };
@@ -121,8 +121,8 @@ pub fn attempt(attempt: &handoff::Attempt) -> Attempt {
     Attempt { at: Time(attempt.at), took_ms: attempt.took, status: attempt.status, error: attempt.error.clone() }
 }
 
-/// An event's whole story; its payload and the data of its outputs when they are wanted. `stage`: where it is that is not
-/// transformed yet.
+/// An event's whole story, with its payload and the data of its outputs if `with_payload`. `stage` is the state of an event
+/// that is not transformed yet.
 pub fn event(
     event: &KeptEvent,
     handoffs: &[Told],
@@ -201,7 +201,7 @@ fn proof(proof: &event::Sender) -> Proof {
     Proof { method: proof.method.clone(), subject: proof.subject.clone() }
 }
 
-/// How often an event came again, and of what it is a duplicate itself.
+/// The duplicates and replays of an event, and the event of which it is a duplicate itself.
 pub struct CameAgain {
     replays: Option<event::Replays>,
     recurrences: Option<journal::Recurrences>,
@@ -238,7 +238,7 @@ impl CameAgain {
     }
 }
 
-/// `shown` is without credentials, and `length` is that of the payload itself.
+/// `shown` has no credentials; `length` is that of the original payload.
 pub(super) fn payload(shown: &Bytes, length: usize, wanted: bool) -> Payload {
     let text = std::str::from_utf8(shown).ok().filter(|_| wanted);
     Payload {
@@ -249,7 +249,7 @@ pub(super) fn payload(shown: &Bytes, length: usize, wanted: bool) -> Payload {
     }
 }
 
-/// A payload that is in the object store: the API does not carry it, whoever wants it follows the link.
+/// A payload in the object store, which the API only links to.
 fn claimed(reference: Reference) -> Payload {
     let claim = Claim { url: reference.url, sha256: hex::encode(reference.sha256) };
     Payload { bytes: reference.length, base64: None, text: None, claim: Some(claim) }

@@ -1,15 +1,8 @@
-//! Versions that are tried: beside the active ones, and on stored deliveries.
+//! Trials of versions: beside the active ones, and on stored deliveries.
 
 use std::collections::BTreeMap;
 
-use axum::{
-    Json,
-    body::Bytes,
-    extract::{
-        Path, Query, State,
-        rejection::{BytesRejection, PathRejection, QueryRejection},
-    },
-};
+use axum::{Json, extract::State};
 use hookgate_journal::{JournalError, KeptDifference, KeptTrial, TrialCounts};
 use hookgate_model::{event::EventId, limits};
 use hookgate_sandbox::Provider;
@@ -17,33 +10,28 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 
 use super::{
-    AdminState, ApiError, Problem, body, paging,
+    AdminState, ApiError,
+    answers::StoreFailed,
+    extract::{Path, Query, Whole},
+    inbound, paging,
     view::{
         Agreement, Comparison, Difference, DifferenceList, Part, PluginReplay, PluginVersion, ReplayDifference, Time,
         Trial, TrialMode,
     },
 };
-use crate::{
-    live::Live,
-    sources::Inbound,
-    trial::{self, Bounds, Found},
-};
+use crate::trial::{self, Bounds, Found};
 
 const LIST: &str = "differences";
 
-/// What judges a source's deliveries, and what is tried beside it
+/// The active version of a source, and the one on trial
 #[utoipa::path(get, path = "/api/v1/sources/{name}/trial", operation_id = "show_trial", tag = "gateway", params(("name" = String, description = "The source's name")),
     responses(
         (status = 200, body = Trial),
-        (status = 404, description = "No such source", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such source"),
+        StoreFailed,
     )
 )]
-pub async fn show(
-    State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
-) -> Result<Json<Trial>, ApiError> {
-    let Path(name) = name?;
+pub async fn show(State(state): State<AdminState>, Path(name): Path<String>) -> Result<Json<Trial>, ApiError> {
     let live = state.live();
     let running = inbound(&live, &name)?.plugin.get();
     let source = name.clone();
@@ -68,7 +56,7 @@ pub async fn show(
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub struct Which {
-    /// Of the version with this hash; else of the one on trial, or the one that was tried last.
+    /// Of the version with this hash; by default of the one on trial, or the one that was tried last.
     candidate: Option<String>,
     /// The last page's `next_page`.
     page: Option<String>,
@@ -81,17 +69,15 @@ pub struct Which {
 #[utoipa::path(get, path = "/api/v1/sources/{name}/differences", operation_id = "list_differences", tag = "gateway", params(("name" = String, description = "The source's name"), Which),
     responses(
         (status = 200, body = DifferenceList),
-        (status = 400, description = "A parameter that makes no sense", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such source", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 404, description = "No such source"),
+        StoreFailed,
     )
 )]
 pub async fn differences(
     State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
-    which: Result<Query<Which>, QueryRejection>,
+    Path(name): Path<String>,
+    Query(which): Query<Which>,
 ) -> Result<Json<DifferenceList>, ApiError> {
-    let (Path(name), Query(which)) = (name?, which?);
     let live = state.live();
     let running = inbound(&live, &name)?.plugin.get();
     let on_trial = running.trial.as_ref().map(|trial| trial.candidate.hash().to_owned());
@@ -120,55 +106,53 @@ pub async fn differences(
     }))
 }
 
-/// On what a version is tried.
+/// The version to try, and the deliveries.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
 #[serde(default, deny_unknown_fields)]
 pub struct On {
-    /// A version that the gateway has, by the hash of its component (or the beginning of it) or by its plugin's name, where none is sent.
+    /// A version that the gateway has, by the hash of its component (or the beginning of it) or by its plugin's name, if the body is empty.
     version: Option<String>,
     /// Deliveries that were admitted at that time or later.
     #[param(value_type = Option<Time>)]
     since: Option<Time>,
-    /// At most so many of the newest deliveries.
+    /// The largest number of deliveries, newest first.
     #[param(minimum = 1, maximum = 100000, default = 1000)]
     limit: Option<u64>,
 }
 
-/// Have a version judge stored deliveries, and tell what it would have done
+/// Have a version judge stored deliveries, and report what it would have done
 ///
-/// Nothing of it has an effect. The body is a component; without one `version` names what the gateway has. It takes at most
-/// 45 seconds; a client that goes away ends it.
+/// The verdicts have no effect. The body is a component; without a body, `version` names a version that the gateway has. A
+/// replay takes at most 45 seconds; it ends if the client disconnects.
 #[utoipa::path(post, path = "/api/v1/sources/{name}/replay-plugin", operation_id = "replay_plugin", tag = "gateway", params(("name" = String, description = "The source's name"), On),
-    request_body(content = Vec<u8>, content_type = "application/wasm", description = "A component, or nothing"),
+    request_body(content = Vec<u8>, content_type = "application/wasm", description = "A component, or an empty body"),
     responses(
         (status = 200, body = PluginReplay),
-        (status = 400, description = "A parameter that makes no sense, or what is sent is not a plugin", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such source, or no such version", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "Another one is under way", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 400, description = "An invalid parameter, or a body that is not a plugin"),
+        (status = 404, description = "No such source, or no such version"),
+        (status = 409, description = "Another replay is in progress"),
+        StoreFailed,
     )
 )]
 pub async fn replay(
     State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
-    on: Result<Query<On>, QueryRejection>,
-    component: Result<Bytes, BytesRejection>,
+    Path(name): Path<String>,
+    Query(on): Query<On>,
+    Whole(component): Whole,
 ) -> Result<Json<PluginReplay>, ApiError> {
-    let (Path(name), Query(on)) = (name?, on?);
-    let component = body::whole(component)?;
     let bounds = bounds(&on)?;
     let live = state.live();
     let inbound = inbound(&live, &name)?;
     let versions = super::versions::of(&state)?;
     // One at a time: deliveries need the processor too.
     let Ok(_turn) = TURN.try_acquire() else {
-        return Err(ApiError::Conflict("another replay is under way; try again when it is done".to_owned()));
+        return Err(ApiError::Conflict("another replay is in progress; try again when it has ended".to_owned()));
     };
     let candidate = match (on.version, component.is_empty()) {
         (None, false) => {
             let compiled = versions.compile(component.to_vec()).await;
-            compiled.map_err(|error| ApiError::Malformed(format!("what was sent is not a plugin: {error}")))?
+            compiled.map_err(|error| ApiError::Malformed(format!("the body is not a plugin: {error}")))?
         }
         (Some(version), true) => versions.named(&live, inbound, &version).await?,
         (None, true) => return Err(ApiError::Malformed("send a component, or name a `version`".to_owned())),
@@ -203,13 +187,6 @@ fn bounds(on: &On) -> Result<Bounds, ApiError> {
     }
     let deliveries = usize::try_from(limit).unwrap_or(usize::MAX);
     Ok(Bounds { since: on.since.map(|time| time.0), deliveries, time: limits::TRIAL_REPLAY_TIME_MAX })
-}
-
-fn inbound<'l>(live: &'l Live, name: &str) -> Result<&'l Inbound, ApiError> {
-    live.sources.get(name).ok_or_else(|| {
-        let names: Vec<&str> = live.config.sources.iter().map(|source| source.name.as_str()).collect();
-        ApiError::no_such("source", name, &names)
-    })
 }
 
 fn version(provider: &Provider) -> PluginVersion {

@@ -2,19 +2,16 @@
 
 use axum::{
     Json,
-    body::Bytes,
-    extract::{
-        Path, Query, Request, State,
-        rejection::{BytesRejection, PathRejection, QueryRejection},
-    },
+    extract::{Request, State},
 };
 use hookgate_journal as journal;
 use hookgate_model::{limits, trial::TrialMode};
 use hookgate_sandbox::{Provider, Running};
-use http::HeaderMap;
 
 use super::{
-    AdminState, ApiError, Problem, body,
+    AdminState, ApiError,
+    answers::StoreFailed,
+    extract::{Order, Path, Query},
     view::{
         ActivateOrder, InstallQuery, InstalledVersion, KeptVersion, Moved, RunningVersion, SourceOrder, SourceVersions,
         Time, VersionHistory, VersionHistoryEntry, VersionList, VersionUse,
@@ -25,43 +22,34 @@ use crate::{
     versions::{Activate, AfterInstall, Install, Role, Target, Versions, who},
 };
 
-/// The versions that are kept of a plugin
+/// The stored versions of a plugin
 #[utoipa::path(get, path = "/api/v1/plugins/{name}/versions", operation_id = "list_plugin_versions", tag = "plugins",
     params(("name" = String, description = "The plugin, as sources call it")),
     responses((status = 200, body = VersionList))
 )]
-pub async fn list(
-    State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
-) -> Result<Json<VersionList>, ApiError> {
-    let Path(name) = name?;
+pub async fn list(State(state): State<AdminState>, Path(name): Path<String>) -> Result<Json<VersionList>, ApiError> {
     let live = state.live();
     let versions = of(&state)?.of_plugin(&name);
     let versions = versions.iter().map(|(version, needed)| show(&live, version, *needed)).collect();
     Ok(Json(VersionList { versions }))
 }
 
-/// What was done with a plugin's versions, newest first
+/// The history of a plugin's versions, newest first
 #[utoipa::path(get, path = "/api/v1/plugins/{name}/history", operation_id = "show_plugin_history", tag = "plugins",
     params(("name" = String, description = "The plugin, as sources call it")),
-    responses(
-        (status = 200, body = VersionHistory),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
-    )
+    responses((status = 200, body = VersionHistory), StoreFailed)
 )]
 pub async fn history(
     State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
+    Path(name): Path<String>,
 ) -> Result<Json<VersionHistory>, ApiError> {
-    let Path(name) = name?;
     entries(&state, Some(name)).await
 }
 
-/// What was done with versions of all plugins, newest first
-#[utoipa::path(get, path = "/api/v1/plugins/history", operation_id = "show_history_of_plugins", tag = "plugins", responses(
-    (status = 200, body = VersionHistory),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
-))]
+/// The history of all plugins' versions, newest first
+#[utoipa::path(get, path = "/api/v1/plugins/history", operation_id = "show_history_of_plugins", tag = "plugins",
+    responses((status = 200, body = VersionHistory), StoreFailed)
+)]
 pub async fn whole_history(State(state): State<AdminState>) -> Result<Json<VersionHistory>, ApiError> {
     entries(&state, None).await
 }
@@ -83,27 +71,25 @@ async fn entries(state: &AdminState, plugin: Option<String>) -> Result<Json<Vers
 
 /// Install a version of a plugin, and activate it
 ///
-/// The body is the component. It must be signed where `plugins.trusted-keys` asks for it, use nothing that is not granted,
-/// pass its own conformance vectors, and judge the latest recorded deliveries of its sources as they were judged before. Then
-/// it is activated for all sources that name the plugin, or for one. What is refused changes nothing; the history tells why.
+/// The body is the component. It must be signed if `plugins.trusted-keys` is set, use only what is granted, pass its own
+/// conformance vectors, and judge the latest recorded deliveries of its sources as they were judged before. Then it is
+/// activated for all sources that name the plugin, or for one. A refused version changes nothing; the history has the reason.
 #[utoipa::path(post, path = "/api/v1/plugins/versions", operation_id = "install_plugin_version", tag = "plugins",
     params(InstallQuery),
     request_body(content = Vec<u8>, content_type = "application/wasm", description = "The component, of at most 64 MiB"),
     responses(
-        (status = 200, description = "It is kept, and works where that was wanted", body = InstalledVersion),
-        (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such source", body = Problem, content_type = "application/problem+json"),
-        (status = 413, description = "Too large for a component", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "It is refused", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "It is stored, and activated if requested", body = InstalledVersion),
+        (status = 404, description = "No such source"),
+        (status = 413, description = "The component is too large"),
+        (status = 422, description = "It is refused"),
+        StoreFailed,
     )
 )]
 pub async fn install(
     State(state): State<AdminState>,
-    query: Result<Query<InstallQuery>, QueryRejection>,
+    Query(query): Query<InstallQuery>,
     request: Request,
 ) -> Result<Json<InstalledVersion>, ApiError> {
-    let Query(query) = query?;
     let order = Install {
         then: then(query.activate.as_deref())?,
         plugin: query.plugin,
@@ -113,7 +99,7 @@ pub async fn install(
     };
     let limit = usize::try_from(limits::PLUGIN_FILE_BYTES_MAX).unwrap_or(usize::MAX);
     let component = axum::body::to_bytes(request.into_body(), limit).await.map_err(|error| {
-        ApiError::Body(413, format!("the component did not come whole, or has more than 64 MiB: {error}"))
+        ApiError::Body(413, format!("the component did not arrive completely, or has more than 64 MiB: {error}"))
     })?;
     let versions = of(&state)?;
     let installed = versions.install(&state.current, component.to_vec(), order).await?;
@@ -148,28 +134,24 @@ fn canary_of(percent: u8) -> Result<TrialMode, ApiError> {
     }
 }
 
-/// Activate a version that is kept, or the bundled one
+/// Activate a stored version, or the bundled one
 ///
 /// For all sources that name the plugin, or for one; at once, or on trial beside the active one.
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/activate", operation_id = "activate_plugin_version", tag = "plugins",
     params(("name" = String, description = "The plugin, as sources call it")), request_body = ActivateOrder,
     responses(
-        (status = 200, description = "It works, or is tried", body = Moved),
-        (status = 400, description = "An order that makes no sense", body = Problem, content_type = "application/problem+json"),
-        (status = 404, description = "No such plugin, version or source", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "It cannot be done as things are", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "A source may not use it", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "It is active, or on trial", body = Moved),
+        (status = 404, description = "No such plugin, version or source"),
+        (status = 409, description = "It is not possible in the current state"),
+        (status = 422, description = "A source may not use it"),
+        StoreFailed,
     )
 )]
 pub async fn activate(
     State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
+    Path(plugin): Path<String>,
+    Order(order): Order<ActivateOrder>,
 ) -> Result<Json<Moved>, ApiError> {
-    let Path(plugin) = name?;
-    let order: ActivateOrder = body::json_or_nothing(&headers, order)?;
     let to = match (order.hash, order.bundled) {
         (Some(hash), false) => Target::Version(hash.to_ascii_lowercase()),
         (None, true) => Target::Bundled,
@@ -190,22 +172,19 @@ pub async fn activate(
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/rollback", operation_id = "roll_back_plugin", tag = "plugins",
     params(("name" = String, description = "The plugin, as sources call it")), request_body = SourceOrder,
     responses(
-        (status = 200, description = "It works again", body = Moved),
-        (status = 404, description = "No such plugin or source", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "There was none before", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The source may not use it any more", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "It is active again", body = Moved),
+        (status = 404, description = "No such plugin or source"),
+        (status = 409, description = "There is no previous version"),
+        (status = 422, description = "The source may no longer use it"),
+        StoreFailed,
     )
 )]
 pub async fn roll_back(
     State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
+    Path(plugin): Path<String>,
+    Order(order): Order<SourceOrder>,
 ) -> Result<Json<Moved>, ApiError> {
-    let (Path(plugin), order) = (name?, body::json_or_nothing::<SourceOrder>(&headers, order)?);
-    let versions = of(&state)?;
-    let moved = versions.roll_back(&state.current, &plugin, order.source.as_deref(), who::ADMIN).await?;
+    let moved = of(&state)?.roll_back(&state.current, &plugin, order.source.as_deref(), who::ADMIN).await?;
     Ok(show_moved(&state.live(), moved))
 }
 
@@ -213,22 +192,19 @@ pub async fn roll_back(
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/promote", operation_id = "promote_plugin_version", tag = "plugins",
     params(("name" = String, description = "The plugin, as sources call it")), request_body = SourceOrder,
     responses(
-        (status = 200, description = "It works", body = Moved),
-        (status = 404, description = "No such plugin or source", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "None is on trial", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The source may not use it", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "It is active", body = Moved),
+        (status = 404, description = "No such plugin or source"),
+        (status = 409, description = "None is on trial"),
+        (status = 422, description = "The source may not use it"),
+        StoreFailed,
     )
 )]
 pub async fn promote(
     State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
+    Path(plugin): Path<String>,
+    Order(order): Order<SourceOrder>,
 ) -> Result<Json<Moved>, ApiError> {
-    let (Path(plugin), order) = (name?, body::json_or_nothing::<SourceOrder>(&headers, order)?);
-    let versions = of(&state)?;
-    let moved = versions.promote(&state.current, &plugin, order.source.as_deref(), who::ADMIN).await?;
+    let moved = of(&state)?.promote(&state.current, &plugin, order.source.as_deref(), who::ADMIN).await?;
     Ok(show_moved(&state.live(), moved))
 }
 
@@ -236,50 +212,46 @@ pub async fn promote(
 #[utoipa::path(post, path = "/api/v1/plugins/{name}/stop-trial", operation_id = "stop_plugin_trial", tag = "plugins",
     params(("name" = String, description = "The plugin, as sources call it")), request_body = SourceOrder,
     responses(
-        (status = 200, description = "It is not tried any more", body = Moved),
-        (status = 404, description = "No such plugin or source", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "None is on trial", body = Problem, content_type = "application/problem+json"),
-        (status = 422, description = "The source has another plugin", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "The trial has ended", body = Moved),
+        (status = 404, description = "No such plugin or source"),
+        (status = 409, description = "None is on trial"),
+        (status = 422, description = "The source has another plugin"),
+        StoreFailed,
     )
 )]
 pub async fn stop_trial(
     State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
-    headers: HeaderMap,
-    order: Result<Bytes, BytesRejection>,
+    Path(plugin): Path<String>,
+    Order(order): Order<SourceOrder>,
 ) -> Result<Json<Moved>, ApiError> {
-    let (Path(plugin), order) = (name?, body::json_or_nothing::<SourceOrder>(&headers, order)?);
-    let versions = of(&state)?;
-    let moved = versions.stop_trial(&state.current, &plugin, order.source.as_deref(), who::ADMIN).await?;
+    let moved = of(&state)?.stop_trial(&state.current, &plugin, order.source.as_deref(), who::ADMIN).await?;
     Ok(show_moved(&state.live(), moved))
 }
 
-/// Remove a version that nothing needs
+/// Remove an unused version
 #[utoipa::path(delete, path = "/api/v1/plugins/{name}/versions/{hash}", operation_id = "remove_plugin_version", tag = "plugins",
     params(
         ("name" = String, description = "The plugin, as sources call it"),
-        ("hash" = String, description = "Its hash, or the beginning of it (eight digits at least)"),
+        ("hash" = String, description = "Its hash, or the beginning of it (at least eight digits)"),
     ),
     responses(
-        (status = 200, description = "It is gone", body = KeptVersion),
-        (status = 404, description = "No such version", body = Problem, content_type = "application/problem+json"),
-        (status = 409, description = "A source needs it", body = Problem, content_type = "application/problem+json"),
-        (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
+        (status = 200, description = "It is removed", body = KeptVersion),
+        (status = 404, description = "No such version"),
+        (status = 409, description = "A source needs it"),
+        StoreFailed,
     )
 )]
 pub async fn remove(
     State(state): State<AdminState>,
-    which: Result<Path<(String, String)>, PathRejection>,
+    Path((plugin, hash)): Path<(String, String)>,
 ) -> Result<Json<KeptVersion>, ApiError> {
-    let Path((plugin, hash)) = which?;
     let removed = of(&state)?.remove(&plugin, &hash.to_ascii_lowercase(), who::ADMIN).await?;
     Ok(Json(show(&state.live(), &removed, false)))
 }
 
 /// The versions of a running gateway.
 pub fn of(state: &AdminState) -> Result<&Versions, ApiError> {
-    state.versions.as_ref().ok_or_else(|| ApiError::Conflict("this gateway keeps no versions".to_owned()))
+    state.versions.as_ref().ok_or_else(|| ApiError::Conflict("this gateway stores no versions".to_owned()))
 }
 
 fn show(live: &Live, version: &journal::KeptVersion, needed: bool) -> KeptVersion {
@@ -335,7 +307,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_version_is_to_do_is_read() {
+    fn the_word_for_activation_is_read() {
         let trial = |mode| AfterInstall::Activate(Role::Trial(mode));
         for (text, wanted) in [
             (None, Some(AfterInstall::Activate(Role::Active))),

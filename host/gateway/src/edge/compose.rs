@@ -1,4 +1,4 @@
-//! Putting components together.
+//! Composes components.
 
 use hookgate_bundled::{CAPABILITIES, CAPABILITIES_WITH_PUBLIC_KEYS, EDGE};
 use wac_graph::{
@@ -16,7 +16,7 @@ use super::{
 const OF_THE_PLUGIN: [&str; 3] = ["describe", "verify", "transform"];
 /// The capabilities' own interface.
 const GATE: &str = "hookgate:edge/gate@0.1.0";
-/// The package that both sides of the contract speak.
+/// The package of the contract.
 const CONTRACT: &str = "hookgate:provider/";
 /// A component for the edge.
 #[derive(Clone, Debug)]
@@ -27,7 +27,7 @@ pub struct Composed {
     pub imports: Vec<String>,
 }
 
-/// Why a plugin cannot go to the edge.
+/// Why a plugin cannot run at the edge.
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
     /// It is not a component.
@@ -36,7 +36,7 @@ pub enum ComposeError {
     /// It is not a provider plugin, or of another version of the contract.
     #[error("it does not fit the edge: {0}; the edge takes plugins of hookgate:provider@0.1.0")]
     Unfit(String),
-    /// It wants what there is not.
+    /// It needs an import that the platform does not offer.
     #[error(
         "{platform} does not offer {import}; a plugin in Rust imports nothing but hookgate's interfaces when it is built with \
          `hookgate plugin build`"
@@ -102,7 +102,7 @@ fn imports(graph: &CompositionGraph, package: PackageId) -> Vec<(String, ItemKin
     graph.types()[graph[package].ty()].imports.iter().map(|(name, kind)| (name.clone(), *kind)).collect()
 }
 
-/// Where a type comes from that a world names by itself, for its functions.
+/// The origin of a type that a world names itself, for its functions.
 fn interface_of(type_name: &str) -> &'static str {
     match type_name {
         "delivery" | "event" => "hookgate:provider/capabilities@0.1.0",
@@ -110,7 +110,7 @@ fn interface_of(type_name: &str) -> &'static str {
     }
 }
 
-/// Gives one instance what another exports.
+/// Passes the exports of one instance to another.
 fn connect(
     graph: &mut CompositionGraph,
     (from, export): (NodeId, &str),
@@ -120,7 +120,7 @@ fn connect(
     graph.set_instantiation_argument(to, import, export).map_err(unfit)
 }
 
-/// Has an instance's import come from outside, under the name that it has there.
+/// Takes an instance's import from outside, under its name there.
 fn import_as(
     graph: &mut CompositionGraph,
     package: PackageId,
@@ -155,7 +155,7 @@ fn without_notes(component: &[u8]) -> Result<Vec<u8>, ComposeError> {
     Ok(kept)
 }
 
-/// A number in LEB128, and how many bytes it has.
+/// A number in LEB128, and its length in bytes.
 fn length(bytes: &[u8]) -> Option<(usize, usize)> {
     let mut value = 0usize;
     for (at, byte) in bytes.iter().take(5).enumerate() {
@@ -167,7 +167,7 @@ fn length(bytes: &[u8]) -> Option<(usize, usize)> {
     None
 }
 
-/// What a plugin calls that has to do with public keys, by the ends of their names.
+/// The functions for public keys, by the ends of their names.
 const OF_PUBLIC_KEYS: [&str; 3] = ["verify-signature", "fetched-keys", "secret.sign"];
 
 /// Whether a plugin may ask for a public-key signature. A component names the functions that it uses in the modules inside.

@@ -4,14 +4,14 @@ use std::{collections::BTreeSet, fmt::Write, path::Path};
 
 use hookgate_capabilities::{Descriptor, SecretSpec};
 
-/// What an application consists of.
+/// The parts of an application.
 #[derive(Clone, Copy, Debug)]
 pub struct Application<'a> {
     /// A route and a component for each.
     pub plugins: &'a [&'a Descriptor],
     /// The directory of the components.
     pub components: &'a Path,
-    /// The command that makes them.
+    /// The command that builds them.
     pub build: &'a str,
 }
 
@@ -90,7 +90,7 @@ fn variable(plugin: &Descriptor, spec: &SecretSpec) -> String {
     format!("{}_{}", plugin.name, spec.name).replace('-', "_")
 }
 
-/// Where a component may connect: the origin, and where the plugin's keys and confirmations are.
+/// The hosts that a component may connect to: the origin, and those of the plugin's keys and confirmations.
 fn hosts(plugin: &Descriptor) -> String {
     let patterns = plugin.key_urls.iter().chain(&plugin.confirm_urls);
     let hosts: BTreeSet<String> = patterns.filter_map(|pattern| host(pattern)).collect();
@@ -98,8 +98,8 @@ fn hosts(plugin: &Descriptor) -> String {
     ["\"{{ origin }}\"".to_owned()].into_iter().chain(quoted).collect::<Vec<_>>().join(", ")
 }
 
-/// A pattern's host as Spin has it: a star stands for the first labels only. Spin lets more hosts pass than fit the pattern;
-/// the edge checks the whole URL before it asks.
+/// The host of a pattern in Spin's form, where a star can only be the first label. Spin permits more hosts than the pattern
+/// does; the edge checks the whole URL before the request.
 fn host(pattern: &str) -> Option<String> {
     let (scheme, rest) = pattern.split_once("://")?;
     let host = rest.split(['/', '?']).next()?;

@@ -1,5 +1,5 @@
 //! Components for the edge: a provider plugin, unchanged, between the two that come with the gateway
-//! (`edge/wit/edge.wit`), composed into one that imports nothing but what a platform offers.
+//! (`edge/wit/edge.wit`), composed into one that imports only the interfaces of a platform.
 
 mod compose;
 mod manifest;
@@ -10,10 +10,10 @@ use std::fmt;
 pub use compose::{ComposeError, Composed, compose};
 pub use manifest::{Application, manifest};
 
-/// Where a component is to run.
+/// The platform of a component.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Platform {
-    /// Spin 4, and what is made of it: Fermyon's and Akamai's clouds, SpinKube
+    /// Spin 4, and platforms based on it: Fermyon's and Akamai's clouds, SpinKube
     Spin,
     /// wasmtime serve, wasmCloud, and others with WASI 0.3 HTTP, wasi:keyvalue and wasi:config
     Wasi,

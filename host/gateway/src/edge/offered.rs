@@ -1,18 +1,18 @@
-//! What the platforms offer a component to import, and under which names.
+//! The interfaces that the platforms offer, and their names.
 
 use super::Platform;
 
 /// The names of one interface: platforms have the same one under different versions.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
-    /// As the edge is built.
+    /// The name with which the edge is built.
     pub built: &'static str,
     spin: &'static str,
     wasi: &'static str,
 }
 
 impl Names {
-    /// What the platform calls it.
+    /// The platform's name.
     pub fn on(&self, platform: Platform) -> &'static str {
         match platform {
             Platform::Spin => self.spin,
@@ -21,9 +21,8 @@ impl Names {
     }
 }
 
-/// Interfaces of HTTP and clocks have the names of WASI 0.3.0, or those of its release candidate. Their WIT is the same but
-/// for comments. Spin 4.0 has the candidate alone, Spin 4.1 both, and its maintainers keep the candidate, so with the
-/// candidate's names one component runs in both.
+/// Interfaces of HTTP and clocks have the names of WASI 0.3.0, or those of its release candidate. Their WIT differs only
+/// in comments. Spin 4.0 has only the candidate, Spin 4.1 has both, so with the candidate's names one component runs in both.
 macro_rules! of_wasi_0_3 {
     ($name:literal) => {
         Names {
@@ -34,7 +33,7 @@ macro_rules! of_wasi_0_3 {
     };
 }
 
-/// What the edge imports under a name that depends on the platform. An interface stands behind those whose types it uses.
+/// The imports of the edge whose names depend on the platform. An interface comes after those whose types it uses.
 pub const IMPORTS: [Names; 6] = [
     of_wasi_0_3!("wasi:clocks/types"),
     of_wasi_0_3!("wasi:clocks/monotonic-clock"),
@@ -52,10 +51,10 @@ pub const IMPORTS: [Names; 6] = [
     },
 ];
 
-/// What the edge exports, for the platform to call.
+/// The export of the edge, which the platform calls.
 pub const HANDLER: Names = of_wasi_0_3!("wasi:http/handler");
 
-/// What Spin 4.0 and 4.1 offer; each file names its source.
+/// The interfaces of Spin 4.0 and 4.1; each file names its source.
 const SPIN: [&str; 2] = [include_str!("spin-4.0.txt"), include_str!("spin-4.1.txt")];
 
 /// The packages of WASI that other platforms have in version 0.3.0 and in all versions of 0.2 up to this one.
@@ -63,7 +62,7 @@ const WASI_PACKAGES: [&str; 7] =
     ["wasi:cli", "wasi:clocks", "wasi:filesystem", "wasi:http", "wasi:io", "wasi:random", "wasi:sockets"];
 const WASI_0_2_PATCH_MAX: u8 = 6;
 
-/// Whether a component may import this. What is to run in Spin must be there in all versions of Spin 4.
+/// Whether a component may import this. For Spin, all versions of Spin 4 must offer it.
 ///
 /// Sources: those of [`SPIN`], and the worlds of wasmtime's `serve` with `-S p3,keyvalue,config` and of wasmCloud.
 pub fn is_offered(platform: Platform, import: &str) -> bool {

@@ -4,7 +4,7 @@ use clap::Args;
 use hookgate_config::{ConfigErrors, Problem, Warning};
 use serde::Serialize;
 
-use super::{Exit, configuration::ConfigFile, output};
+use super::{Exit, configuration::ConfigFile, output::Format};
 
 /// Check a configuration and report every mistake in it
 ///
@@ -19,9 +19,8 @@ use super::{Exit, configuration::ConfigFile, output};
 pub struct Check {
     #[command(flatten)]
     file: ConfigFile,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 #[derive(Serialize)]
@@ -39,10 +38,7 @@ struct Report {
 impl Check {
     pub fn run(self) -> anyhow::Result<Exit> {
         let report = self.report();
-        match self.json {
-            true => output::json(&report)?,
-            false => print(&report)?,
-        }
+        self.format.print(&report, text)?;
         Ok(if report.ok { Exit::Ok } else { Exit::Failed })
     }
 
@@ -67,19 +63,12 @@ impl Check {
     }
 }
 
-fn print(report: &Report) -> std::io::Result<()> {
-    for error in &report.errors {
-        output::line(format_args!("error: {error}"))?;
-    }
-    for warning in &report.warnings {
-        output::line(format_args!("warning: {warning}"))?;
-    }
-    output::line(&report.summary)
+fn text(report: &Report) -> String {
+    let errors = report.errors.iter().map(|error| format!("error: {error}\n"));
+    let warnings = report.warnings.iter().map(|warning| format!("warning: {warning}\n"));
+    errors.chain(warnings).chain([report.summary.clone()]).collect()
 }
 
 fn count(number: usize, what: &str) -> String {
-    match number {
-        1 => format!("1 {what}"),
-        _ => format!("{number} {what}s"),
-    }
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }

@@ -1,4 +1,4 @@
-//! The configuration, for every command that has one.
+//! The configuration, for the commands that read one.
 
 use std::{
     cell::RefCell,
@@ -36,7 +36,7 @@ impl ConfigFile {
         Ok(without_warnings(self.check()?))
     }
 
-    /// As [`ConfigFile::load`], for a gateway that starts with it: what is compiled for the check is kept for it.
+    /// Like [`ConfigFile::load`], for a gateway that starts with it: plugins compiled for the check are kept for the gateway.
     pub fn load_for_gateway(&self) -> Result<Config, ConfigErrors> {
         let made = RefCell::new(Vec::new());
         let find = |plugins: &Plugins, store: &Store| {
@@ -62,7 +62,7 @@ pub fn load(path: &Path) -> Result<(Config, Vec<Warning>), ConfigErrors> {
     Config::load(path, &|plugins, store| known_plugins(plugins, store, Purpose::Check))
 }
 
-/// The store of a configuration, checked against what that gives, whatever versions are activated.
+/// The store of a configuration, which is checked without the activated versions.
 pub fn store(path: &Path) -> Result<Store, ConfigErrors> {
     let given = |plugins: &Plugins, store: &Store| -> Box<dyn KnownPlugins> {
         Box::new(Known { active: BTreeMap::new(), ..known(plugins, store, Purpose::Check) })
@@ -70,8 +70,8 @@ pub fn store(path: &Path) -> Result<Store, ConfigErrors> {
     Ok(without_warnings(Config::load(path, &given)?).store)
 }
 
-/// Removes the directory of compiled plugins that a failed start has made, and those above it, innermost first: only
-/// what is empty otherwise.
+/// Removes the directory of compiled plugins that a failed start has created, and then its parents, as long as they are
+/// empty.
 fn unmake(made: &[PathBuf]) {
     let Some((artifacts, above)) = made.split_first() else { return };
     drop(std::fs::remove_dir_all(artifacts));
@@ -85,16 +85,16 @@ fn without_warnings((config, warnings): (Config, Vec<Warning>)) -> Config {
     config
 }
 
-/// What a configuration is read for.
+/// The purpose of reading a configuration.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// To check it: nothing is made below the store's path.
+    /// To check it: nothing is created below the store's path.
     Check,
-    /// To start a gateway, which makes its directories anyway.
+    /// To start a gateway, which creates its directories anyway.
     Start,
 }
 
-/// What a call of a plugin may take, as configured.
+/// The configured limits of a plugin call.
 pub fn sandbox_limits(plugins: &Plugins) -> SandboxLimits {
     SandboxLimits {
         concurrency: plugins.concurrency,
@@ -103,15 +103,15 @@ pub fn sandbox_limits(plugins: &Plugins) -> SandboxLimits {
     }
 }
 
-/// Where a gateway with this configuration keeps compiled plugins.
+/// The directory of compiled plugins of a gateway with this configuration.
 pub fn artifacts(plugins: &Plugins, store: &Store) -> PathBuf {
     plugins.cache.clone().unwrap_or_else(|| store.path.join("plugins"))
 }
 
 /// The plugins of a configuration, loaded when they are asked for.
 ///
-/// What is compiled is kept where the gateway will look for it, so that a first start compiles once. A mere check makes no
-/// store: it goes there only if that is there already.
+/// Compiled plugins are kept where the gateway looks for them, so that a first start compiles only once. A mere check does
+/// not create a store: it uses the store's directory only if that exists.
 fn known_plugins(plugins: &Plugins, store: &Store, purpose: Purpose) -> Box<dyn KnownPlugins> {
     Box::new(known(plugins, store, purpose))
 }
@@ -128,7 +128,7 @@ fn known(plugins: &Plugins, store: &Store, purpose: Purpose) -> Known {
 
 struct Known {
     catalog: Catalog,
-    /// Components of versions, and which of them works for which source.
+    /// Components of versions, and the activated version of each source.
     files: Files,
     active: BTreeMap<String, Active>,
     trusted: Vec<TrustedKey>,
@@ -138,14 +138,14 @@ struct Known {
 }
 
 impl Known {
-    /// As the configuration gives it.
+    /// The plugin of the configuration.
     fn plugin(&self, name: &str) -> Option<Result<Plugin, String>> {
         self.catalog.list().find(|(known, _)| *known == name)?;
         let load = |own: &CheckSandbox| wait(self.catalog.load(name, &own.sandbox)).map_err(|error| error.to_string());
         Some(self.once(name, load))
     }
 
-    /// The version that is activated for the source, else as the configuration gives it.
+    /// The version that is activated for the source; otherwise the plugin of the configuration.
     fn plugin_of(&self, source: &str, name: &str) -> Option<Result<Plugin, String>> {
         match self.active.get(source).filter(|active| active.plugin == name) {
             Some(Active { hash, .. }) => Some(self.once(hash, |own| self.version(hash, own))),
@@ -164,7 +164,7 @@ impl Known {
         load().map_err(|error| {
             format!(
                 "its version {hash} is activated for this source, and {} is not usable: {error}; put it back, or have all \
-                 sources run what the configuration gives again: hookgate store deactivate-plugins",
+                 sources run the plugins of the configuration again: hookgate store deactivate-plugins",
                 self.files.path(hash).display()
             )
         })
@@ -205,19 +205,19 @@ impl KnownPlugins for Known {
     }
 }
 
-/// Within the multi-threaded runtime of `main`; plugins wait for nothing but the processor.
+/// Runs in the multi-threaded runtime of `main`, since plugins wait only for the processor.
 fn wait<T>(future: impl Future<Output = T>) -> T {
     let handle = tokio::runtime::Handle::current();
     tokio::task::block_in_place(|| handle.block_on(future))
 }
 
-/// A sandbox, and its directory where that goes away with it.
+/// A sandbox, and its directory if that is temporary.
 struct CheckSandbox {
     sandbox: Arc<Sandbox>,
     _temporary: Option<TempDir>,
 }
 
-/// In the gateway's directory if it may be; else in the user's cache, where there is one; else in a temporary directory
+/// In the gateway's directory if permitted; otherwise in the user's cache, if there is one; otherwise in a temporary directory
 /// (services often have no home). A directory that the gateway cannot use has its own message when it starts.
 fn check_sandbox(plugins: &Plugins, store: &Store, purpose: Purpose) -> anyhow::Result<CheckSandbox> {
     let gateways = Some(artifacts(plugins, store)).filter(|path| purpose == Purpose::Start || path.is_dir());

@@ -3,22 +3,19 @@
 use anyhow::Result;
 use clap::Args;
 use hookgate_gateway::admin::view::{Diagnosis, Refusal, RefusalList, RefusedRequest};
-use hookgate_model::{
-    clock::now_ms,
-    human::{bytes, printable, span},
-};
+use hookgate_model::human::{bytes, printable};
 
 use super::{
     Exit,
-    gateway::{GatewayAddress, escaped},
-    output::{self, Table, or_dash},
+    gateway::{GatewayArgs, escaped},
+    output::{Table, age, or_dash},
 };
 
-/// Tell why a running gateway refused deliveries
+/// Show why a running gateway refused deliveries
 ///
-/// For a wrong signature it tells what would have to be different: the secret of another source, a blank around the
+/// For a wrong signature it shows what would make it valid: the secret of another source, a blank around the
 /// secret, a body that a proxy has rewritten, another URL, another time. The latest refused deliveries of each source are
-/// kept in memory, a few of each address; the sender is never told any of this.
+/// kept in memory, a few of each address; the diagnosis is never sent to the sender.
 ///
 /// Examples:
 ///   hookgate diagnose
@@ -28,35 +25,24 @@ use super::{
 #[command(verbatim_doc_comment)]
 pub struct Diagnose {
     #[command(flatten)]
-    gateway: GatewayAddress,
+    gateway: GatewayArgs,
     /// One delivery, by its trace: the reply's header hookgate-trace, and the log
     trace: Option<String>,
-    /// Those of one source
+    /// Only those of this source
     #[arg(long, value_name = "NAME", conflicts_with = "trace")]
     source: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Diagnose {
     pub async fn run(self) -> Result<Exit> {
-        let gateway = self.gateway.gateway()?;
         match self.trace {
-            Some(trace) => {
-                let refusal: Refusal = gateway.get(&format!("/refusals/{}", escaped(&trace)), &[]).await?;
-                if self.json { output::json(&refusal)? } else { output::line(story(&refusal))? }
-            }
-            None => {
-                let list: RefusalList = gateway.get("/refusals", &[("source", self.source)]).await?;
-                if self.json { output::json(&list)? } else { output::line(overview(&list, now_ms()))? }
-            }
+            Some(trace) => self.gateway.show(&format!("/refusals/{}", escaped(&trace)), &[], story).await,
+            None => self.gateway.show("/refusals", &[("source", self.source)], overview).await,
         }
-        Ok(Exit::Ok)
     }
 }
 
-fn overview(list: &RefusalList, now: u64) -> String {
+fn overview(list: &RefusalList) -> String {
     if list.refusals.is_empty() {
         return "no delivery was refused since the gateway started".to_owned();
     }
@@ -64,7 +50,7 @@ fn overview(list: &RefusalList, now: u64) -> String {
     let mut parts = Vec::new();
     for refusal in &list.refusals {
         table.row([
-            span(now.saturating_sub(refusal.at.0)),
+            age(refusal.at.0),
             refusal.source.clone(),
             or_dash(refusal.client.as_ref()),
             refusal.cause.clone(),

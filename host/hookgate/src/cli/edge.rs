@@ -15,11 +15,11 @@ use serde::Serialize;
 
 use crate::cli::{
     Exit,
-    output::{self, Table},
+    output::{self, Format, Table},
     sandbox::{self, Directory},
 };
 
-/// Put plugins on Spin and other platforms, before a gateway
+/// Run plugins on Spin and other platforms, in front of a gateway
 #[derive(Debug, Subcommand)]
 pub enum Edge {
     Build(Build),
@@ -37,8 +37,8 @@ impl Edge {
 
 /// Compose plugins, unchanged, into components for the edge
 ///
-/// Each becomes one component, NAME.wasm, which takes deliveries at /in/NAME, verifies them with the plugin, and forwards
-/// what they bring to an origin. Its imports are checked against what the platform offers.
+/// Each becomes one component, NAME.wasm, which receives deliveries at /in/NAME, verifies them with the plugin, and forwards
+/// their events to an origin. Its imports are checked against the interfaces of the platform.
 ///
 /// Examples:
 ///   hookgate edge build --plugin stripe --plugin github
@@ -48,21 +48,20 @@ impl Edge {
 pub struct Build {
     #[command(flatten)]
     plugins: Plugins,
-    /// Where the components are to run
+    /// The platform of the components
     #[arg(long, value_enum, default_value = "spin")]
     platform: Platform,
-    /// Where they go
+    /// The directory for the components
     #[arg(long, value_name = "DIR", default_value = "edge-components")]
     out: PathBuf,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// Write a Spin manifest for plugins at the edge
 ///
-/// It goes to standard output: a route, a component and its variables for each plugin. The components are those that
-/// `hookgate edge build` has written to --out.
+/// It is printed to standard output: a route, a component and its variables for each plugin. The components are those in
+/// --out, written by `hookgate edge build`.
 ///
 /// Examples:
 ///   hookgate edge manifest --plugin stripe --plugin github > spin.toml
@@ -71,10 +70,10 @@ pub struct Build {
 pub struct Manifest {
     #[command(flatten)]
     plugins: Plugins,
-    /// Where the components are
+    /// The directory with the components
     #[arg(long, value_name = "DIR", default_value = "edge-components")]
     out: PathBuf,
-    /// The command that makes them, for `spin build`; `hookgate edge build` with the same plugins when it is not said
+    /// The command that builds them, for `spin build`; by default `hookgate edge build` with the same plugins
     #[arg(long, value_name = "COMMAND")]
     build: Option<String>,
 }
@@ -89,7 +88,7 @@ struct Plugins {
     directory: Directory,
 }
 
-/// A plugin that goes to the edge.
+/// A plugin for the edge.
 struct Named {
     /// Of its component's file, and of its source.
     name: String,
@@ -98,7 +97,7 @@ struct Named {
 }
 
 impl Plugins {
-    /// Loads them: what no gateway can load does not go to the edge either.
+    /// Loads them, since a component that no gateway can load is of no use at the edge either.
     async fn load(&self) -> Result<Vec<Named>> {
         let (sandbox, catalog) = (self.directory.sandbox()?, self.directory.catalog()?);
         let mut all: Vec<Named> = Vec::new();
@@ -161,10 +160,7 @@ impl Build {
                 imports: composed.imports,
             });
         }
-        match self.json {
-            true => output::json(&reports)?,
-            false => show(&reports)?,
-        }
+        self.format.print(&reports, |reports| table(reports))?;
         Ok(Exit::Ok)
     }
 }
@@ -175,7 +171,7 @@ fn write(file: &Path, component: &[u8]) -> Result<()> {
     fs::write(file, component).with_context(|| format!("cannot write {}", file.display()))
 }
 
-fn show(reports: &[Report]) -> Result<()> {
+fn table(reports: &[Report]) -> Table {
     let mut table = Table::new(["component", "plugin", "for", "size"]);
     for report in reports {
         table.row([
@@ -185,8 +181,7 @@ fn show(reports: &[Report]) -> Result<()> {
             bytes(report.size_bytes as u64),
         ]);
     }
-    output::line(table)?;
-    Ok(())
+    table
 }
 
 impl Manifest {

@@ -17,9 +17,9 @@ pub enum Filter {
     Test(Test),
 }
 
-/// Tell whether an event pattern matches an event, and if not, why
+/// Check whether an event pattern matches an event, and if not, why
 ///
-/// The pattern is what `filter` of a [[route]] takes, as JSON. The event is a CloudEvent as a destination of the format
+/// The pattern is JSON, as in `filter` of a [[route]]. The event is a CloudEvent as a destination of the format
 /// `structured` receives it, and as `jsonl` destinations write it. Each of them is a file, `-` for standard input, or the
 /// JSON itself.
 ///
@@ -59,7 +59,7 @@ impl Test {
         }
         let pattern = read(&self.pattern).map_err(usage("the pattern"))?;
         let event = read(&self.event).map_err(usage("the event"))?;
-        let pattern = filter::parse_text(&pattern).map_err(|mistakes| Usage(told(&mistakes)))?;
+        let pattern = filter::parse_text(&pattern).map_err(|mistakes| Usage(report(&mistakes)))?;
         let document = Json::parse(&event).map_err(|error| Usage(format!("the event is {error}")))?;
         let matched = Matcher::new([(0, &pattern)]).matching_document(&event);
         let matched = matched.ok_or_else(|| Usage("the event is not a JSON object".to_owned()))?;
@@ -100,7 +100,7 @@ fn usage(what: &'static str) -> impl Fn(anyhow::Error) -> Usage {
     move |error| Usage(format!("{what} cannot be read: {error:#}; name a file, -, or write JSON"))
 }
 
-fn told(mistakes: &[Mistake]) -> String {
+fn report(mistakes: &[Mistake]) -> String {
     let lines: Vec<String> = mistakes.iter().map(|mistake| format!("\n  {mistake}")).collect();
     format!("the pattern is wrong:{}", lines.concat())
 }

@@ -1,6 +1,6 @@
 //! A running gateway, through its admin API.
 
-use std::{net::IpAddr, path::PathBuf};
+use std::{fmt::Display, net::IpAddr, path::PathBuf};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
@@ -13,8 +13,9 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::{Serialize, de::DeserializeOwned};
 
 use super::{
-    Usage, configuration,
+    Exit, Usage, configuration,
     http::{HttpClient, parse_url},
+    output::Format,
 };
 
 /// Everything but RFC 3986's unreserved characters.
@@ -22,9 +23,9 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'
 
 const JSON: &str = "application/json";
 
-/// Which gateway.
+/// Which gateway to ask, and how to print its answer.
 #[derive(Args, Debug)]
-pub struct GatewayAddress {
+pub struct GatewayArgs {
     /// The admin API of a running gateway
     #[arg(
         long,
@@ -34,13 +35,29 @@ pub struct GatewayAddress {
         value_parser = parse_url
     )]
     admin: Uri,
-    /// Its token; better in the environment than on the command line, where others can see it
+    /// Its token; safer in the environment than on the command line, where other users can see it
     #[arg(long, value_name = "TOKEN", env = "HOOKGATE_ADMIN_TOKEN", hide_env_values = true)]
     token: Option<String>,
-    /// A configuration to take address and token from, in place of the two above
+    /// A configuration to take address and token from, instead of the two above
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    pub format: Format,
 }
+
+/// Which page of a list.
+#[derive(Args, Debug)]
+pub struct Page {
+    /// How many, at most 500
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    limit: u16,
+    /// The next page: the token at the end of the page before it
+    #[arg(long, value_name = "TOKEN")]
+    page: Option<String>,
+}
+
+/// A parameter of a query, and its value if it is set.
+type Parameter = (&'static str, Option<String>);
 
 /// A running gateway.
 pub struct Gateway {
@@ -51,7 +68,37 @@ pub struct Gateway {
     config: Option<PathBuf>,
 }
 
-impl GatewayAddress {
+impl Page {
+    /// The parameters for this page of a list with this filter.
+    pub fn with<const N: usize>(self, filter: [Parameter; N]) -> Vec<Parameter> {
+        let page = [("limit", Some(self.limit.to_string())), ("page", self.page)];
+        filter.into_iter().chain(page).collect()
+    }
+}
+
+impl GatewayArgs {
+    /// Asks for what is at a path, and prints it.
+    pub async fn show<T, D>(&self, path: &str, query: &[Parameter], text: impl FnOnce(&T) -> D) -> Result<Exit>
+    where
+        T: DeserializeOwned + Serialize,
+        D: Display,
+    {
+        let found: T = self.gateway()?.get(path, query).await?;
+        self.format.print(&found, text)?;
+        Ok(Exit::Ok)
+    }
+
+    /// Gives an order, prints the answer and returns it.
+    pub async fn order<T, D>(&self, path: &str, order: &impl Serialize, text: impl FnOnce(&T) -> D) -> Result<T>
+    where
+        T: DeserializeOwned + Serialize,
+        D: Display,
+    {
+        let answer: T = self.gateway()?.post(path, order).await?;
+        self.format.print(&answer, text)?;
+        Ok(answer)
+    }
+
     /// The gateway; nothing is asked of it yet.
     pub fn gateway(&self) -> Result<Gateway> {
         match &self.config {
@@ -84,7 +131,7 @@ impl Gateway {
     }
 
     /// Asks for what is at a path below `/api/v1`, with these parameters.
-    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[(&str, Option<String>)]) -> Result<T> {
+    pub async fn get<T: DeserializeOwned>(&self, path: &str, query: &[Parameter]) -> Result<T> {
         self.ask(Method::GET, &with_query(path, query), JSON, Bytes::new()).await
     }
 
@@ -92,7 +139,7 @@ impl Gateway {
     pub async fn send<T: DeserializeOwned>(
         &self,
         path: &str,
-        query: &[(&str, Option<String>)],
+        query: &[Parameter],
         media_type: &'static str,
         body: Bytes,
     ) -> Result<T> {
@@ -178,7 +225,7 @@ pub fn problem_kind(body: &[u8]) -> Option<String> {
     Some(document.get("type")?.as_str()?.to_owned())
 }
 
-fn with_query(path: &str, query: &[(&str, Option<String>)]) -> String {
+fn with_query(path: &str, query: &[Parameter]) -> String {
     let pairs = query.iter().filter_map(|(name, value)| Some(format!("{name}={}", escaped(value.as_ref()?))));
     let query = pairs.collect::<Vec<_>>().join("&");
     let separator = if query.is_empty() { "" } else { "?" };

@@ -12,9 +12,9 @@ use hyper_util::{
     rt::TokioExecutor,
 };
 
-/// From connecting to the end of the answer.
+/// The time from connecting to the end of the answer.
 const TIMEOUT: Duration = Duration::from_secs(60);
-/// Bytes of an answer.
+/// The largest answer, in bytes.
 const ANSWER_MAX: usize = 256 << 20;
 
 /// An HTTP client: no redirects, no proxies.
@@ -57,7 +57,7 @@ impl HttpClient {
     }
 }
 
-/// Why there is no answer, and what to look at.
+/// Why there is no answer, and what to check.
 async fn explain(error: &legacy::Error, url: &Uri) -> String {
     let (host, is_tls) = (url.host().unwrap_or_default(), url.scheme_str() == Some("https"));
     let at = url.authority().map_or(host, |authority| authority.as_str());
@@ -90,7 +90,7 @@ async fn explain(error: &legacy::Error, url: &Uri) -> String {
     }
 }
 
-/// An error and what has caused it, the innermost last.
+/// An error and its causes, the innermost last.
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
     // What an I/O error was made of is not its source.
     let inner = |error: &'e (dyn Error + 'static)| -> Option<&'e (dyn Error + 'static)> {

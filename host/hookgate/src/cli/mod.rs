@@ -36,12 +36,12 @@ use clap::{Parser, Subcommand};
     version,
     about = "A webhook gateway whose provider rules are sandboxed WebAssembly components",
     long_about = "A webhook gateway whose provider rules are sandboxed WebAssembly components.\n\n\
-        It verifies signed deliveries, keeps them durably before it answers, and hands each event to its destinations, \
+        It verifies signed deliveries, stores them durably before it answers, and delivers each event to its destinations, \
         with retries, until it has arrived.\n\n\
         To try it:   hookgate dev\n\
         To run it:   hookgate check && hookgate serve\n\
-        To look in:  hookgate events list",
-    after_help = "Exit status: 0 all is well, 1 something failed, 2 called wrongly.",
+        To inspect:  hookgate events list",
+    after_help = "Exit status: 0 success, 1 something failed, 2 wrong usage.",
     subcommand_required = true,
     arg_required_else_help = true
 )]
@@ -84,16 +84,16 @@ enum Command {
 enum Exit {
     /// All is well.
     Ok,
-    /// It did what it was asked, and what it found is bad; it has said so.
+    /// The command worked, and has reported a bad result.
     Failed,
 }
 
-/// The arguments fit the grammar but not each other, or not what they name.
+/// The arguments are valid one by one, but contradict each other or name something that does not exist.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 struct Usage(String);
 
-/// Runs the command and tells its status; errors go to standard error.
+/// Runs the command and returns its status; errors go to standard error.
 pub async fn run(cli: Cli) -> ExitCode {
     let ended = match cli.command {
         Command::Serve(serve) => serve.run().await,
@@ -123,8 +123,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     }
 }
 
-/// Whoever read the output has read enough. Only what `output` has written is meant: errors of connections come with a
-/// context of their own.
+/// Whether the reader of the output has closed it. Only `output` gives this error; errors of connections have a context.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }

@@ -1,14 +1,34 @@
-//! What people and scripts read: aligned tables, ages, one JSON document.
+//! The output of commands: aligned tables, ages, JSON.
 
 use std::{
     fmt,
     io::{self, Write},
 };
 
-use hookgate_model::human::printable;
+use clap::Args;
+use hookgate_model::{
+    clock::now_ms,
+    human::{printable, span},
+};
 use serde::Serialize;
 
-/// Writes a line to standard output. A reader that is gone is an error like any other: `run` ends quietly then.
+/// How a command prints its result.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct Format {
+    /// Print JSON
+    // At the end of the help, wherever the group is included.
+    #[arg(long, display_order = 900)]
+    pub json: bool,
+}
+
+impl Format {
+    /// Prints a value as one JSON document or as `text`.
+    pub fn print<T: Serialize, D: fmt::Display>(self, value: &T, text: impl FnOnce(&T) -> D) -> io::Result<()> {
+        if self.json { json(value) } else { line(text(value)) }
+    }
+}
+
+/// Writes a line to standard output. A closed reader is an error like any other; `run` then ends quietly.
 pub fn line(text: impl fmt::Display) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "{text}")?;
@@ -20,7 +40,7 @@ pub fn json(value: &impl Serialize) -> io::Result<()> {
     line(serde_json::to_string_pretty(value).map_err(io::Error::other)?)
 }
 
-/// Rows whose columns stand below each other, two spaces apart.
+/// Rows with aligned columns, two spaces apart.
 #[derive(Debug)]
 pub struct Table {
     rows: Vec<Vec<String>>,
@@ -70,12 +90,28 @@ fn length(cell: &str) -> usize {
     cell.chars().count()
 }
 
-/// A dash where there is nothing.
+/// A page of a list, and the option that leads to the next one.
+pub fn page(table: &impl fmt::Display, next_page: Option<&String>) -> String {
+    let more = next_page.map(|token| format!("\n\nmore with: --page {token}"));
+    format!("{table}{}", more.unwrap_or_default())
+}
+
+/// How long ago a moment was, in milliseconds since the epoch.
+pub fn age(at: u64) -> String {
+    span(now_ms().saturating_sub(at))
+}
+
+/// `5 minutes ago`
+pub fn ago(at: u64) -> String {
+    format!("{} ago", age(at))
+}
+
+/// The text, or a dash if there is none.
 pub fn or_dash(text: Option<impl fmt::Display>) -> String {
     text.map_or_else(|| "-".to_owned(), |text| text.to_string())
 }
 
-/// The word that JSON has for a value of an enumeration.
+/// The name of an enumeration's value in JSON.
 pub fn word(value: impl Serialize) -> String {
     serde_json::to_value(value).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
 }
@@ -85,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn columns_stand_below_each_other_and_lines_have_no_spaces_at_their_end() {
+    fn columns_are_aligned_and_lines_have_no_trailing_spaces() {
         let mut table = Table::new(["NAME", "WHAT"]);
         table.row(["größe".to_owned(), "x".to_owned()]);
         table.row(["a".to_owned(), String::new()]);
@@ -93,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_would_steer_the_terminal_is_taken_out() {
+    fn control_characters_are_removed() {
         let mut table = Table::new(["A"]);
         table.row(["x\x1b[31m\ny".to_owned()]);
         assert_eq!(table.to_string(), "A\nx [31m y");

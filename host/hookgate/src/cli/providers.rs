@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     Exit,
-    output::{self, Table},
+    output::{self, Format, Table},
 };
 
 /// Look at the providers that are known by name
@@ -30,7 +30,7 @@ impl Providers {
 /// List every provider whose name can be written as the plugin of a source
 ///
 /// CONFIDENCE says how the signature scheme is known: "official vectors" are deliveries that the provider publishes,
-/// "provider's SDK" is its own library, "reported" is what other projects say. PLUGIN is the component at work.
+/// "provider's SDK" is its own library, "reported" means that other projects describe it. PLUGIN is the component.
 ///
 /// Examples:
 ///   hookgate providers list
@@ -38,12 +38,11 @@ impl Providers {
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct List {
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
-/// Show a provider: its documentation, a source to paste, and what was checked about its events
+/// Show a provider: its documentation, a source to paste, and what is known about the identity of its events
 ///
 /// Examples:
 ///   hookgate providers show razorpay
@@ -53,9 +52,8 @@ pub struct List {
 pub struct Show {
     /// Its name
     name: String,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// A line of the list.
@@ -65,7 +63,7 @@ pub struct Listed {
     pub title: &'static str,
     /// None for a component of the provider's own, which is tested against vectors.
     pub confidence: Option<&'static str>,
-    /// The component at work.
+    /// The component.
     pub plugin: &'static str,
 }
 
@@ -87,19 +85,17 @@ pub fn listed() -> Vec<Listed> {
 
 impl List {
     fn run(self) -> anyhow::Result<Exit> {
-        let listed = listed();
-        if self.json {
-            output::json(&listed)?;
-            return Ok(Exit::Ok);
-        }
-        let mut table = Table::new(["NAME", "TITLE", "CONFIDENCE", "PLUGIN"]);
-        for Listed { name, title, confidence, plugin } in listed {
-            let confidence = confidence.unwrap_or("a component of its own");
-            table.row([name, title, confidence, plugin].map(str::to_owned));
-        }
-        output::line(table)?;
+        self.format.print(&listed(), |listed| table(listed))?;
         Ok(Exit::Ok)
     }
+}
+
+fn table(listed: &[Listed]) -> Table {
+    let mut table = Table::new(["NAME", "TITLE", "CONFIDENCE", "PLUGIN"]);
+    for Listed { name, title, confidence, plugin } in listed {
+        table.row([name, title, confidence.unwrap_or("a component of its own"), plugin].map(str::to_owned));
+    }
+    table
 }
 
 /// A provider, as JSON.
@@ -137,27 +133,21 @@ impl Show {
                 did_you_mean(&self.name, names)
             );
         };
-        if self.json {
-            output::json(&shown(row))?;
-        } else {
-            print(&shown(row))?;
-        }
+        self.format.print(&shown(row), text)?;
         Ok(Exit::Ok)
     }
 
     /// Its descriptor says everything else.
     fn show_component(&self) -> anyhow::Result<Exit> {
         let source = format!("[[source]]\nname = \"{0}\"\nplugin = \"{0}\"\n", self.name);
-        if self.json {
-            output::json(&serde_json::json!({ "name": self.name, "plugin": self.name, "source": source }))?;
-        } else {
-            let more = format!("hookgate plugin inspect {}", self.name);
-            output::line(Table::pairs([
+        let json = serde_json::json!({ "name": self.name, "plugin": self.name, "source": source });
+        self.format.print(&json, |_| {
+            Table::pairs([
                 ("name", self.name.clone()),
                 ("plugin", format!("{}, a component of its own", self.name)),
-                ("secrets and settings", more),
-            ]))?;
-        }
+                ("secrets and settings", format!("hookgate plugin inspect {}", self.name)),
+            ])
+        })?;
         Ok(Exit::Ok)
     }
 }
@@ -182,15 +172,15 @@ fn shown(row: &KnownProvider) -> Shown {
     }
 }
 
-/// What becomes of a second delivery of the same event, in words.
+/// What happens to a second delivery of the same event.
 fn identity(row: &KnownProvider) -> &'static str {
     match (row.setting("id"), row.setting("identity")) {
-        (Some(_), _) => "an id tells events apart: a second delivery with the same id is a duplicate",
-        (None, Some("payload")) => "the payload tells events apart: equal bytes are a duplicate",
+        (Some(_), _) => "an id identifies events: a second delivery with the same id is a duplicate",
+        (None, Some("payload")) => "the payload identifies events: equal bytes are a duplicate",
         (None, Some("delivery")) if row.setting("fresh").is_some() => {
-            "every delivery is a new event, unless its bytes and what `fresh` names are the same"
+            "every delivery is a new event, unless its bytes and the value that `fresh` names are the same"
         }
-        (None, Some("delivery")) => "every delivery is a new event: nothing tells a retry from a repeat",
+        (None, Some("delivery")) => "every delivery is a new event: a retry cannot be distinguished from a new event",
         (None, _) => "not declared: equal bytes are a duplicate within idempotency.fallback-window",
     }
 }
@@ -214,7 +204,7 @@ fn source(row: &KnownProvider) -> String {
     if row.settings().iter().any(|(_, value)| value.contains("{app-id}")) {
         lines.push("settings.app-id = \"...\"".to_owned());
     }
-    lines.push("# What the name stands for; a setting that is written out goes before it:".to_owned());
+    lines.push("# The settings behind the name; write one out to override it:".to_owned());
     lines.extend(row.settings().iter().map(|(name, value)| format!("# settings.{name} = {}", toml_value(value))));
     lines.join("\n")
 }
@@ -225,7 +215,7 @@ fn toml_value(value: &str) -> String {
     if is_list { value.to_owned() } else { serde_json::Value::from(value).to_string() }
 }
 
-fn print(shown: &Shown) -> std::io::Result<()> {
+fn text(shown: &Shown) -> String {
     let mut table = Table::pairs([
         ("name", shown.name.to_owned()),
         ("title", shown.title.to_owned()),
@@ -247,7 +237,7 @@ fn print(shown: &Shown) -> std::io::Result<()> {
             table.row([name.to_owned(), text]);
         }
     }
-    output::line(format_args!("{table}\n\n{}", shown.source))
+    format!("{table}\n\n{}", shown.source)
 }
 
 #[cfg(test)]

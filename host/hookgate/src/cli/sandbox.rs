@@ -22,23 +22,23 @@ use hookgate_sandbox::{
 /// A command has a call or two in flight.
 const CALLS_AT_ONCE: u32 = 4;
 
-/// Where plugins are looked for, and what a call of one may take.
+/// The directory of plugins, and the limits of a call.
 #[derive(Args, Debug)]
 pub struct Directory {
-    /// A directory of further plugins, `NAME.wasm` each; they go before bundled ones of the same name
+    /// A directory of further plugins, `NAME.wasm` each; they take precedence over bundled ones of the same name
     #[arg(long, value_name = "DIR")]
     directory: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
 }
 
-/// What a call of a plugin may take.
+/// The limits of a plugin call.
 #[derive(Args, Clone, Copy, Debug, Default)]
 pub struct Limits {
-    /// Memory of a call, as plugins.memory has it; for interpreted languages
+    /// Memory of a call, as in plugins.memory; for interpreted languages
     #[arg(long = "memory", value_name = "SIZE", value_parser = memory)]
     pub memory_bytes: Option<u64>,
-    /// Computing time of a call, as plugins.timeout has it
+    /// Computing time of a call, as in plugins.timeout
     #[arg(long = "timeout", value_name = "DURATION", value_parser = timeout)]
     pub timeout_ms: Option<u64>,
 }
@@ -61,12 +61,12 @@ fn within(value: u64, range: Range) -> Option<u64> {
 pub struct Found {
     pub plugin: Plugin,
     pub origin: Origin,
-    /// The known provider that was named in place of a plugin.
+    /// The known provider, if one was named instead of a plugin.
     pub provider: Option<&'static KnownProvider>,
 }
 
 impl Limits {
-    /// A sandbox with these limits; what it compiles is kept in the user's cache directory.
+    /// A sandbox with these limits, which keeps compiled plugins in the user's cache directory.
     pub fn sandbox(&self) -> Result<Arc<Sandbox>> {
         let mut limits = default_limits(CALLS_AT_ONCE);
         if let Some(bytes) = self.memory_bytes {
@@ -90,7 +90,7 @@ impl Directory {
         Directory { directory: Some(directory), limits }
     }
 
-    /// What a call may take, where it was said.
+    /// The limits that were given.
     pub fn limits(&self) -> &Limits {
         &self.limits
     }
@@ -100,7 +100,7 @@ impl Directory {
         self.limits.sandbox()
     }
 
-    /// The directory, where one is named.
+    /// The directory, if given.
     pub fn path(&self) -> Option<&Path> {
         self.directory.as_deref()
     }
@@ -111,7 +111,7 @@ impl Directory {
     }
 }
 
-/// The limits of a plugin call where nothing else is configured.
+/// The default limits of a plugin call.
 pub fn default_limits(concurrency: u32) -> SandboxLimits {
     SandboxLimits {
         concurrency,
@@ -120,7 +120,7 @@ pub fn default_limits(concurrency: u32) -> SandboxLimits {
     }
 }
 
-/// A sandbox with the default limits, and a directory of its own for what it compiles.
+/// A sandbox with the default limits and its own directory for compiled plugins.
 #[cfg(test)]
 pub fn new_in(cache: &Path) -> Result<Arc<Sandbox>> {
     Ok(Sandbox::new(default_limits(CALLS_AT_ONCE), cache, FirstCalls::InThisProcess)?)
@@ -131,7 +131,7 @@ pub fn known_provider(name: &str, catalog: &Catalog) -> Option<&'static KnownPro
     find(name).filter(|_| catalog.origin(name).is_none())
 }
 
-/// That neither a plugin nor a known provider has that name; one that has nearly the same is suggested.
+/// The error that neither a plugin nor a known provider has that name, with a similar name as a suggestion.
 pub fn unknown(name: &str, catalog: &Catalog) -> String {
     let known = catalog.list().map(|(name, _)| name).chain(presets().iter().map(|(name, _)| *name));
     let near = did_you_mean(name, known);
@@ -142,7 +142,7 @@ pub fn unknown(name: &str, catalog: &Catalog) -> String {
     )
 }
 
-/// Loads what the user has named: a plugin, a known provider, or a component's file.
+/// Loads a plugin by its name, the name of a known provider, or the file of its component.
 pub async fn load(name: &str, catalog: &Catalog, sandbox: &Arc<Sandbox>) -> Result<Found> {
     let provider = known_provider(name, catalog);
     let component = provider.map_or(name, |_| COMPONENT);
@@ -163,7 +163,7 @@ pub fn is_file(name: &str) -> bool {
     name.contains(std::path::MAIN_SEPARATOR) || name.ends_with(".wasm") || Path::new(name).is_file()
 }
 
-/// As the XDG Base Directory Specification has it; relative paths in the variable are to be ignored.
+/// The cache directory of the XDG Base Directory Specification, which ignores relative paths in the variable.
 /// <https://specifications.freedesktop.org/basedir-spec/latest/>
 pub fn cache_directory() -> Result<PathBuf> {
     let variable = |name| env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());

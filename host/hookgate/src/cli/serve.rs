@@ -13,11 +13,11 @@ use super::{Exit, configuration::ConfigFile};
 
 /// Run the gateway
 ///
-/// Checks the whole configuration, opens the store, goes on with what was undelivered, and takes deliveries at
-/// /in/{source}. One line on standard output says when and where; logs go to standard error. SIGINT or SIGTERM stop it:
-/// no new deliveries, what is in flight is finished. SIGHUP has the configuration read again: sources, destinations,
-/// routes, egress and what lies in the directory of plugins are taken over without a delivery lost, unless there is a mistake in
-/// it; then all stays as it was. The other sections take effect at the next start.
+/// Checks the whole configuration, opens the store, continues with undelivered events, and accepts deliveries at
+/// /in/{source}. One line on standard output says when and where; logs go to standard error. SIGINT or SIGTERM stop it: it
+/// accepts no new deliveries and finishes those in flight. SIGHUP reloads the configuration: sources, destinations, routes,
+/// egress and the files in the directory of plugins change without losing a delivery. If the configuration has a mistake,
+/// nothing changes. The other sections take effect at the next start.
 ///
 /// Examples:
 ///   hookgate serve

@@ -1,4 +1,4 @@
-//! `hookgate store`: what is done to a store while no gateway runs on it.
+//! `hookgate store`: commands for a store while no gateway runs on it.
 
 use std::{collections::BTreeMap, path::PathBuf};
 
@@ -7,16 +7,16 @@ use clap::{Args, Subcommand, ValueEnum};
 use hookgate_config::{EngineKind, Store as StoreConfig};
 use hookgate_gateway::{handed_over, versions::files::Files};
 use hookgate_journal as journal;
-use hookgate_journal::{Journal, PluginChanges};
+use hookgate_journal::{Journal, PluginChanges, Stats};
 use hookgate_model::human::bytes;
 
 use super::{
     Exit,
     configuration::{self, ConfigFile},
-    output::{self, Table},
+    output::{self, Format, Table},
 };
 
-/// Check a store, move it to the other engine, or go on after a loss; the gateway must not run
+/// Check a store, move it to the other engine, or repair it after a loss; the gateway must not run
 #[derive(Debug, Subcommand)]
 pub enum Store {
     Check(Check),
@@ -26,7 +26,7 @@ pub enum Store {
     DeactivatePlugins(DeactivatePlugins),
 }
 
-/// Open the store, see that nothing acknowledged is missing, and tell what is in it
+/// Open the store, check that nothing acknowledged is missing, and show what is in it
 ///
 /// Example:
 ///   hookgate store check --config hookgate.toml
@@ -35,15 +35,14 @@ pub enum Store {
 pub struct Check {
     #[command(flatten)]
     file: ConfigFile,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 /// Move the store to the other engine
 ///
-/// The new one is built beside the old one and compared with it, entry by entry, before it takes its place; interrupted,
-/// the old one is as it was. With --path it is made there, and the old one stays.
+/// The new store is built beside the old one and compared with it, entry by entry, before it replaces it. An interruption
+/// leaves the old one unchanged. With --path the new store is created there, and the old one stays.
 ///
 /// Example:
 ///   hookgate store migrate --to sled
@@ -55,18 +54,17 @@ pub struct Migrate {
     /// The engine
     #[arg(long)]
     to: Engine,
-    /// Another directory for it
+    /// Another directory for the new store
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
-/// Go on with a store that has lost what was acknowledged
+/// Continue with a store that has lost acknowledged data
 ///
-/// What is missing stays missing; what is left is made consistent. Events of which nobody can say whether they were
-/// handed on are handed on again. Restore the store from a copy instead where there is one.
+/// Missing data stays missing, and the rest is made consistent. Events that may or may not have been delivered are delivered
+/// again. If there is a complete copy of the store, restore that instead.
 ///
 /// Example:
 ///   hookgate store accept-loss --config hookgate.toml
@@ -75,15 +73,14 @@ pub struct Migrate {
 pub struct AcceptLoss {
     #[command(flatten)]
     file: ConfigFile,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
-/// Forget all secrets that providers have handed over, where their key is lost
+/// Forget all secrets that providers have handed over, after their key was lost
 ///
-/// They cannot be read any more, and with them in it the gateway does not start. Have the providers hand over new ones
-/// afterwards. With the key at hand, `hookgate secrets forget` takes single ones away.
+/// They can no longer be read, and the gateway does not start with them in the store. Have the providers hand over new ones
+/// afterwards. If the key is available, `hookgate secrets forget` removes single secrets.
 ///
 /// Example:
 ///   hookgate store forget-sealed --config hookgate.toml
@@ -94,9 +91,9 @@ pub struct ForgetSealed {
     file: ConfigFile,
 }
 
-/// Have all sources run the plugins that the configuration gives, whatever versions were activated
+/// Let all sources run the plugins of the configuration instead of activated versions
 ///
-/// For when an activated version cannot be loaded and the gateway does not start. The versions are kept, and can be activated
+/// Use it if an activated version cannot be loaded and the gateway does not start. The versions are kept and can be activated
 /// again.
 ///
 /// Example:
@@ -133,28 +130,29 @@ impl Check {
     fn run(self) -> Result<Exit> {
         let store = existing(&self.file)?;
         let stats = Journal::open(&store)?.stats()?;
-        if self.json {
-            output::json(&stats)?;
-            return Ok(Exit::Ok);
-        }
-        output::line(Table::pairs([
-            ("path", store.path.display().to_string()),
-            ("size", bytes(stats.size)),
-            ("deliveries", stats.deliveries.to_string()),
-            ("idempotency keys", stats.keys.to_string()),
-            ("to be transformed", stats.inbox.to_string()),
-            ("held", stats.held.values().sum::<u64>().to_string()),
-        ]))?;
-        if !stats.destinations.is_empty() {
-            let mut table = Table::new(["DESTINATION", "QUEUED", "DEAD"]);
-            for (name, figures) in &stats.destinations {
-                table.row([name.clone(), figures.queued.to_string(), figures.dead.to_string()]);
-            }
-            output::line(format_args!("\n{table}"))?;
-        }
-        output::line("ok: nothing acknowledged is missing")?;
+        self.format.print(&stats, |stats| figures(&store, stats))?;
         Ok(Exit::Ok)
     }
+}
+
+fn figures(store: &StoreConfig, stats: &Stats) -> String {
+    let mut text = Table::pairs([
+        ("path", store.path.display().to_string()),
+        ("size", bytes(stats.size)),
+        ("deliveries", stats.deliveries.to_string()),
+        ("idempotency keys", stats.keys.to_string()),
+        ("to be transformed", stats.inbox.to_string()),
+        ("held", stats.held.values().sum::<u64>().to_string()),
+    ])
+    .to_string();
+    if !stats.destinations.is_empty() {
+        let mut table = Table::new(["DESTINATION", "QUEUED", "DEAD"]);
+        for (name, figures) in &stats.destinations {
+            table.row([name.clone(), figures.queued.to_string(), figures.dead.to_string()]);
+        }
+        text += &format!("\n\n{table}");
+    }
+    text + "\nok: nothing acknowledged is missing"
 }
 
 impl Migrate {
@@ -173,17 +171,16 @@ impl Migrate {
                 .carry(&migrated.path)
                 .context("the store is moved, but not its directory `plugin-versions`; copy it there")?;
         }
-        match self.json {
-            true => output::json(&migrated)?,
-            false => output::line(format_args!(
+        self.format.print(&migrated, |migrated| {
+            format!(
                 "moved {} entries from {} to {} at {}; set engine = \"{}\" in [store] now",
                 migrated.entries,
                 migrated.from,
                 migrated.to,
                 migrated.path.display(),
                 migrated.to,
-            ))?,
-        }
+            )
+        })?;
         Ok(Exit::Ok)
     }
 }
@@ -191,15 +188,14 @@ impl Migrate {
 impl AcceptLoss {
     fn run(self) -> Result<Exit> {
         let accepted = journal::accept_loss(&existing(&self.file)?)?;
-        match self.json {
-            true => output::json(&accepted)?,
-            false => output::line(Table::pairs([
+        self.format.print(&accepted, |accepted| {
+            Table::pairs([
                 ("keys of missing events removed", accepted.keys_removed.to_string()),
                 ("entries that pointed at nothing removed", accepted.orphans_removed.to_string()),
                 ("events to be handed on again", accepted.events_requeued.to_string()),
                 ("handoffs to be made again", accepted.handoffs_requeued.to_string()),
-            ]))?,
-        }
+            ])
+        })?;
         Ok(Exit::Ok)
     }
 }
@@ -227,16 +223,17 @@ impl DeactivatePlugins {
         let changes = PluginChanges { forgotten, ..PluginChanges::default() };
         tokio::runtime::Handle::current().block_on(journal.change_plugins(changes))?;
         Files::of_store(&store.path).note_active(&BTreeMap::new())?;
-        output::line(format_args!("{count} sources run what the configuration gives"))?;
+        output::line(format_args!("{count} sources run the plugin of the configuration"))?;
         Ok(Exit::Ok)
     }
 }
 
-/// The configured store; none of these commands makes one.
+/// The configured store, which must exist.
 fn existing(file: &ConfigFile) -> Result<StoreConfig> {
     let store = file.load()?.store;
-    match journal::is_there(&store.path) {
-        true => Ok(store),
-        false => bail!("there is no store at {}; store.path says so", store.path.display()),
+    if journal::is_there(&store.path) {
+        Ok(store)
+    } else {
+        bail!("there is no store at {}; store.path says so", store.path.display())
     }
 }

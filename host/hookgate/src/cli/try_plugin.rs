@@ -1,4 +1,4 @@
-//! `hookgate try-plugin`: what the gateway starts by itself.
+//! `hookgate try-plugin`, which the gateway starts by itself.
 
 use clap::Args;
 use hookgate_sandbox::child;
@@ -7,7 +7,7 @@ use super::Exit;
 
 /// Try a component before the gateway uses it
 ///
-/// The gateway and other commands start it by themselves, so that a component that would end a process ends this one. It reads
+/// The gateway and other commands start it by themselves, so that a component that kills its process kills this one. It reads
 /// an order and the component from standard input, and answers on standard output. It is not for operators.
 ///
 /// Examples:

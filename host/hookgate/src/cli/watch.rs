@@ -1,4 +1,4 @@
-//! Files that are looked at now and then, for commands that follow their changes.
+//! Polls files, for commands that follow their changes.
 
 use std::{
     collections::BTreeMap,
@@ -9,10 +9,10 @@ use std::{
 
 use hookgate_model::limits::WATCH_EVERY;
 
-/// What tells that a file has changed: when it was written, and its length.
+/// Reveals a changed file: its modification time and its length.
 type State = BTreeMap<PathBuf, (Option<SystemTime>, u64)>;
 
-/// The files below a directory, as they were when they were last looked at.
+/// The files below a directory, as last seen.
 pub struct Watch<F> {
     directory: PathBuf,
     is_of_interest: F,
@@ -20,13 +20,13 @@ pub struct Watch<F> {
 }
 
 impl<F: Fn(&Path) -> bool> Watch<F> {
-    /// The files below a directory, and of its folders those that are of interest.
+    /// The files below a directory, in folders that are of interest.
     pub fn new(directory: &Path, is_of_interest: F) -> Self {
         let seen = state(directory, &is_of_interest);
         Watch { directory: directory.to_owned(), is_of_interest, seen }
     }
 
-    /// Waits until something has changed since the last time, and then for as long as it goes on changing.
+    /// Waits until a file has changed since the last call, and then until no further changes occur.
     pub async fn changed(&mut self) {
         let mut before = self.seen.clone();
         loop {
@@ -41,7 +41,7 @@ impl<F: Fn(&Path) -> bool> Watch<F> {
     }
 }
 
-/// What cannot be read is not there: it may be just being written.
+/// Unreadable files count as missing, since they may be incomplete.
 fn state(directory: &Path, is_of_interest: &impl Fn(&Path) -> bool) -> State {
     let mut found = State::new();
     let mut directories = vec![directory.to_owned()];

@@ -80,7 +80,7 @@ fn options() -> Options {
     Options { variables: variables.into(), documents, ..Options::default() }
 }
 
-/// A delivery of Stripe's, of about so many bytes.
+/// A delivery of Stripe's, of about this size in bytes.
 fn signed(id: &str, bytes: usize) -> Request<Full<Bytes>> {
     let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
     let head = format!(

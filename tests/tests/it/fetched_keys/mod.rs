@@ -133,7 +133,7 @@ async fn a_subscription_that_cannot_be_confirmed_is_asked_for_again() {
     assert_eq!(reply.refused(503)["type"], "urn:hookgate:confirmation-failed");
     assert!(reply.retry_after().is_some());
     assert_eq!(gateway.send("sns", &message.signed()).await.outcome(), "answered");
-    // A topic of somebody else's is not confirmed.
+    // Another customer's topic is not confirmed.
     let foreign = message.of_topic("arn:aws:sns:us-east-1:666666666666:evil");
     gateway.send("sns", &foreign.signed()).await.refused(401);
     assert_eq!(got(&keys.all(), "/?Action").len(), 2);
@@ -209,7 +209,7 @@ async fn a_key_server_that_misbehaves_costs_a_503_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn those_who_wait_for_a_slow_server_hold_up_nobody_and_all_get_its_key() {
+async fn deliveries_that_wait_for_a_slow_key_server_delay_no_others_and_all_get_its_key() {
     let key = PubsubKey::old();
     let set = key.key_set();
     let keys =

@@ -67,7 +67,7 @@ pub struct Request {
     pub headers: BTreeMap<String, String>,
     #[serde(default)]
     pub body: String,
-    /// A document so many levels deep within another one, at `$DEEP`.
+    /// A document nested this number of levels deep within another one, at `$DEEP`.
     pub body_nested: Option<Nested>,
     /// With a byte order mark before the body.
     #[serde(default)]
@@ -75,7 +75,7 @@ pub struct Request {
     /// Compressed with gzip.
     #[serde(default)]
     pub gzip: bool,
-    /// In chunks of so many bytes.
+    /// In chunks of this size in bytes.
     pub chunked: Option<usize>,
     /// Behind the chunks.
     #[serde(default)]

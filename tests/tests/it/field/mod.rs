@@ -126,7 +126,7 @@ async fn run_gateway(case: &Case) -> Vec<String> {
         eventually("as many messages as the case wants", async || (server.received().len() >= count).then_some(()))
             .await;
     }
-    // What is under way ends; whatever comes beyond what the case wants has come by then.
+    // Attempts in flight end; further messages than the case expects have arrived by then.
     assert!(gateway.stop().await.success());
     if let Some(expected) = &case.received {
         check_received(expected, &server.received(), &mut wrong);

@@ -65,7 +65,7 @@ async fn a_plugin_that_keeps_trapping_is_out_for_a_while_and_comes_back_by_itsel
 }
 
 #[tokio::test]
-async fn a_stranger_who_breaks_it_shuts_himself_out_and_nobody_else() {
+async fn a_stranger_who_breaks_the_plugin_shuts_out_only_himself() {
     let plugins = tempfile::tempdir().unwrap();
     let receiver = Receiver::start().await;
     let config = hostile_gateway(plugins.path(), &[traps_on_two("fragile")], &receiver);

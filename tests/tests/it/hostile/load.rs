@@ -1,4 +1,4 @@
-//! Files that are not plugins, or would take for ever to become one: told in bounded time, and none of them ends the process.
+//! Files that are not plugins, or would take for ever to load: refused in bounded time, and none of them ends the process.
 
 use std::os::unix::fs::symlink;
 
@@ -20,7 +20,7 @@ fn too_large() -> Vec<(&'static str, Vec<u8>)> {
 }
 
 #[tokio::test]
-async fn what_would_take_for_ever_to_load_is_told_at_once() {
+async fn components_that_would_take_for_ever_to_load_are_refused_at_once() {
     let plugins = tempfile::tempdir().unwrap();
     for (name, bytes) in too_large() {
         fs::write(plugins.path().join(format!("{name}.wasm")), bytes).unwrap();
@@ -48,7 +48,7 @@ async fn what_would_take_for_ever_to_load_is_told_at_once() {
 /// A component that is not bundled is compiled and called for the first time in a process of its own; so is none that has
 /// passed before.
 #[tokio::test]
-async fn what_is_not_bundled_is_tried_elsewhere_once() {
+async fn a_component_that_is_not_bundled_is_tried_once_in_a_child_process() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("admits.wasm");
     fs::write(&file, Hostile::verify("admits", admitting(Vec::new())).component()).unwrap();
@@ -71,7 +71,7 @@ async fn what_is_not_bundled_is_tried_elsewhere_once() {
 /// What wasm-smith has made: modules with a plugin's exports and imports, whose functions do anything, and components that
 /// are anything. `tests/smith` makes the file anew.
 #[tokio::test]
-async fn generated_components_load_or_are_told_why_not() {
+async fn generated_components_load_or_are_refused_with_a_reason() {
     let plugins = tempfile::tempdir().unwrap();
     let mut rest = &include_bytes!("generated.bin")[..];
     let mut count = 0;
@@ -79,11 +79,9 @@ async fn generated_components_load_or_are_told_why_not() {
         let (bytes, behind) = behind.split_at(u32::from_le_bytes(*length) as usize);
         rest = behind;
         let is_component = bytes.get(6) == Some(&1);
-        let component = match is_component {
-            true => bytes.to_vec(),
-            // Some import what the world's types do not allow; then it stays a module, which is as wrong.
-            false => component::of_module(bytes).unwrap_or_else(|_| bytes.to_vec()),
-        };
+        // Some import what the world's types do not allow. These stay modules, which is just as wrong.
+        let component =
+            if is_component { bytes.to_vec() } else { component::of_module(bytes).unwrap_or_else(|_| bytes.to_vec()) };
         fs::write(plugins.path().join(format!("generated-{count}.wasm")), component).unwrap();
         count += 1;
     }

@@ -368,9 +368,9 @@ async fn an_event_whose_transformation_breaks_is_a_dead_letter_and_the_others_go
     .await;
 }
 
-/// A plugin that does not load is told by `check`, in bounded time; sources of others do not care.
+/// A plugin that does not load is reported by `check`, in bounded time; other plugins' sources are not affected.
 #[tokio::test]
-async fn a_component_that_does_not_load_is_told_and_harms_only_its_own_source() {
+async fn a_component_that_does_not_load_is_reported_and_affects_only_its_own_source() {
     let plugins = tempfile::tempdir().unwrap();
     let bad = [
         Hostile {

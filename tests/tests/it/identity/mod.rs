@@ -38,7 +38,7 @@ fn cause(problem: &serde_json::Value) -> &str {
     problem["type"].as_str().unwrap().strip_prefix("urn:hookgate:").unwrap()
 }
 
-/// A raw source named `raw` that asks for this, and whose refusals are told one by one.
+/// A raw source named `raw` that requires this, and whose refusals are logged one by one.
 fn guarded(auth: &str) -> Config {
     Config::new().source("raw", "raw", &format!("auth = {auth}\nlimits = {{ failures = \"1000/s\" }}"))
 }
@@ -93,9 +93,12 @@ async fn passwords_and_keys_let_in_their_owners_and_are_kept_nowhere() {
 }
 
 fn in_files(directory: &std::path::Path, text: &[u8]) -> bool {
-    std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).any(|path| match path.is_dir() {
-        true => in_files(&path, text),
-        false => std::fs::read(&path).unwrap().windows(text.len()).any(|window| window == text),
+    std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).any(|path| {
+        if path.is_dir() {
+            in_files(&path, text)
+        } else {
+            std::fs::read(&path).unwrap().windows(text.len()).any(|window| window == text)
+        }
     })
 }
 
@@ -114,7 +117,7 @@ async fn in_front_of_a_signing_plugin_both_must_hold() {
 }
 
 #[tokio::test]
-async fn addresses_are_those_that_trusted_proxies_tell() {
+async fn addresses_are_those_that_trusted_proxies_report() {
     let config = guarded("{ addresses = [\"203.0.113.0/24\", \"2001:db8::/32\"] }");
     let gateway = Gateway::start(config.with("server", "trusted-proxies = [\"127.0.0.1\"]")).await;
     let from = |forwarded: &str| plain(&[("x-forwarded-for", forwarded)], &format!("{{\"from\":\"{forwarded}\"}}"));
@@ -129,7 +132,7 @@ async fn addresses_are_those_that_trusted_proxies_tell() {
     assert_eq!(cause(&gateway.send("raw", &plain(&[], "{}")).await.refused(403)), "forbidden");
 }
 
-/// A sender can put bytes into X-Forwarded-For that are not text. Whatever stands there, it is not the proxy who sends.
+/// A sender can put bytes into X-Forwarded-For that are not text. In any case the proxy is not the sender.
 #[tokio::test]
 async fn a_sender_whose_address_cannot_be_read_is_not_the_proxy() {
     let config = guarded("{ addresses = [\"127.0.0.0/8\", \"203.0.113.0/24\"] }");
@@ -151,7 +154,7 @@ async fn a_sender_whose_address_cannot_be_read_is_not_the_proxy() {
     gateway.send("raw", &from(b"\xff, 203.0.113.9")).await.accepted();
 }
 
-/// Nobody tells a stranger's address to a gateway that knows no proxies.
+/// A gateway without trusted proxies ignores the header.
 #[tokio::test]
 async fn without_trusted_proxies_the_connection_counts() {
     let gateway = Gateway::start(guarded("{ addresses = [\"203.0.113.0/24\"] }")).await;
@@ -174,7 +177,7 @@ async fn a_stranger_is_answered_before_the_body_and_counted() {
     let over = gateway.send("raw", &plain(&[], "{}")).await;
     over.refused(429);
     assert!(over.retry_after().is_some());
-    // Whoever is in order is let in all the same.
+    // A valid sender is still admitted.
     gateway.send("raw", &plain(&[("x-api-key", API_KEY)], "{}")).await.accepted();
 }
 
@@ -219,7 +222,7 @@ async fn tokens_are_judged_by_the_issuers_keys_and_by_what_they_say() {
 }
 
 #[tokio::test]
-async fn forged_tokens_are_refused_whatever_they_say_of_themselves() {
+async fn forged_tokens_are_refused_regardless_of_their_claims() {
     let issuer = Issuer::start().await;
     let gateway = Gateway::start(jwt(&issuer, "")).await;
     let claims = issuer.claims(json!({}));
@@ -409,7 +412,7 @@ async fn a_handshake_that_does_not_go_on_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn another_certificate_is_taken_up_under_load_and_a_broken_one_is_not() {
+async fn a_new_certificate_is_used_under_load_and_a_broken_one_is_not() {
     let (old, new) = (Authority::new(), Authority::new());
     let gateway = Arc::new(start(&old.server(), None, over_tls(Config::new().stripe("stripe"), "")).await);
     let done = Arc::new(AtomicBool::new(false));
@@ -467,11 +470,11 @@ async fn clients_are_known_by_their_certificates() {
     let (status, body, _) = third.send(&gateway, "raw", &delivery).await.unwrap();
     assert!(status == 403 && body.contains("urn:hookgate:forbidden"), "{status} {body}");
     assert_eq!(third.send(&gateway, "any", &delivery).await.unwrap().0, 200);
-    // Nobody without one, but to a source that does not ask.
+    // Without one, only a source that requires none accepts a delivery.
     let none = TlsClient::new(&authority, None);
     assert_eq!(none.send(&gateway, "any", &delivery).await.unwrap().0, 403);
     assert_eq!(none.send(&gateway, "stripe", &sign::stripe_event(SECRET, "evt_1")).await.unwrap().0, 200);
-    // Another authority vouches for nobody.
+    // A certificate of another authority is refused.
     client(&Authority::new().client("sender")).send(&gateway, "raw", &delivery).await.unwrap_err();
     let events = gateway.cli(&["events", "list", "--source", "raw", "--json"]).ok();
     let events: serde_json::Value = serde_json::from_str(&events).unwrap();

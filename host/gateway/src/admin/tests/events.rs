@@ -152,7 +152,7 @@ async fn replays_that_make_no_sense_are_refused() {
     let id = api.admit("shop", "1").await;
     let path = format!("/api/v1/events/{id}/replay");
     for (order, expected, hint) in [
-        (json!({}), StatusCode::CONFLICT, "went nowhere"),
+        (json!({}), StatusCode::CONFLICT, "no destination before"),
         (json!({ "destinations": ["nowhere"] }), StatusCode::BAD_REQUEST, "there are: orders, audit"),
         (json!({ "destinations": ["audit"], "transform": true }), StatusCode::BAD_REQUEST, "routes"),
         (json!({ "to": ["audit"] }), StatusCode::BAD_REQUEST, "unknown field"),

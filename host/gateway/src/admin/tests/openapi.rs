@@ -132,7 +132,7 @@ async fn every_answer_is_described() {
 }
 
 #[tokio::test]
-async fn numbers_of_outputs_are_bounded_in_the_description_and_told_in_words() {
+async fn numbers_of_outputs_are_bounded_in_the_description_and_in_messages() {
     let api = Api::new();
     let description = api.found("/api/v1/openapi.json").await;
     let path = &description["paths"]["/api/v1/dead-letters/{destination}/{event}/{output}"]["get"]["parameters"];

@@ -1,4 +1,4 @@
-//! Dead letters and what is done with them.
+//! Dead letters, redriven or discarded.
 
 use serde::{Deserialize, Deserializer, Serialize, de::Error};
 use utoipa::ToSchema;
@@ -14,7 +14,7 @@ pub struct DeadLetterList {
     pub next_page: Option<String>,
 }
 
-/// Which dead letter.
+/// The id of a dead letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct DeadLetterId {
@@ -28,7 +28,7 @@ pub struct DeadLetterId {
     pub output: u16,
 }
 
-/// What is wrong with a number of an output.
+/// The message for an invalid number of an output.
 pub const NOT_AN_OUTPUT: &str = "is not the number of an output: write 0 to 65535";
 
 fn output<'de, D: Deserializer<'de>>(from: D) -> Result<u16, D::Error> {
@@ -48,11 +48,11 @@ pub struct DeadLetterSummary {
     pub output: u16,
     /// When it died.
     pub died_at: Time,
-    /// Attempts since it was queued or redriven last.
+    /// Attempts since it was last queued or redriven.
     pub tries: u32,
     /// The last attempt.
     pub last_attempt: Option<Attempt>,
-    /// How many of its ordering key wait until it is redriven or discarded; none when it blocks no ordering key.
+    /// The number of handoffs of its ordering key that wait until it is redriven or discarded; none if it does not block.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub blocks: Option<u64>,
 }
@@ -78,16 +78,16 @@ pub struct RedriveOrder {
     pub all: bool,
 }
 
-/// How many dead letters are on their way again.
+/// The result of redriving dead letters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Redriven {
-    /// So many; those named that were no dead letters are not counted.
+    /// How many were redriven; ids that are not dead letters are not counted.
     pub redriven: usize,
 }
 
-/// How many dead letters were given up.
+/// The result of discarding dead letters.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Discarded {
-    /// So many; those named that were no dead letters are not counted.
+    /// How many were discarded; ids that are not dead letters are not counted.
     pub discarded: usize,
 }

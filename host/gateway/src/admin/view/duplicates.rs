@@ -1,4 +1,4 @@
-//! Dropped duplicates and what is done with them.
+//! Dropped duplicates and their admission.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +8,7 @@ use super::{Payload, Request, Time};
 /// A page of dropped duplicates.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DuplicateList {
-    /// The duplicates; may be none although more pages follow.
+    /// The duplicates; a page may be empty although more pages follow.
     pub duplicates: Vec<DuplicateSummary>,
     /// Where the next page begins; none on the last one.
     pub next_page: Option<String>,
@@ -19,7 +19,7 @@ pub struct DuplicateList {
 pub struct DuplicateSummary {
     /// Its own id.
     pub id: String,
-    /// The event that came first.
+    /// The original event.
     pub duplicate_of: String,
     /// The source that dropped it.
     pub source: String,
@@ -27,9 +27,9 @@ pub struct DuplicateSummary {
     pub dropped_at: Time,
     /// Until when it is kept.
     pub kept_until: Time,
-    /// By what it was known.
+    /// How it was recognised.
     pub known_by: KnownBy,
-    /// Its key was new, but the signatures of its delivery had come before: the source has `replay`.
+    /// Whether its key was new but its delivery's signatures were known, on a source with `replay`.
     pub replayed: bool,
     /// The provider's own id.
     pub provider_id: Option<String>,
@@ -43,23 +43,23 @@ pub struct DuplicateSummary {
     pub payload_sha256: String,
     /// Where its content is.
     pub content: DuplicateContent,
-    /// The event that an operator made of it; absent until then.
+    /// The event as which an operator admitted it; none before that.
     pub admitted_as: Option<String>,
 }
 
-/// By what an event was known that had come before.
+/// How a duplicate was recognised.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum KnownBy {
-    /// The provider's id of it.
+    /// By the provider's id.
     Id,
-    /// The bytes of its payload.
+    /// By the bytes of its payload.
     Payload,
-    /// What the provider makes anew for each delivery, together with the payload.
+    /// By a value that the provider generates for each delivery, together with the payload.
     Delivery,
-    /// The bytes of its payload, because nothing declares what identifies it.
+    /// By the bytes of its payload, because the plugin does not declare what identifies it.
     Undeclared,
-    /// The signatures of its delivery.
+    /// By the signatures of its delivery.
     Signature,
 }
 
@@ -69,21 +69,21 @@ pub enum KnownBy {
 pub enum DuplicateContent {
     /// Kept with it.
     Own,
-    /// The same as that of the event that came first, and kept there.
+    /// The same as that of the original event, and kept there.
     First,
-    /// It was too large to be kept; the duplicate cannot be admitted.
+    /// Not kept, because it was too large; the duplicate cannot be admitted.
     NotKept,
 }
 
-/// A dropped duplicate with what it brought.
+/// A dropped duplicate with its content.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Duplicate {
-    /// What is known of it.
+    /// The duplicate as in a list.
     #[serde(flatten)]
     pub summary: DuplicateSummary,
-    /// Its delivery, or that of the event that came first where the content is the same; none where it is not kept.
+    /// Its delivery, or that of the original event if the content is the same; none if it is not kept.
     pub request: Option<Request>,
-    /// Its bytes, when they were asked for and are not in the object store.
+    /// Its payload, unless that is in the object store or not kept.
     pub payload: Option<Payload>,
 }
 
@@ -95,7 +95,7 @@ pub struct AdmitOrder {
     pub ids: Vec<String>,
 }
 
-/// What was made of the duplicates.
+/// The events that the duplicates became.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AdmittedList {
     /// Each of them, in the order of the ids.
@@ -109,14 +109,14 @@ pub struct AdmittedDuplicate {
     pub duplicate: String,
     /// The event that it is now.
     pub event: String,
-    /// It had been admitted before: nothing was done this time.
+    /// Whether it had been admitted before; then nothing was done this time.
     pub before: bool,
 }
 
 /// How often an event came again and was dropped.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Recurrences {
-    /// So many times.
+    /// How often.
     pub count: u64,
     /// The last time.
     pub last_at: Time,
@@ -124,10 +124,10 @@ pub struct Recurrences {
     pub recorded: Vec<String>,
 }
 
-/// That an operator had an event admitted which had been dropped as a duplicate.
+/// The origin of an event that had been dropped as a duplicate and was admitted by an operator.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct AdmittedByHand {
-    /// The event that came first.
+    /// The original event.
     pub duplicate_of: String,
     /// The id under which this one had been dropped.
     pub duplicate: String,

@@ -1,4 +1,4 @@
-//! Events, with everything that is known of them.
+//! Events and their stories.
 
 use std::collections::BTreeMap;
 
@@ -12,19 +12,19 @@ use super::{AdmittedByHand, Recurrences, Time};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum EventState {
-    /// It is to be transformed and routed.
+    /// It waits to be transformed and routed.
     Waiting,
     /// It waits for its turn among the events of its ordering key.
     Held,
-    /// A handoff is to be tried or waits for its turn, and none is dead.
+    /// A handoff waits for an attempt or for its turn, and none is dead.
     Pending,
     /// A handoff is dead, or the event could not be transformed.
     Dead,
-    /// Every handoff has arrived or was given up.
+    /// Every handoff has arrived or was discarded.
     Delivered,
-    /// No route wanted it.
+    /// It matched no route.
     Unrouted,
-    /// It came after its turn and was given up.
+    /// It was late and is not delivered.
     Dropped,
 }
 
@@ -32,22 +32,22 @@ pub enum EventState {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HandoffState {
-    /// It is to be tried.
+    /// It waits for an attempt.
     Pending,
     /// It has arrived.
     Delivered,
     /// It is a dead letter.
     Dead,
-    /// It was a dead letter, and was given up.
+    /// It was a dead letter and was discarded.
     Discarded,
-    /// It waits for those before it of its ordering key.
+    /// It waits for earlier handoffs of its ordering key.
     Waiting,
 }
 
 /// A page of events.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct EventList {
-    /// The events; may be none although more pages follow.
+    /// The events; a page may be empty although more pages follow.
     pub events: Vec<EventSummary>,
     /// Where the next page begins; none on the last one.
     pub next_page: Option<String>,
@@ -75,22 +75,22 @@ pub struct EventSummary {
 /// A handoff in a list: one output on its way to one destination.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HandoffSummary {
-    /// The destination; `transform` stands for the transformation itself, `ordering` for an event's place among the others.
+    /// The destination; `transform` stands for the transformation itself, `ordering` for an event that was late.
     pub destination: String,
     /// Which of the event's outputs, from 0.
     pub output: u16,
     /// Where it stands.
     pub state: HandoffState,
-    /// When it is to be tried, has arrived, or died; since when it waits for its turn.
+    /// When it is due, arrived, or died, or since when it waits for its turn.
     pub at: Time,
 }
 
 /// An event that waits for its turn among the events of its ordering key.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Held {
-    /// When it goes on at the latest.
+    /// When it is released at the latest.
     pub until: Time,
-    /// The number that it waits for; none where events before it may come or not.
+    /// The number that it waits for; none if events are ordered by time.
     pub number: Option<u64>,
 }
 
@@ -103,7 +103,7 @@ pub struct Event {
     pub source: String,
     /// Where it stands.
     pub state: EventState,
-    /// How long it is held; none when it is not.
+    /// Until when it is held; none if it is not.
     pub held: Option<Held>,
     /// When the delivery was received.
     pub received_at: Time,
@@ -111,29 +111,29 @@ pub struct Event {
     pub trace: String,
     /// The plugin that admitted it.
     pub plugin: PluginVersion,
-    /// What the plugin said of it.
+    /// What the plugin says about it.
     pub identity: Identity,
     /// The delivery that brought it.
     pub request: Request,
-    /// What its sender has proven, as the source's `auth` asks.
+    /// What its sender has proven to the source's `auth`.
     pub authenticated_by: Vec<Proof>,
-    /// How often it came again under another id and was turned away, where the source has `replay`; none when it did not.
+    /// How often it came again under another id and was not admitted, if the source has `replay`; none if it did not.
     pub replays: Option<Replays>,
-    /// How often it came again and was dropped; none when it did not, or once its key is forgotten.
+    /// How often it came again and was dropped; none if it did not, or if its key has expired.
     #[serde(default)]
     pub duplicates: Option<Recurrences>,
-    /// Of what it was a duplicate, where an operator had it admitted; none for any other event.
+    /// The event of which it was a duplicate, if an operator admitted it; none for any other event.
     #[serde(default)]
     pub admitted_by_hand: Option<AdmittedByHand>,
     /// Its own bytes.
     pub payload: Payload,
-    /// What `transform` made of it; none while it waits for that.
+    /// The outputs of `transform`; none before it ran.
     pub outputs: Option<Vec<Output>>,
     /// Its ways to destinations, with every attempt.
     pub handoffs: Vec<Handoff>,
 }
 
-/// Deliveries that were known by the signatures of an event, and were not admitted.
+/// Deliveries that were recognised by the signatures of an event, and not admitted.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Replays {
     /// How many.
@@ -142,16 +142,16 @@ pub struct Replays {
     pub last_at: Time,
 }
 
-/// Something that a sender has proven of itself.
+/// An identity that a sender has proven.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Proof {
     /// `addresses`, `api-key`, `basic`, `jwt` or `mtls`.
     pub method: String,
-    /// Who it is by that: an address, an owner of a key, a user, the subject of a token, a name of a certificate.
+    /// The identity: an address, an owner of a key, a user, the subject of a token, a name of a certificate.
     pub subject: String,
 }
 
-/// Which plugin, to the bit.
+/// A version of a plugin.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct PluginVersion {
     /// Its name.
@@ -160,25 +160,25 @@ pub struct PluginVersion {
     pub hash: String,
 }
 
-/// What a plugin says of an event.
+/// What a plugin says about an event.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Identity {
     /// The provider's own id.
     pub id: Option<String>,
-    /// What tells the event from others, as its plugin declares: `id`, `payload`, `delivery` (every delivery is a new
+    /// What identifies the event, as its plugin declares: `id`, `payload`, `delivery` (every delivery is a new
     /// event) or `undeclared`.
     pub known_by: String,
     /// What happened, in the provider's words.
     pub kind: Option<String>,
     /// When it happened.
     pub occurred_at: Option<Time>,
-    /// Events of one key are ordered among themselves.
+    /// The key whose events are kept in order.
     pub ordering_key: Option<String>,
-    /// Its place in the order, where that is a number.
+    /// Its position in the order, if that is a number.
     pub ordering_sequence: Option<u64>,
-    /// Its place in the order, where that is a time.
+    /// Its position in the order, if that is a time.
     pub ordering_time: Option<Time>,
-    /// Whatever else the plugin keeps for `transform`.
+    /// Further data that the plugin keeps for `transform`.
     pub attributes: BTreeMap<String, String>,
 }
 
@@ -209,13 +209,13 @@ pub struct Header {
 pub struct Payload {
     /// How many.
     pub bytes: u64,
-    /// The bytes, in base64, when they were asked for.
+    /// The bytes in base64, if requested.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub base64: Option<String>,
-    /// The same as text, when they were asked for and are UTF-8.
+    /// The bytes as text, if requested and valid UTF-8.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
-    /// Where they are, when they are in the object store; they are not here then.
+    /// A link to the bytes, if they are in the object store; then they are not here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub claim: Option<Claim>,
 }
@@ -223,7 +223,7 @@ pub struct Payload {
 /// A payload that is in the object store.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Claim {
-    /// A link to it, good for `claims.url-ttl` from now.
+    /// A link to it, valid for `claims.url-ttl` from now.
     pub url: String,
     /// Its SHA-256, in hex.
     pub sha256: String,
@@ -250,15 +250,15 @@ pub struct Output {
     /// Extension attributes: texts, numbers and booleans.
     #[schema(value_type = BTreeMap<String, serde_json::Value>)]
     pub extensions: BTreeMap<String, serde_json::Value>,
-    /// What the data is: the payload itself, or something that the plugin made.
+    /// The kind of its data: the payload itself, or data made by the plugin.
     pub data_kind: DataKind,
-    /// Data that the plugin made, when the payload was asked for: JSON as it is, text as a string, bytes in base64.
+    /// Data made by the plugin, if the payload was requested: JSON unchanged, text as a string, bytes in base64.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<serde_json::Value>)]
     pub data: Option<Box<RawValue>>,
 }
 
-/// What a CloudEvent's data is.
+/// The kind of a CloudEvent's data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DataKind {
@@ -280,60 +280,60 @@ pub struct Handoff {
     /// Where it stands.
     #[serde(flatten)]
     pub summary: HandoffSummary,
-    /// Attempts since it was queued or redriven last.
+    /// Attempts since it was last queued or redriven.
     pub tries: u32,
     /// Every attempt, oldest first; of more than 64 the first 8 and the latest 56.
     pub attempts: Vec<Attempt>,
-    /// How many attempts between the first 8 and the latest are not kept any more.
+    /// The number of attempts between the first 8 and the latest, which are no longer kept.
     #[serde(default)]
     pub attempts_left_out: u32,
-    /// Where it stands in the order of its ordering key, while it is to be kept in order.
+    /// Its place among the handoffs of its ordering key, while it is kept in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub turn: Option<Turn>,
 }
 
-/// How things stand around a handoff that is kept in order with others of its ordering key at its destination.
+/// The place of a handoff among those of its ordering key at its destination.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Turn {
-    /// The event of the first one, for which all others wait.
+    /// The event of the first handoff, for which all others wait.
     pub first_event: String,
     /// Which of that event's outputs, from 0.
     pub first_output: u16,
-    /// How many go before this one.
+    /// The number of handoffs before this one.
     pub before: u64,
-    /// How many wait for this one.
+    /// The number of handoffs that wait for this one.
     pub behind: u64,
 }
 
-/// One try at handing an event over.
+/// One attempt at a handoff.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Attempt {
     /// When it began.
     pub at: Time,
     /// How long it took, in milliseconds.
     pub took_ms: u64,
-    /// The HTTP status, where there was one.
+    /// The HTTP status, if there was one.
     pub status: Option<u16>,
     /// What went wrong; none for a success.
     pub error: Option<String>,
 }
 
-/// What to do with an event once more.
+/// How to replay an event.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReplayOrder {
-    /// Where to hand it to again. Without any: to wherever it went before.
+    /// The destinations; without any, those that it went to before.
     pub destinations: Vec<String>,
-    /// Have the plugin transform it again, as it is now, and the routes say where it goes.
+    /// Transform it again with the current plugin, and route it again.
     pub transform: bool,
 }
 
-/// That an event is on its way again.
+/// A replay that has begun.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Replayed {
     /// The event.
     pub event: String,
-    /// Where to; none when the routes will say.
+    /// The destinations; none if it is routed again.
     pub destinations: Vec<String>,
     /// Whether it is transformed again.
     pub transform: bool,

@@ -7,30 +7,30 @@ use utoipa::ToSchema;
 
 use super::{RunningVersion, Time};
 
-/// How the gateway does.
+/// The state of the gateway.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Status {
     /// The version of hookgate.
     pub version: String,
     /// The store's engine, `fjall` or `sled`.
     pub engine: String,
-    /// How long it has been running.
+    /// The time since its start.
     pub uptime_seconds: u64,
-    /// Whether it takes deliveries; `reasons` say why not.
+    /// Whether it accepts deliveries; `reasons` say why not.
     pub ready: bool,
-    /// What keeps it from taking deliveries.
+    /// Every reason for which it accepts no deliveries.
     pub reasons: Vec<String>,
     /// The store.
     pub store: StoreStatus,
     /// Events that wait to be transformed and routed.
     pub inbox: QueueStatus,
-    /// Events that wait for their turn, by source; those with none are left out.
+    /// Held events by source; sources without any are left out.
     pub held: BTreeMap<String, u64>,
-    /// By destination, those with something in the queue or dead, whether they are configured or not.
+    /// The destinations that have waiting events or dead letters, including those that are no longer configured.
     pub queues: BTreeMap<String, DestinationQueue>,
 }
 
-/// How the store does.
+/// The state of the store.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct StoreStatus {
     /// Its directory.
@@ -43,39 +43,39 @@ pub struct StoreStatus {
     pub keys: u64,
 }
 
-/// How long a queue is, and for how long it has been.
+/// The length and the age of a queue.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct QueueStatus {
     /// Events in it.
     pub depth: u64,
-    /// Since when the oldest has been waiting.
+    /// Since when the oldest event has been waiting.
     pub oldest_at: Option<Time>,
-    /// The same as an age.
+    /// The age of the oldest event.
     pub oldest_seconds: Option<u64>,
 }
 
 /// A destination's queue and dead letters.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 pub struct DestinationQueue {
-    /// What waits.
+    /// The waiting events.
     #[serde(flatten)]
     pub queue: QueueStatus,
     /// Its dead letters.
     pub dead: u64,
-    /// Of what waits, how much waits for another event of its ordering key.
+    /// The number of waiting events that wait for another event of their ordering key.
     #[serde(default)]
     pub waiting: u64,
-    /// Of the dead letters, how many block their ordering key.
+    /// The number of dead letters that block their ordering key.
     #[serde(default)]
     pub blocking: u64,
 }
 
-/// Whether the gateway takes deliveries.
+/// Whether the gateway accepts deliveries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Readiness {
-    /// Whether it does.
+    /// Whether it accepts them.
     pub ready: bool,
-    /// Why not.
+    /// The reasons if not.
     pub reasons: Vec<String>,
 }
 
@@ -91,27 +91,27 @@ pub struct SourceList {
 pub struct Source {
     /// Its name.
     pub name: String,
-    /// What providers are told.
+    /// The URL for the provider.
     pub url: String,
     /// Its plugin.
     pub plugin: String,
     /// Its active version first, then the one on trial.
     #[serde(default)]
     pub versions: Vec<RunningVersion>,
-    /// The only component that it may use, where it is pinned.
+    /// The only component that it may use, if it is pinned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pin: Option<String>,
-    /// Each secret's name, and how many live versions it has.
+    /// The number of live versions of each secret, by name.
     pub secrets: BTreeMap<String, usize>,
-    /// What the plugin is told.
+    /// The settings of the plugin.
     pub settings: BTreeMap<String, String>,
-    /// Bytes of body at most.
+    /// The largest body, in bytes.
     pub body_bytes_max: u64,
-    /// Verified deliveries, as `200/1s, 400 at once`; none: as many as come.
+    /// Verified deliveries, as `200/1s, 400 at once`; none: no limit.
     pub rate: Option<String>,
     /// How long an idempotency key is remembered.
     pub idempotency_ttl_seconds: u64,
-    /// What of its plugin is left alone because it broke many times in a row: `verify`, `transform`.
+    /// The calls of its plugin that are suspended because they broke many times in a row: `verify`, `transform`.
     #[serde(default)]
     pub plugin_out: Vec<String>,
 }
@@ -123,7 +123,7 @@ pub struct DestinationList {
     pub destinations: Vec<Destination>,
 }
 
-/// Where events go.
+/// A receiver of events.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Destination {
     /// Its name.
@@ -135,11 +135,11 @@ pub struct Destination {
     /// Its queue and dead letters.
     #[serde(flatten)]
     pub queue: DestinationQueue,
-    /// Whether it is left alone after many failures in a row; none where that is not known.
+    /// Whether its breaker is open after many failures in a row; none if unknown.
     pub breaker_open: Option<bool>,
     /// Attempts at once.
     pub concurrency: usize,
-    /// Attempts in a period, as `50/1s, 50 at once`; none: as many as there are.
+    /// Attempts in a period, as `50/1s, 50 at once`; none: no limit.
     pub rate: Option<String>,
     /// Attempts before an event becomes a dead letter.
     pub attempts_max: u32,

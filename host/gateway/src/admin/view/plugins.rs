@@ -15,9 +15,9 @@ pub struct PluginList {
 pub struct PluginSummary {
     /// Its name.
     pub name: String,
-    /// Its own version.
+    /// The version in its descriptor.
     pub version: String,
-    /// One line.
+    /// A one-line description.
     pub summary: String,
     /// `bundled`, the component's file, or `installed`.
     pub origin: String,
@@ -40,45 +40,45 @@ pub struct Plugin {
     pub component_bytes: u64,
     /// The interfaces that it imports.
     pub imports: Vec<String>,
-    /// What it exports.
+    /// The interfaces that it exports.
     pub exports: Vec<String>,
     /// Whether it can sign as the provider does.
     pub signs: bool,
-    /// Where the provider documents its scheme.
+    /// The provider's documentation of its scheme.
     pub documentation: Vec<String>,
-    /// The secrets that it takes.
+    /// The secrets that it uses.
     pub secrets: Vec<SecretSpec>,
-    /// The settings that it takes.
+    /// The settings that it has.
     pub settings: Vec<SettingSpec>,
     /// The headers that it reads.
     pub headers: Vec<String>,
-    /// Patterns of the URLs with keys that it has the gateway fetch.
+    /// Patterns of the URLs of keys that the gateway fetches for it.
     pub key_urls: Vec<String>,
     /// Patterns of the URLs by which it confirms subscriptions.
     pub confirm_urls: Vec<String>,
 }
 
-/// A secret that a plugin takes.
+/// A secret of a plugin.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SecretSpec {
     /// `secrets.NAME` in the configuration.
     pub name: String,
-    /// Whether it must be there.
+    /// Whether it is required.
     pub required: bool,
     /// Whether the provider can hand it over in a handshake.
     pub handed_over: bool,
-    /// What may stand in front of the key in its text; the gateway takes it off for the plugin.
+    /// Prefixes that its text may have before the key; the gateway removes them.
     pub prefixes: Vec<String>,
-    /// What it is.
+    /// A description.
     pub description: String,
 }
 
-/// A setting that a plugin takes.
+/// A setting of a plugin.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SettingSpec {
     /// `settings.NAME` in the configuration.
     pub name: String,
-    /// What holds when it is not set.
+    /// The default value.
     pub default: Option<String>,
     /// What it does.
     pub description: String,

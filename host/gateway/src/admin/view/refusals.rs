@@ -10,60 +10,60 @@ use super::{Header, Time};
 pub struct RefusalList {
     /// Newest first.
     pub refusals: Vec<Refusal>,
-    /// How many are not kept any more, since the gateway started: so many are kept of a source and of an address.
+    /// The number of refusals since the start that are no longer kept: the number per source and address is limited.
     pub left_out: u64,
 }
 
 /// A refused delivery.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Refusal {
-    /// By which the reply to the sender (`hookgate-trace`) and the log name it.
+    /// The trace id, as in the reply to the sender (`hookgate-trace`) and in the log.
     pub trace: String,
     /// The source's name.
     pub source: String,
     /// When it was refused.
     pub at: Time,
-    /// The address of its sender; missing where it cannot be told.
+    /// The address of its sender; missing if it is unknown.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
-    /// Why, as in the metrics and in the reply.
+    /// The cause, as in the metrics and in the reply.
     pub cause: String,
-    /// Why, in words.
+    /// The reason, in words.
     pub reason: String,
-    /// What would have to be different for it to be authentic; empty where nothing was found.
+    /// The changes that would make it authentic; empty if none was found.
     pub findings: Vec<Finding>,
-    /// Whether that was looked for.
+    /// The state of the diagnosis.
     pub diagnosis: Diagnosis,
-    /// What it looked like; missing where it was refused before its plugin saw it.
+    /// The request; missing if it was refused before its plugin saw it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub request: Option<RefusedRequest>,
 }
 
-/// What would have to be different for a delivery to be authentic.
+/// A change that would make a delivery authentic.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Finding {
-    /// In a word: `clock`, `other-source`, `secret-of-other-source`, `other-secret`, `trimmed-secret`, `rewritten-body`,
+    /// One of `clock`, `other-source`, `secret-of-other-source`, `other-secret`, `trimmed-secret`, `rewritten-body`,
     /// `url`.
     pub cause: String,
-    /// In a sentence, with what to do.
+    /// An explanation, with what to do.
     pub text: String,
 }
 
-/// Whether a refused delivery was looked into.
+/// The state of the diagnosis of a refused delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Diagnosis {
-    /// It will be, in a moment.
+    /// It has not finished yet.
     Pending,
-    /// It was.
+    /// It has finished.
     Done,
-    /// It was refused for another reason than its signature, or its body is too large.
+    /// It is not possible: the signature was not the reason, or the body is too large.
     NotPossible,
-    /// Too many were refused at the same time.
+    /// It was skipped, because too many deliveries were refused at the same time.
     TooMany,
 }
 
-/// What a refused delivery looked like.
+/// The request of a refused delivery.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct RefusedRequest {
     /// The method.
@@ -74,7 +74,7 @@ pub struct RefusedRequest {
     pub headers: Vec<Header>,
     /// Bytes of the body.
     pub body_bytes: u64,
-    /// The body as text, where `diagnosis.bodies` keeps it and it is text. Credentials are masked.
+    /// The body, if `diagnosis.bodies` keeps it and it is text. Credentials are masked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
 }

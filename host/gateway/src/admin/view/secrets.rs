@@ -12,41 +12,41 @@ pub struct SecretList {
     pub sources: Vec<SourceSecrets>,
 }
 
-/// Those of a source.
+/// The secrets of a source.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct SourceSecrets {
     /// Its name.
     pub source: String,
-    /// Until when it takes further ones; missing where it takes none, but for a first one.
+    /// Until when it accepts further secrets; missing if it accepts none except a first one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub open_until: Option<Time>,
     /// What is kept, newest first.
     pub secrets: Vec<HandedOverSecret>,
 }
 
-/// A secret that was handed over, but for what it is.
+/// A secret that was handed over, without its value.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct HandedOverSecret {
     /// Its name.
     pub secret: String,
-    /// Which one of that name.
+    /// Identifies it among those of that name.
     pub version: String,
     /// When it was handed over.
     pub handed_over_at: Time,
 }
 
-/// Lets a source take further secrets.
+/// Lets a source accept further secrets.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct OpenOrder {
     /// Its name.
     pub source: String,
-    /// For how long; 600 where it is not said.
+    /// For how long; 600 by default.
     #[schema(minimum = 1, maximum = 86400)]
     pub seconds: Option<u64>,
 }
 
-/// A source takes further secrets.
+/// A source that accepts further secrets.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Opened {
     /// Its name.
@@ -63,11 +63,11 @@ pub struct ForgetOrder {
     pub source: String,
     /// These.
     pub versions: Vec<String>,
-    /// All that the source has.
+    /// All secrets of the source.
     pub all: bool,
 }
 
-/// Secrets are gone.
+/// The result of forgetting secrets.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Forgotten {
     /// How many.

@@ -1,4 +1,4 @@
-//! Versions of plugins that are tried, and in what they differ from the active ones.
+//! Versions of plugins on trial, and how they differ from the active ones.
 
 use std::collections::BTreeMap;
 
@@ -10,20 +10,20 @@ use super::{PluginVersion, Time};
 pub use crate::trial::Against;
 use crate::trial::Unjudged;
 
-/// What judges the deliveries of a source, and what is tried beside it.
+/// The active version of a source, and the one on trial.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Trial {
     /// The source.
     pub source: String,
     /// The active version.
     pub active: PluginVersion,
-    /// The version on trial; none when none is.
+    /// The version on trial, if any.
     pub candidate: Option<PluginVersion>,
     /// How it is tried.
     pub mode: Option<TrialMode>,
     /// Of a canary: the share of deliveries that it judges, in percent.
     pub percent: Option<u8>,
-    /// What was found as a shadow: of this version and of those before it, the one that was counted last first.
+    /// The results of this and earlier versions as a shadow, the most recent first.
     pub comparisons: Vec<Comparison>,
 }
 
@@ -31,13 +31,13 @@ pub struct Trial {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialMode {
-    /// It judges a share of the deliveries in place of the active one.
+    /// It judges a share of the deliveries instead of the active version.
     Canary,
-    /// It judges all of them beside the active one, without effect.
+    /// It judges all deliveries beside the active version, without effect.
     Shadow,
 }
 
-/// What was counted of a version that judged beside the active one. Deliveries throughout.
+/// The results of a version that judged beside the active one, as numbers of deliveries.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Comparison {
     /// The SHA-256 of its component, in hex.
@@ -50,21 +50,21 @@ pub struct Comparison {
     pub compared: u64,
     /// Of these, judged differently.
     pub differing: u64,
-    /// The same by part; one delivery may differ in several.
+    /// The differing deliveries by part; a delivery may differ in several parts.
     #[schema(value_type = BTreeMap<String, u64>)]
     pub parts: BTreeMap<Part, u64>,
-    /// Not judged by the version on trial since too many waited for it.
+    /// Skipped because too many deliveries waited for the version on trial.
     pub skipped_busy: u64,
-    /// Not judged by it since their bodies are too large.
+    /// Skipped because of a large body.
     pub skipped_large: u64,
-    /// It could not judge them: keys that are not at hand, a body that cannot be read.
+    /// Not judged because keys were not cached or the body could not be read.
     pub not_judged: u64,
 }
 
 /// A page of differences.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct DifferenceList {
-    /// The version that differs: the SHA-256 of its component, in hex. None when none was tried.
+    /// The version that differs: the SHA-256 of its component, in hex. None if none was tried.
     pub candidate: Option<String>,
     /// The differences, newest first.
     pub differences: Vec<Difference>,
@@ -72,22 +72,22 @@ pub struct DifferenceList {
     pub next_page: Option<String>,
 }
 
-/// Something that two versions say differently of a delivery.
+/// A difference between the verdicts of two versions on a delivery.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// When the delivery was received.
     pub at: Time,
     /// Its trace.
     pub trace: String,
-    /// Its events, where it was admitted; of many the first 20.
+    /// Its first 20 events, if it was admitted.
     pub events: Vec<String>,
-    /// In what part of the answer.
+    /// The part of the answer that differs.
     pub part: Part,
-    /// In what.
+    /// What differs.
     pub what: String,
-    /// As the active version says it.
+    /// The value of the active version.
     pub before: String,
-    /// As the version on trial says it.
+    /// The value of the version on trial.
     pub after: String,
 }
 
@@ -102,38 +102,38 @@ pub struct PluginReplay {
     pub active: PluginVersion,
     /// Deliveries that were judged.
     pub judged: u64,
-    /// Of these, those that differ from what is recorded or from what the active version says.
+    /// Of these, the number that differ from the recorded events or from the active version.
     pub differing: u64,
-    /// Deliveries that could not be judged, by why: `headers` (it may read credentials that are not kept), `keys` (they
-    /// are not at hand), `body` (it cannot be read), `outdated` (neither version admits them now).
+    /// Deliveries that could not be judged, by reason: `headers` (the version may read credentials that are not kept), `keys`
+    /// (they are not cached), `body` (it cannot be read), `outdated` (neither version admits them now).
     #[schema(value_type = BTreeMap<String, u64>)]
     pub not_judged: BTreeMap<Unjudged, u64>,
-    /// Compared with the events that are kept.
+    /// The comparison with the recorded events.
     pub recorded: Agreement,
-    /// Compared with what the active version says now.
+    /// The comparison with the active version.
     pub at_work: Agreement,
     /// The first 100 differences, newest delivery first.
     pub differences: Vec<ReplayDifference>,
-    /// Whether there are older deliveries that the limit or the time did not allow.
+    /// Whether there are older deliveries, beyond the limit or the time.
     pub more: bool,
 }
 
-/// How far two say the same.
+/// The result of a comparison.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Agreement {
     /// Deliveries that were judged differently.
     pub differing: u64,
-    /// The same by part; one delivery may differ in several.
+    /// The differing deliveries by part; a delivery may differ in several parts.
     #[schema(value_type = BTreeMap<String, u64>)]
     pub parts: BTreeMap<Part, u64>,
 }
 
-/// A difference, and from what.
+/// A difference, with what was compared.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct ReplayDifference {
-    /// From what the version differs.
+    /// What the version was compared with.
     pub against: Against,
-    /// In what.
+    /// The difference.
     #[serde(flatten)]
     pub difference: Difference,
 }

@@ -1,4 +1,4 @@
-//! Versions of plugins and what is done with them.
+//! Versions of plugins, and orders about them.
 
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -17,19 +17,19 @@ pub struct VersionList {
 pub struct KeptVersion {
     /// The SHA-256 of its component, in hex.
     pub hash: String,
-    /// The plugin that it is a version of.
+    /// The plugin of which it is a version.
     pub plugin: String,
-    /// What it calls its version itself.
+    /// The version in its descriptor.
     pub version: String,
     /// Bytes of its component.
     pub component_bytes: u64,
     /// When it was installed.
     pub installed_at: Time,
-    /// By whom: `admin API`, `directory` or `configuration`.
+    /// Who installed it: `admin API`, `directory` or `configuration`.
     pub installed_by: String,
-    /// The id of the key that has signed it; none when it is not signed.
+    /// The id of the key that signed it; none if it is not signed.
     pub signed_by: Option<String>,
-    /// Whether a source runs it, tries it, or would roll back to it; it can be removed when not.
+    /// Whether a source runs it, tries it, or would roll back to it; otherwise it can be removed.
     pub needed: bool,
     /// The sources for which it is active now.
     pub works_for: Vec<VersionUse>,
@@ -54,25 +54,25 @@ pub struct RunningVersion {
     pub role: String,
     /// The SHA-256 of its component, in hex.
     pub hash: String,
-    /// What it calls its version itself.
+    /// The version in its descriptor.
     pub version: String,
     /// Of a canary, of how many of a hundred deliveries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub percent: Option<u8>,
 }
 
-/// What is to be done with a component.
+/// How to install a component.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
 #[serde(default, deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub struct InstallQuery {
-    /// `now` (when it is left out), `canary:10` for ten of a hundred deliveries, `shadow`, or `no`.
+    /// `now` (the default), `canary:10` for ten of a hundred deliveries, `shadow`, or `no`.
     pub activate: Option<String>,
-    /// For this source only; else for all that name the plugin.
+    /// For this source only; otherwise for all that name the plugin.
     pub source: Option<String>,
-    /// The plugin that it is a version of; else as it calls itself.
+    /// The plugin of which it is a version; by default the name in its descriptor.
     pub plugin: Option<String>,
-    /// Take it although it judges recorded deliveries otherwise.
+    /// Install it even if it judges recorded deliveries differently.
     pub despite_recorded: bool,
 }
 
@@ -81,11 +81,11 @@ pub struct InstallQuery {
 pub struct InstalledVersion {
     /// The version.
     pub version: KeptVersion,
-    /// Its own conformance vectors, all of which it has passed.
+    /// The number of its own conformance vectors, all of which it has passed.
     pub vectors: usize,
-    /// Recorded deliveries that it judges as they were judged before.
+    /// The number of recorded deliveries that it judges as before.
     pub recorded: usize,
-    /// Recorded deliveries that could not be judged again by any version.
+    /// The number of recorded deliveries that no version could judge again.
     pub recorded_skipped: usize,
 }
 
@@ -93,19 +93,19 @@ pub struct InstalledVersion {
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ActivateOrder {
-    /// That of this hash, or of the beginning of one (eight digits at least).
+    /// The hash of the version, or its beginning (at least eight digits).
     pub hash: Option<String>,
-    /// The one that is embedded in the gateway.
+    /// The version that is embedded in the gateway.
     pub bundled: bool,
     /// For this source only.
     pub source: Option<String>,
-    /// On trial: the share of deliveries that it judges, in percent.
+    /// Try it on this share of deliveries, in percent.
     pub canary: Option<u8>,
-    /// On trial: it sees every delivery, without effect.
+    /// Try it on every delivery, without effect.
     pub shadow: bool,
 }
 
-/// For which source.
+/// The source of an order.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct SourceOrder {
@@ -113,7 +113,7 @@ pub struct SourceOrder {
     pub source: Option<String>,
 }
 
-/// What is active now.
+/// The versions after a change.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct Moved {
     /// The sources, each with its versions.
@@ -129,25 +129,25 @@ pub struct SourceVersions {
     pub versions: Vec<RunningVersion>,
 }
 
-/// What was done with versions of plugins.
+/// The history of versions of plugins.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct VersionHistory {
     /// Newest first.
     pub entries: Vec<VersionHistoryEntry>,
 }
 
-/// Something that was done with a version.
+/// An entry of the history.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 pub struct VersionHistoryEntry {
     /// When.
     pub at: Time,
-    /// The plugin; `?` where a component was refused before it said.
+    /// The plugin; `?` if a component was refused before its name was known.
     pub plugin: String,
     /// `installed`, `refused`, `activated`, `rolled-back`, `trial-begun`, `trial-ended` or `removed`.
     pub event: String,
-    /// The SHA-256 of the component, in hex; none for what the configuration gives.
+    /// The SHA-256 of the component, in hex; none for the plugin of the configuration.
     pub hash: Option<String>,
-    /// The source, where it is about one.
+    /// The source, if the entry is about one.
     pub source: Option<String>,
     /// Who did it: `admin API`, `directory` or `configuration`.
     pub by: String,

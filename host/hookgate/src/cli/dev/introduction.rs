@@ -1,4 +1,4 @@
-//! What `hookgate dev` says when it is ready: one screen for a newcomer, and a file for what does not fit there.
+//! The text that `hookgate dev` prints when it is ready: one screen for a newcomer, and a file for the rest.
 
 use std::{fs, io, path::Path};
 
@@ -10,31 +10,31 @@ use crate::cli::{
     send::quoted,
 };
 
-/// So many sources have their commands on the screen; of more, one has.
+/// Up to this number, all sources have their commands on the screen; otherwise only one has.
 const COMMANDS_MAX: usize = 3;
 /// Columns of the list of names.
 const WIDTH: usize = 96;
 /// Lines of the list of names.
 const NAME_LINES_MAX: usize = 8;
-/// Whose command is the example, where it is there.
+/// The source of the example, if it exists.
 const EXAMPLE: &str = "stripe";
 
-/// What there is to introduce.
+/// The content of the introduction.
 pub struct Introduction<'a> {
     pub ready: &'a Ready,
     pub sources: &'a [MadeUp],
     /// Plugins that cannot run with a made-up secret, each with the reason.
     pub left_out: &'a [(String, String)],
-    /// Where events go; none: to standard output.
+    /// The URL for events; none for standard output.
     pub forward: Option<&'a str>,
-    /// Where further plugins are.
+    /// The directory of further plugins.
     pub directory: Option<&'a Path>,
-    /// Where the commands of all sources are written.
+    /// The file for the commands of all sources.
     pub file: &'a Path,
 }
 
 impl Introduction<'_> {
-    /// Writes the file, where not all is on the screen, and then the screen.
+    /// Writes the file, if the screen does not show everything, and then the screen.
     pub fn show(&self) -> io::Result<()> {
         if self.is_long() {
             fs::write(self.file, self.everything())?;
@@ -110,7 +110,7 @@ fn count(n: usize, noun: &str) -> String {
     if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
 }
 
-/// Names in lines, as many as there is room for.
+/// Names in lines, as many as fit.
 fn listed(names: &[&str]) -> String {
     let mut lines = vec![String::new()];
     for (at, name) in names.iter().enumerate() {

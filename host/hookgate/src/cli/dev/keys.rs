@@ -1,7 +1,7 @@
-//! Secrets that are made up and thrown away.
+//! Temporary secrets for `hookgate dev`.
 //!
-//! What form a secret must have only the plugin knows. So the usual forms are tried: the plugin signs an example with
-//! one, and where it then takes its own delivery, the form is right.
+//! Only the plugin knows the form of its secrets. So the usual forms are tried: the plugin signs an example with a secret, and
+//! if it then accepts its own delivery, the form is right.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -19,11 +19,11 @@ use crate::cli::send::Sender;
 pub struct ThrowAway {
     /// The plugin's own description.
     pub descriptor: Descriptor,
-    /// What the source is configured with, by name.
+    /// The secrets of the source, by name.
     pub configured: Vec<(String, String)>,
-    /// What deliveries are signed with, by name; the same but for public keys.
+    /// The secrets that sign deliveries, by name; they differ only for public keys.
     pub signing: Vec<(String, String)>,
-    /// The known provider that the plugin stands in for.
+    /// The known provider, if the source is one.
     pub provider: Option<&'static KnownProvider>,
 }
 
@@ -36,7 +36,7 @@ struct Pair {
 /// The usual forms.
 const FORMS: [fn() -> Pair; 3] = [hexadecimal, whsec, ed25519];
 
-/// 32 random bytes in hex: a text for most, a key for those that decode it.
+/// 32 random bytes in hex: a text for most plugins, a key for those that decode it.
 fn hexadecimal() -> Pair {
     same(hex::encode(rand::random::<[u8; 32]>()))
 }
@@ -56,10 +56,10 @@ fn same(secret: String) -> Pair {
     Pair { configured: secret.clone(), signing: secret }
 }
 
-/// Secrets with which a plugin takes what it signs.
+/// Secrets with which a plugin accepts its own deliveries.
 ///
 /// # Errors
-/// It takes none of the usual forms; the reason is that of the first form.
+/// It accepts none of the usual forms; the reason is that of the first form.
 pub async fn make_up(plugin: &Plugin, provider: Option<&'static KnownProvider>) -> Result<ThrowAway, String> {
     let descriptor = plugin.descriptor();
     let needed = needed(descriptor);
@@ -87,16 +87,13 @@ pub async fn make_up(plugin: &Plugin, provider: Option<&'static KnownProvider>) 
     Err(reason.unwrap_or_default())
 }
 
-/// The required secrets, or the first one where none is.
+/// The required secrets, or the first one if none is required.
 fn needed(descriptor: &Descriptor) -> Vec<&SecretSpec> {
     let required: Vec<&SecretSpec> = descriptor.secrets.iter().filter(|spec| spec.required).collect();
-    match required.is_empty() {
-        true => descriptor.secrets.iter().take(1).collect(),
-        false => required,
-    }
+    if required.is_empty() { descriptor.secrets.iter().take(1).collect() } else { required }
 }
 
-/// The form that the plugin's own words point at comes first.
+/// The form that the plugin's description suggests comes first.
 fn in_order(needed: &[&SecretSpec]) -> Vec<fn() -> Pair> {
     let mut forms = FORMS.to_vec();
     if needed.iter().any(|spec| spec.description.contains("whsec_")) {

@@ -32,12 +32,12 @@ use super::{
 
 /// Run a gateway to try things, without any configuration
 ///
-/// Every plugin becomes a source of its name, with a secret that is made up and thrown away. A command that sends a signed
-/// delivery to one of them is printed, and where the commands for the others are. Events go to --forward, else to standard
-/// output, a JSON line each. What becomes of each delivery is logged to standard error. The store is thrown away too,
-/// unless --store says where to keep it.
+/// Every plugin becomes a source of its name, with a generated, temporary secret. A command that sends a signed delivery to
+/// one of them is printed, together with the file that has the commands for the others. Events go to --forward, or to standard
+/// output, one JSON line each. The result of each delivery is logged to standard error. The store is temporary too, unless
+/// --store names a directory.
 ///
-/// A component of --directory that changes is taken over while the gateway runs.
+/// A changed component in --directory replaces the running one.
 ///
 /// Examples:
 ///   hookgate dev
@@ -48,38 +48,38 @@ use super::{
 pub struct Dev {
     #[command(flatten)]
     gateway: Gateway,
-    /// Only these plugins or known providers, in place of all plugins
+    /// Only these plugins or known providers, instead of all plugins
     #[arg(long, value_name = "NAME")]
     only: Vec<String>,
     #[command(flatten)]
     directory: Directory,
 }
 
-/// Where it listens, and where its events go.
+/// The addresses of the gateway, and the destination of its events.
 #[derive(Args, Debug)]
 pub struct Gateway {
-    /// Where events go, as CloudEvents in JSON
+    /// The URL to send events to, as CloudEvents in JSON
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     forward: Option<Uri>,
-    /// Where to take deliveries
+    /// The address for deliveries
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// Where the admin API listens
+    /// The address of the admin API
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8081")]
     admin: SocketAddr,
-    /// A directory for the store, to be kept
+    /// A directory for a store that is kept
     #[arg(long, value_name = "DIR")]
     store: Option<PathBuf>,
 }
 
-/// A source that was made up.
+/// A source with a temporary secret.
 struct MadeUp {
     name: String,
     keys: ThrowAway,
 }
 
 impl Gateway {
-    /// A port that is taken is told before anything is compiled.
+    /// Reports a port in use before anything is compiled.
     pub fn check_addresses(&self) -> Result<()> {
         for (option, address) in [("--listen", self.listen), ("--admin", self.admin)] {
             if let Err(error) = TcpListener::bind(address) {
@@ -96,7 +96,7 @@ impl Dev {
     }
 }
 
-/// Runs the gateway: with these plugins, or with all of them where none is named.
+/// Runs the gateway with these plugins, or with all plugins if none is named.
 pub async fn run(gateway: &Gateway, directory: &Directory, only: &[String]) -> Result<Exit> {
     if !gateway.admin.ip().is_loopback() {
         let admin = gateway.admin;
@@ -138,8 +138,8 @@ fn is_component(path: &Path) -> bool {
     path.extension().is_some_and(|extension| extension == "wasm")
 }
 
-/// Has a changed component taken over by the running gateway, which reads everything again on SIGHUP. Before it is ready a
-/// SIGHUP would end it.
+/// Sends SIGHUP to the running gateway when a component has changed, so that it reloads. Before it is ready, a
+/// SIGHUP would kill it.
 async fn follow(watch: Option<Watch<impl Fn(&Path) -> bool>>, is_ready: &Notify) -> Infallible {
     is_ready.notified().await;
     let Some(mut watch) = watch else { return std::future::pending().await };
@@ -147,12 +147,12 @@ async fn follow(watch: Option<Watch<impl Fn(&Path) -> bool>>, is_ready: &Notify)
         watch.changed().await;
         #[cfg(unix)]
         if let Err(error) = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP) {
-            tracing::warn!("a component has changed and cannot be taken over: {error}");
+            tracing::warn!("a changed component cannot be loaded: {error}");
         }
     }
 }
 
-/// Read as any other, so that all else has its default.
+/// Read like any other configuration, so that all other keys have their defaults.
 fn configuration(gateway: &Gateway, directory: &Directory, store: &Path, sources: &[MadeUp]) -> Result<String> {
     text::configuration(&text::Given {
         listen: gateway.listen,
@@ -205,10 +205,10 @@ async fn make_up(directory: &Directory, only: &[String]) -> Result<(Vec<MadeUp>,
             Err(reason) => left_out.push((provider.name.to_owned(), reason)),
         }
     }
-    match sources.is_empty() {
-        true => bail!("no plugin can run with a made-up secret: {}", reasons(&left_out)),
-        false => Ok((sources, left_out)),
+    if sources.is_empty() {
+        bail!("no plugin can run with a made-up secret: {}", reasons(&left_out));
     }
+    Ok((sources, left_out))
 }
 
 fn reasons(left_out: &[(String, String)]) -> String {

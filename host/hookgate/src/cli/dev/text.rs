@@ -7,23 +7,23 @@ use http::Uri;
 
 use super::{super::sandbox, keys::ThrowAway};
 
-/// What it is made of.
+/// The parts of the configuration.
 pub struct Given<'a> {
     pub listen: SocketAddr,
     pub admin: SocketAddr,
     pub store: &'a Path,
     /// The directory of further plugins.
     pub plugins: Option<&'a Path>,
-    /// What a call of a plugin may take, where that is not the default.
+    /// The limits of a plugin call that are not the defaults.
     pub limits: &'a sandbox::Limits,
-    /// Where compiled plugins are kept.
+    /// The directory of compiled plugins.
     pub cache: &'a Path,
     pub forward: Option<&'a Uri>,
-    /// Plugins, which are the names of their sources too, with their secrets.
+    /// Plugins, by the names of their sources, with their secrets.
     pub sources: &'a [(&'a str, &'a ThrowAway)],
 }
 
-/// The text. Nothing is guarded from the one URL that the user has named, and a nearly full disk is not a hindrance.
+/// The text. The egress guard permits the URL that the user has named, and a nearly full disk is accepted.
 pub fn configuration(given: &Given<'_>) -> Result<String> {
     let Given { listen, admin, store, plugins, limits, cache, forward, sources } = given;
     let mut text = String::new();
@@ -58,7 +58,7 @@ pub fn configuration(given: &Given<'_>) -> Result<String> {
     Ok(text)
 }
 
-/// A TOML string: what JSON escapes, TOML's basic strings read as well.
+/// A TOML string: JSON's escapes are valid in TOML's basic strings.
 fn quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

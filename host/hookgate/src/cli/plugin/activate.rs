@@ -7,13 +7,13 @@ use hookgate_gateway::admin::view::{ActivateOrder, Moved, SourceOrder};
 use super::percent;
 use crate::cli::{
     Exit,
-    gateway::{GatewayAddress, escaped},
-    output::{self, Table},
+    gateway::{GatewayArgs, escaped},
+    output::Table,
 };
 
-/// Activate a version of a plugin that the gateway keeps, or the bundled one
+/// Activate a stored version of a plugin, or the bundled one
 ///
-/// From the next delivery on; those under way end with the version with which they began. What works stays so after a restart.
+/// It takes effect with the next delivery; deliveries in progress end with their version. It stays active after a restart.
 ///
 /// Examples:
 ///   hookgate plugin activate stripe 3f2a91c04b7d
@@ -22,47 +22,41 @@ use crate::cli::{
 #[command(verbatim_doc_comment, group = ArgGroup::new("which").required(true))]
 pub struct Activate {
     #[command(flatten)]
-    gateway: GatewayAddress,
+    gateway: GatewayArgs,
     /// The plugin, as sources call it
     plugin: String,
-    /// Its hash, or the beginning of it (eight digits at least)
+    /// Its hash, or the beginning of it (at least eight digits)
     #[arg(group = "which")]
     hash: Option<String>,
-    /// The one that is embedded in the gateway
+    /// The version that is embedded in the gateway
     #[arg(long, group = "which")]
     bundled: bool,
     /// For this source only
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Try it: it judges so many of a hundred deliveries
+    /// Try it on this percentage of deliveries
     #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with = "shadow")]
     canary: Option<u8>,
-    /// Try it: it sees every delivery, without effect
+    /// Try it on every delivery, without effect
     #[arg(long)]
     shadow: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Which sources of a plugin.
 #[derive(Args, Debug)]
-struct Which {
+pub struct Which {
     #[command(flatten)]
-    gateway: GatewayAddress,
+    gateway: GatewayArgs,
     /// The plugin, as sources call it
     plugin: String,
     /// For this source only
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Roll back to the version of a plugin that was active before
 ///
-/// It is at hand, and works from the next delivery on. A trial ends. Once more goes forward again.
+/// It is still loaded, and takes effect with the next delivery. A trial ends. A second rollback undoes the first.
 ///
 /// Example:
 ///   hookgate plugin rollback stripe
@@ -70,7 +64,7 @@ struct Which {
 #[command(verbatim_doc_comment)]
 pub struct Rollback {
     #[command(flatten)]
-    which: Which,
+    pub which: Which,
 }
 
 /// Promote the version that is on trial
@@ -81,7 +75,7 @@ pub struct Rollback {
 #[command(verbatim_doc_comment)]
 pub struct Promote {
     #[command(flatten)]
-    which: Which,
+    pub which: Which,
 }
 
 /// End the trial of a version
@@ -92,7 +86,7 @@ pub struct Promote {
 #[command(verbatim_doc_comment)]
 pub struct StopTrial {
     #[command(flatten)]
-    which: Which,
+    pub which: Which,
 }
 
 impl Activate {
@@ -105,42 +99,21 @@ impl Activate {
             shadow: self.shadow,
         };
         let path = format!("/plugins/{}/activate", escaped(&self.plugin));
-        let moved: Moved = self.gateway.gateway()?.post(&path, &order).await?;
-        print(&moved, self.json)
-    }
-}
-
-impl Rollback {
-    pub async fn run(self) -> Result<Exit> {
-        self.which.order("rollback").await
-    }
-}
-
-impl Promote {
-    pub async fn run(self) -> Result<Exit> {
-        self.which.order("promote").await
-    }
-}
-
-impl StopTrial {
-    pub async fn run(self) -> Result<Exit> {
-        self.which.order("stop-trial").await
+        self.gateway.order(&path, &order, table).await?;
+        Ok(Exit::Ok)
     }
 }
 
 impl Which {
-    async fn order(self, what: &str) -> Result<Exit> {
+    /// Gives the order that is called `what` in the path.
+    pub async fn order(self, what: &str) -> Result<Exit> {
         let path = format!("/plugins/{}/{what}", escaped(&self.plugin));
-        let moved: Moved = self.gateway.gateway()?.post(&path, &SourceOrder { source: self.source }).await?;
-        print(&moved, self.json)
+        self.gateway.order(&path, &SourceOrder { source: self.source }, table).await?;
+        Ok(Exit::Ok)
     }
 }
 
-fn print(moved: &Moved, json: bool) -> Result<Exit> {
-    if json {
-        output::json(moved)?;
-        return Ok(Exit::Ok);
-    }
+fn table(moved: &Moved) -> Table {
     let mut table = Table::new(["SOURCE", "ROLE", "VERSION", "HASH"]);
     for source in &moved.sources {
         for version in &source.versions {
@@ -149,6 +122,5 @@ fn print(moved: &Moved, json: bool) -> Result<Exit> {
             table.row([source.source.clone(), role, version.version.clone(), version.hash.clone()]);
         }
     }
-    output::line(table)?;
-    Ok(Exit::Ok)
+    table
 }

@@ -14,18 +14,18 @@ use serde::Serialize;
 use super::project::{self, Project, Target};
 use crate::cli::{
     Exit,
-    output::{self, Table},
+    output::{self, Format, Table},
     sandbox::Limits,
 };
 
 /// Build a plugin's crate into a component
 ///
-/// Compiles it for wasm32-unknown-unknown (the target is added with rustup where it is missing), makes a component of it with
-/// its vectors inside, sees that a gateway can load it, and writes plugins/NAME.wasm: a directory for --directory and
-/// plugins.directory. NAME is that of the package, without hookgate-plugin- before it.
+/// Compiles it for wasm32-unknown-unknown (rustup adds the target if it is missing), makes a component with its vectors,
+/// checks that a gateway can load it, and writes plugins/NAME.wasm, for use with --directory and plugins.directory. NAME is
+/// the package's name without the prefix hookgate-plugin-.
 ///
-/// What another language's tools have made of a plugin, a component or a core module that wit-bindgen has described, is given
-/// the vectors of --vectors, and otherwise treated the same.
+/// A file built with another language's tools (a component, or a core module described by wit-bindgen) gets the vectors of
+/// --vectors, and is otherwise treated the same.
 ///
 /// Examples:
 ///   hookgate plugin build
@@ -34,22 +34,21 @@ use crate::cli::{
 #[derive(Args, Debug)]
 #[command(verbatim_doc_comment)]
 pub struct Build {
-    /// The plugin's crate, or a file that another language's tools have made
+    /// The plugin's crate, or a file built with another language's tools
     #[arg(value_name = "DIR|FILE", default_value = ".")]
     plugin: PathBuf,
-    /// Where NAME.wasm goes; `plugins` in the crate, or beside the file, when it is not said
+    /// The directory for NAME.wasm; by default `plugins` in the crate, or beside the file
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Vectors to put into what another language's tools have made
+    /// Vectors to put into a file built with another language's tools
     #[arg(long, value_name = "FILE")]
     vectors: Vec<PathBuf>,
     #[command(flatten)]
     target: Target,
     #[command(flatten)]
     limits: Limits,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 #[derive(Serialize)]
@@ -63,10 +62,7 @@ struct Report {
 
 impl Build {
     pub async fn run(self) -> Result<Exit> {
-        let (built, out) = match self.plugin.is_file() {
-            true => self.foreign()?,
-            false => self.of_crate()?,
-        };
+        let (built, out) = if self.plugin.is_file() { self.foreign()? } else { self.of_crate()? };
         let plugin = self.limits.sandbox()?.load(&built.component).await;
         let plugin = plugin.context("it has been built, and no gateway can load it")?;
         let file = project::put(&built, &out)?;
@@ -78,21 +74,20 @@ impl Build {
             size_bytes: plugin.size_bytes(),
             hash: plugin.hash().to_owned(),
         };
-        match self.json {
-            true => output::json(&report)?,
-            false => output::line(Table::pairs([
+        self.format.print(&report, |report| {
+            Table::pairs([
                 ("component", project::shown(&report.file)),
                 ("plugin", format!("{} {}", report.name, report.version)),
                 ("size", bytes(report.size_bytes as u64)),
-                ("sha256", report.hash),
-            ]))?,
-        }
+                ("sha256", report.hash.clone()),
+            ])
+        })?;
         Ok(Exit::Ok)
     }
 
     fn of_crate(&self) -> Result<(Built, PathBuf)> {
         if !self.vectors.is_empty() {
-            bail!("a crate has its vectors in vectors/; --vectors is for what another language's tools have made");
+            bail!("a crate has its vectors in vectors/; --vectors is for files built with another language's tools");
         }
         let project = Project::open(&self.plugin, &self.target)?;
         Ok((project.build()?, self.out.clone().unwrap_or_else(|| project.out())))

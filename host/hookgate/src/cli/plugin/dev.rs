@@ -25,14 +25,13 @@ use crate::cli::{
     watch::Watch,
 };
 
-/// Work on a plugin: a gateway that has the newest version of it in use
+/// Work on a plugin, with a gateway that always runs its newest version
 ///
-/// Builds the crate, runs its vectors in the sandbox, and starts a gateway with the plugin as its one source, as `hookgate dev`
-/// does. Whenever a file of the crate changes it is built again, and when its vectors pass it takes the place of the version
-/// in use: no delivery is lost, and the secret stays the same. While it does not build, or a vector fails, the one before goes
-/// on.
+/// Builds the crate, runs its vectors in the sandbox, and starts a gateway with the plugin as its only source, as `hookgate dev`
+/// does. Whenever a file of the crate changes, it is built again, and if its vectors pass it replaces the running version: no
+/// delivery is lost, and the secret stays the same. If it does not build, or a vector fails, the previous version stays.
 ///
-/// With --no-gateway the component only goes to `plugins` in the crate, for a `hookgate dev --directory` that runs already.
+/// With --no-gateway the component is only written to `plugins` in the crate, for a running `hookgate dev --directory`.
 ///
 /// Examples:
 ///   hookgate plugin dev
@@ -43,7 +42,7 @@ pub struct Dev {
     /// The plugin's crate
     #[arg(value_name = "DIR", default_value = ".")]
     crate_directory: PathBuf,
-    /// Start no gateway
+    /// Do not start a gateway
     #[arg(long)]
     no_gateway: bool,
     #[command(flatten)]
@@ -87,8 +86,7 @@ impl Dev {
         }
     }
 
-    /// Builds, judges, and puts the component where a gateway finds it; its name, where all of that went well. What did not is
-    /// told: there is a next change.
+    /// Builds and tests the plugin, and puts the component where a gateway finds it. Returns its name, or reports a failure.
     async fn renew(&self, project: &Project) -> Option<String> {
         match self.try_to_renew(project).await {
             Ok(name) => name,
@@ -117,7 +115,7 @@ impl Dev {
     }
 }
 
-/// Builds on a thread of its own, which nobody waits for when the command ends.
+/// Builds on a thread of its own, so that the command can end meanwhile.
 async fn build_aside(project: &Project) -> Result<Built> {
     let (done, built) = oneshot::channel();
     let project = project.clone();

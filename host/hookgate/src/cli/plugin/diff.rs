@@ -5,20 +5,18 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 use clap::Args;
 use hookgate_gateway::admin::view::{Comparison, Difference, DifferenceList, Part, Trial, TrialMode};
-use hookgate_model::{clock::now_ms, human::span};
 use serde::Serialize;
 
 use crate::cli::{
     Exit,
-    gateway::{GatewayAddress, escaped},
-    output::{self, Table},
+    gateway::{GatewayArgs, Page, escaped},
+    output::{self, Table, age, ago},
 };
 
-/// Show in what a version on trial differs from the active one
+/// Show how a version on trial differs from the active one
 ///
-/// What a version that sees live deliveries beside the active one (as a shadow) judges differently: how many deliveries,
-/// and in what. Of bodies and data only length and digest are shown. Exit status 0 when nothing differs, 1 when something
-/// does.
+/// It counts the live deliveries that a shadow judges differently, and shows the differences. Of bodies and data only length
+/// and digest are shown. Exit status 0 if nothing differs, 1 if something does.
 ///
 /// Examples:
 ///   hookgate plugin diff stripe
@@ -27,21 +25,14 @@ use crate::cli::{
 #[command(verbatim_doc_comment)]
 pub struct Diff {
     #[command(flatten)]
-    gateway: GatewayAddress,
+    gateway: GatewayArgs,
     /// The source
     source: String,
-    /// Of the version with this hash; else of the one on trial, or the one that was tried last
+    /// The version with this hash; by default the one on trial, or the one that was tried last
     #[arg(long, value_name = "HASH")]
     candidate: Option<String>,
-    /// How many differences, at most 500
-    #[arg(long, value_name = "N", default_value_t = 50)]
-    limit: u16,
-    /// The page, as the one before it says
-    #[arg(long, value_name = "TOKEN")]
-    page: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    page: Page,
 }
 
 #[derive(Serialize)]
@@ -55,48 +46,42 @@ impl Diff {
         let gateway = self.gateway.gateway()?;
         let path = format!("/sources/{}", escaped(&self.source));
         let trial: Trial = gateway.get(&format!("{path}/trial"), &[]).await?;
-        let query = [("candidate", self.candidate), ("limit", Some(self.limit.to_string())), ("page", self.page)];
+        let query = self.page.with([("candidate", self.candidate)]);
         let list: DifferenceList = gateway.get(&format!("{path}/differences"), &query).await?;
         let compared = trial.comparisons.iter().find(|one| Some(&one.candidate) == list.candidate.as_ref());
-        match self.json {
-            true => output::json(&Both { trial: &trial, differences: &list })?,
-            false => print(&trial, compared, &list)?,
-        }
+        let both = Both { trial: &trial, differences: &list };
+        self.gateway.format.print(&both, |_| report(&trial, compared, &list))?;
         let differs = compared.is_some_and(|compared| compared.differing > 0) || !list.differences.is_empty();
         Ok(if differs { Exit::Failed } else { Exit::Ok })
     }
 }
 
-fn print(trial: &Trial, compared: Option<&Comparison>, list: &DifferenceList) -> std::io::Result<()> {
+fn report(trial: &Trial, compared: Option<&Comparison>, list: &DifferenceList) -> String {
     let tried = match (&trial.candidate, trial.mode, trial.percent) {
         (Some(candidate), Some(TrialMode::Shadow), _) => format!("{} {} (shadow)", candidate.name, candidate.hash),
         (Some(candidate), _, Some(percent)) => format!("{} {} (canary, {percent} %)", candidate.name, candidate.hash),
         _ => "-".to_owned(),
     };
-    output::line(Table::pairs([
+    let mut text = Table::pairs([
         ("source", trial.source.clone()),
         ("active", format!("{} {}", trial.active.name, trial.active.hash)),
         ("on trial", tried),
-    ]))?;
-    let Some(compared) = compared else { return output::line("\nnothing was compared yet") };
-    let now = now_ms();
-    let ago = |time: u64| format!("{} ago", span(now.saturating_sub(time)));
-    output::line(format_args!(
-        "\n{}",
-        Table::pairs([
-            ("version", compared.candidate.clone()),
-            ("since", ago(compared.since.0)),
-            ("last", ago(compared.last.0)),
-            ("compared", compared.compared.to_string()),
-            ("differing", with_parts(compared.differing, &compared.parts)),
-            ("not compared", not_compared(compared)),
-        ])
-    ))?;
-    print_differences(&list.differences)?;
-    match &list.next_page {
-        Some(token) => output::line(format_args!("\nmore with: --page {token}")),
-        None => Ok(()),
+    ])
+    .to_string();
+    let Some(compared) = compared else { return text + "\n\nnothing has been compared yet" };
+    let figures = Table::pairs([
+        ("version", compared.candidate.clone()),
+        ("since", ago(compared.since.0)),
+        ("last", ago(compared.last.0)),
+        ("compared", compared.compared.to_string()),
+        ("differing", with_parts(compared.differing, &compared.parts)),
+        ("not compared", not_compared(compared)),
+    ]);
+    text += &format!("\n\n{figures}");
+    if !list.differences.is_empty() {
+        text += &format!("\n\n{}", table(&list.differences));
     }
+    output::page(&text, list.next_page.as_ref())
 }
 
 fn not_compared(compared: &Comparison) -> String {
@@ -115,22 +100,18 @@ pub fn with_parts(differing: u64, parts: &BTreeMap<Part, u64>) -> String {
     if each.is_empty() { differing.to_string() } else { format!("{differing} ({})", each.join(", ")) }
 }
 
-fn print_differences(differences: &[Difference]) -> std::io::Result<()> {
-    if differences.is_empty() {
-        return Ok(());
-    }
-    let now = now_ms();
-    let mut table = Table::new(["AGE", "DELIVERY", "WHAT", "AT WORK", "ON TRIAL"]);
+fn table(differences: &[Difference]) -> Table {
+    let mut table = Table::new(["AGE", "DELIVERY", "WHAT", "ACTIVE", "ON TRIAL"]);
     for difference in differences {
         table.row([
-            span(now.saturating_sub(difference.at.0)),
+            age(difference.at.0),
             delivery(difference),
             difference.what.clone(),
             difference.before.clone(),
             difference.after.clone(),
         ]);
     }
-    output::line(format_args!("\n{table}"))
+    table
 }
 
 /// Its first event, where it has one that was admitted; else its trace.

@@ -13,16 +13,15 @@ use serde::Serialize;
 
 use crate::cli::{
     Exit, configuration,
-    output::{self, Table},
+    output::{self, Format, Table},
     sandbox::{self, Directory, Found},
 };
 
-/// Show what a plugin says of itself and what is in its component
+/// Show a plugin's descriptor and what is in its component
 ///
-/// Secrets and settings are those that a source of this plugin has in the configuration. "Pure" means that the
-/// component imports nothing but hookgate's own interfaces; one that is not pure needs the grant `wasi`, unless it is bundled, and
-/// gets WASI without files, network or a real clock. With --config it shows what that configuration grants to the plugin's
-/// sources.
+/// Secrets and settings are those that a source with this plugin has in the configuration. "Pure" means that the component
+/// imports only hookgate's own interfaces; one that is not pure needs the grant `wasi`, unless it is bundled, and gets WASI
+/// without files, network or a real clock. With --config it shows what that configuration grants to the plugin's sources.
 ///
 /// Examples:
 ///   hookgate plugin inspect stripe
@@ -36,15 +35,14 @@ pub struct Inspect {
     plugin: String,
     #[command(flatten)]
     directory: Directory,
-    /// A configuration, to show what it grants
+    /// A configuration, to show its grants
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
-/// What a configuration lets the component use for a source.
+/// What the component may use for a source.
 #[derive(Serialize)]
 struct Granted {
     source: String,
@@ -89,15 +87,12 @@ impl Inspect {
             let sources = config.sources.iter().filter(of_plugin);
             inspected.granted = sources.map(|source| granted(&config, source, &found.plugin)).collect();
         }
-        match self.json {
-            true => output::json(&inspected)?,
-            false => {
-                print(&inspected)?;
-                if let Some(KnownProvider { name, .. }) = found.provider {
-                    output::line(format_args!("\n{name} is a known provider: hookgate providers show {name}"))?;
-                }
-            }
-        }
+        let known = found
+            .provider
+            .map(|KnownProvider { name, .. }| format!("{name} is a known provider: hookgate providers show {name}"));
+        self.format.print(&inspected, |inspected| {
+            parts(inspected).into_iter().chain(known).collect::<Vec<_>>().join("\n\n")
+        })?;
         Ok(Exit::Ok)
     }
 }
@@ -140,16 +135,17 @@ fn is_pure(plugin: &Plugin) -> bool {
     plugin.imports().iter().all(|import| import.starts_with("hookgate:"))
 }
 
-/// Each section is a JSON list of vectors; what is none counts as nothing, and `plugin test` says why.
+/// Each section is a JSON list of vectors; invalid ones do not count, and `plugin test` says why.
 fn count_vectors(plugin: &Plugin) -> usize {
     let lists =
         plugin.vectors().iter().filter_map(|text| serde_json::from_str::<Vec<serde::de::IgnoredAny>>(text).ok());
     lists.map(|list| list.len()).sum()
 }
 
-fn print(inspected: &Inspected<'_>) -> std::io::Result<()> {
+/// What the sandbox knows of a plugin, as tables.
+fn parts(inspected: &Inspected<'_>) -> Vec<String> {
     let descriptor = inspected.descriptor;
-    output::line(Table::pairs([
+    let head = Table::pairs([
         ("name", descriptor.name.clone()),
         ("version", descriptor.version.clone()),
         ("summary", descriptor.summary.clone()),
@@ -168,7 +164,8 @@ fn print(inspected: &Inspected<'_>) -> std::io::Result<()> {
         ("headers", descriptor.headers.join(" ")),
         ("has fetched", descriptor.key_urls.join(" ")),
         ("confirms at", descriptor.confirm_urls.join(" ")),
-    ]))?;
+    ]);
+    let mut parts = vec![head.to_string()];
     if !descriptor.secrets.is_empty() {
         let mut table = Table::new(["SECRET", "REQUIRED", "HANDED OVER", "PREFIXES", "WHAT IT IS"]);
         for spec in &descriptor.secrets {
@@ -176,14 +173,14 @@ fn print(inspected: &Inspected<'_>) -> std::io::Result<()> {
             let prefixes = spec.prefixes.join(" ");
             table.row([spec.name.clone(), yes_no(spec.required), given, prefixes, spec.description.clone()]);
         }
-        output::line(format_args!("\n{table}"))?;
+        parts.push(table.to_string());
     }
     if !descriptor.settings.is_empty() {
         let mut table = Table::new(["SETTING", "DEFAULT", "WHAT IT DOES"]);
         for spec in &descriptor.settings {
             table.row([spec.name.clone(), output::or_dash(spec.default.as_ref()), spec.description.clone()]);
         }
-        output::line(format_args!("\n{table}"))?;
+        parts.push(table.to_string());
     }
     if !inspected.granted.is_empty() {
         let mut table = Table::new(["SOURCE", "PIN", "WASI", "HAS FETCHED", "CONFIRMS AT", "MAY WORK"]);
@@ -193,9 +190,9 @@ fn print(inspected: &Inspected<'_>) -> std::io::Result<()> {
             let pin = output::or_dash(granted.pin.as_ref());
             table.row([granted.source.clone(), pin, yes_no(granted.wasi), keys, confirm, may]);
         }
-        output::line(format_args!("\n{table}"))?;
+        parts.push(table.to_string());
     }
-    Ok(())
+    parts
 }
 
 fn or_none(texts: &[String]) -> String {

@@ -8,13 +8,13 @@ use hookgate_gateway::admin::view::InstalledVersion;
 use hookgate_sandbox::read_component;
 
 use super::percent;
-use crate::cli::{Exit, gateway::GatewayAddress, output};
+use crate::cli::{Exit, gateway::GatewayArgs};
 
 /// Install a version of a plugin in a running gateway, and activate it
 ///
-/// It must be signed where plugins.trusted-keys asks for it, use nothing that is not granted, pass its own conformance vectors,
-/// and judge the latest recorded deliveries of its sources as they were judged before. Then it is active for all sources that name
-/// the plugin, from their next delivery on; with --canary or --shadow it is only tried.
+/// It must be signed if plugins.trusted-keys is set, use only what is granted, pass its own conformance vectors, and judge the
+/// latest recorded deliveries of its sources as they were judged before. Then it is active for all sources that name the
+/// plugin, from their next delivery on; with --canary or --shadow it is only tried.
 ///
 /// Examples:
 ///   hookgate plugin install ./my-provider.wasm
@@ -23,31 +23,28 @@ use crate::cli::{Exit, gateway::GatewayAddress, output};
 #[command(verbatim_doc_comment)]
 pub struct Install {
     #[command(flatten)]
-    gateway: GatewayAddress,
+    gateway: GatewayArgs,
     /// The component
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// For this source only
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// The plugin that it is a version of, as sources call it, where it calls itself otherwise
+    /// The plugin of which it is a version, as sources call it; by default the name in its descriptor
     #[arg(long, value_name = "NAME")]
     plugin: Option<String>,
-    /// Try it: it judges so many of a hundred deliveries
+    /// Try it on this percentage of deliveries
     #[arg(long, value_name = "PERCENT", value_parser = percent, conflicts_with_all = ["shadow", "no_activate"])]
     canary: Option<u8>,
-    /// Try it: it sees every delivery, without effect
+    /// Try it on every delivery, without effect
     #[arg(long, conflicts_with = "no_activate")]
     shadow: bool,
-    /// Only keep it
+    /// Only store it
     #[arg(long)]
     no_activate: bool,
-    /// Take it although it judges recorded deliveries otherwise than before
+    /// Install it even if it judges recorded deliveries differently
     #[arg(long)]
     despite_recorded: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Install {
@@ -68,25 +65,24 @@ impl Install {
         let gateway = self.gateway.gateway()?;
         let installed: InstalledVersion =
             gateway.send("/plugins/versions", &query, "application/wasm", component.into()).await?;
-        match self.json {
-            true => output::json(&installed)?,
-            false => print(&installed)?,
-        }
+        self.gateway.format.print(&installed, report)?;
         Ok(Exit::Ok)
     }
 }
 
-fn print(installed: &InstalledVersion) -> Result<()> {
+fn report(installed: &InstalledVersion) -> String {
     let InstalledVersion { version, vectors, recorded, recorded_skipped } = installed;
-    output::line(format_args!("{} {} is kept as {}", version.plugin, version.version, version.hash))?;
-    output::line(match vectors {
-        0 => "it carries no conformance vectors".to_owned(),
-        vectors => format!("{vectors} conformance vectors passed"),
-    })?;
-    output::line(format_args!("{recorded} recorded deliveries judged as before, {recorded_skipped} left out"))?;
-    for used in &version.works_for {
+    let mut lines = vec![
+        format!("{} {} is stored as {}", version.plugin, version.version, version.hash),
+        match vectors {
+            0 => "it carries no conformance vectors".to_owned(),
+            vectors => format!("{vectors} conformance vectors passed"),
+        },
+        format!("{recorded} recorded deliveries judged as before, {recorded_skipped} left out"),
+    ];
+    lines.extend(version.works_for.iter().map(|used| {
         let share = used.percent.map(|percent| format!(" {percent}%")).unwrap_or_default();
-        output::line(format_args!("{}: {}{share}", used.source, used.role))?;
-    }
-    Ok(())
+        format!("{}: {}{share}", used.source, used.role)
+    }));
+    lines.join("\n")
 }

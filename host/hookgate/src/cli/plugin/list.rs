@@ -6,13 +6,13 @@ use serde::Serialize;
 
 use crate::cli::{
     Exit,
-    output::{self, Table},
+    output::{self, Format, Table},
     sandbox::Directory,
 };
 
 /// List the plugins that a source can name
 ///
-/// Those embedded in this binary and, with --directory, those of a directory; the latter go before the former.
+/// The plugins embedded in this binary and, with --directory, those of a directory, which take precedence.
 ///
 /// Examples:
 ///   hookgate plugin list
@@ -22,9 +22,8 @@ use crate::cli::{
 pub struct List {
     #[command(flatten)]
     directory: Directory,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 #[derive(Serialize)]
@@ -54,10 +53,7 @@ impl List {
             };
             all.push(Listed { name: name.to_owned(), origin: origin.to_string(), state });
         }
-        match self.json {
-            true => output::json(&all)?,
-            false => output::line(table(all))?,
-        }
+        self.format.print(&all, |all| table(all))?;
         Ok(Exit::Ok)
     }
 }
@@ -72,15 +68,16 @@ fn usable(plugin: &Plugin) -> State {
     }
 }
 
-fn table(all: Vec<Listed>) -> Table {
+fn table(all: &[Listed]) -> Table {
     let mut table = Table::new(["NAME", "VERSION", "ORIGIN", "SIGNS", "SUMMARY"]);
     for Listed { name, origin, state } in all {
-        table.row(match state {
+        let (version, signs, summary) = match state {
             State::Usable { version, summary, signs, .. } => {
-                [name, version, origin, if signs { "yes" } else { "no" }.to_owned(), summary]
+                (version.as_str(), if *signs { "yes" } else { "no" }, summary.clone())
             }
-            State::Broken { error } => [name, "-".to_owned(), origin, "-".to_owned(), format!("BROKEN: {error}")],
-        });
+            State::Broken { error } => ("-", "-", format!("BROKEN: {error}")),
+        };
+        table.row([name.clone(), version.to_owned(), origin.clone(), signs.to_owned(), summary]);
     }
     table
 }

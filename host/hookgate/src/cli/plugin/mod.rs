@@ -1,5 +1,4 @@
-//! `hookgate plugin`: what plugins there are, what is in one, whether it does what it promises, writing one, which version
-//! works, and in what another one differs.
+//! `hookgate plugin`: list, inspect, write, test and sign plugins, and manage their versions in a running gateway.
 
 mod activate;
 mod build;
@@ -21,7 +20,7 @@ use clap::Subcommand;
 
 use super::Exit;
 
-/// Look at plugins, write, test and sign them, and have a running gateway try and exchange them
+/// List, write, test and sign plugins, and try and replace them in a running gateway
 #[derive(Debug, Subcommand)]
 pub enum Plugin {
     List(list::List),
@@ -58,9 +57,9 @@ impl Plugin {
             Plugin::Diff(diff) => diff.run().await,
             Plugin::Versions(versions) => versions.run().await,
             Plugin::Activate(activate) => activate.run().await,
-            Plugin::Rollback(rollback) => rollback.run().await,
-            Plugin::Promote(promote) => promote.run().await,
-            Plugin::StopTrial(stop) => stop.run().await,
+            Plugin::Rollback(rollback) => rollback.which.order("rollback").await,
+            Plugin::Promote(promote) => promote.which.order("promote").await,
+            Plugin::StopTrial(stop) => stop.which.order("stop-trial").await,
             Plugin::History(history) => history.run().await,
             Plugin::Remove(remove) => remove.run().await,
         }

@@ -11,10 +11,10 @@ use clap::Args;
 use super::template::{self, Sdk, plugin_name};
 use crate::cli::{Exit, output};
 
-/// Start a plugin of your own: a crate that builds, tests and runs at once
+/// Create a plugin of your own: a crate that builds, tests and runs immediately
 ///
-/// It verifies an HMAC-SHA256 with a timestamp, answers a handshake, orders its events, and has vectors: change it into
-/// your provider. The SDK is copied into it, so that nothing but cargo is needed; with --sdk that of a checkout is used.
+/// It verifies an HMAC-SHA256 with a timestamp, answers a handshake, orders its events, and has vectors: adapt it to your
+/// provider. The SDK is copied into it, so that only cargo is needed; with --sdk, the SDK of a checkout is used.
 ///
 /// Examples:
 ///   hookgate plugin new acme && cd acme && hookgate plugin test
@@ -25,10 +25,10 @@ pub struct New {
     /// The plugin's name: lower-case letters, digits and dashes
     #[arg(value_name = "NAME", value_parser = plugin_name)]
     name: String,
-    /// Where to make it, in place of ./NAME; it must be empty, or not there
+    /// The directory to create instead of ./NAME; it must be empty or not exist
     #[arg(long, value_name = "DIR")]
     path: Option<PathBuf>,
-    /// A checkout of hookgate, whose SDK to use in place of a copy
+    /// A checkout of hookgate, whose SDK to use instead of a copy
     #[arg(long, value_name = "DIR")]
     sdk: Option<PathBuf>,
 }

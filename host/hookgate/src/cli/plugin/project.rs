@@ -10,16 +10,16 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use hookgate_plugin_build::{Built, Messages};
 
-/// Where cargo builds, where nothing else is said.
+/// The default directory for builds.
 const TARGET: &str = "target";
 
-/// Where components go, where nothing else is said: a directory for `--directory` and `plugins.directory`.
+/// The default directory for components, for use with `--directory` and `plugins.directory`.
 pub const OUT: &str = "plugins";
 
-/// Where cargo builds.
+/// The directory for builds.
 #[derive(Args, Debug)]
 pub struct Target {
-    /// Where cargo builds; `target` in the crate when it is not said
+    /// The directory for builds; by default `target` in the crate
     #[arg(long, value_name = "DIR", env = "CARGO_TARGET_DIR")]
     target_dir: Option<PathBuf>,
 }
@@ -47,24 +47,24 @@ impl Project {
         &self.directory
     }
 
-    /// Where its component goes.
+    /// The directory for its component.
     pub fn out(&self) -> PathBuf {
         self.directory.join(OUT)
     }
 
-    /// What is made of the crate, and not by its author.
+    /// Whether a path is generated, not written by the author.
     pub fn is_made(&self, path: &Path) -> bool {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         let is_hidden = name.starts_with('.');
         is_hidden || path == self.out() || path == self.directory.join(TARGET) || path == self.target
     }
 
-    /// Builds it; what cargo says is shown.
+    /// Builds it and shows cargo's messages.
     pub fn build(&self) -> Result<Built> {
         hookgate_plugin_build::build(&self.directory, &self.target, Messages::Shown)
     }
 
-    /// Runs its own tests; whether they have passed. Their standard output is left free where it has another use.
+    /// Runs its own tests, and returns whether they passed. They print to standard error unless `stdout_is_free`.
     pub fn test(&self, stdout_is_free: bool) -> Result<bool> {
         let stdout = if stdout_is_free { Stdio::inherit() } else { io::stderr().into() };
         hookgate_plugin_build::test(&self.directory, &self.target, stdout)
@@ -76,7 +76,7 @@ pub fn is_crate(directory: &Path) -> bool {
     directory.join("Cargo.toml").is_file()
 }
 
-/// Writes a component as `NAME.wasm`: whoever looks finds the one before or all of the new one.
+/// Writes a component as `NAME.wasm`, atomically: readers see the previous file or the whole new one.
 pub fn put(built: &Built, directory: &Path) -> Result<PathBuf> {
     let failed = || format!("cannot write to {}", directory.display());
     fs::create_dir_all(directory).with_context(failed)?;
@@ -88,7 +88,7 @@ pub fn put(built: &Built, directory: &Path) -> Result<PathBuf> {
     Ok(file)
 }
 
-/// Temporary files are private; a gateway may run as somebody else.
+/// Temporary files are private, but a gateway may run as another user.
 fn readable_by_all(path: &Path) -> io::Result<()> {
     #[cfg(unix)]
     {
@@ -99,7 +99,7 @@ fn readable_by_all(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// A path as one types it: from here, where it lies below.
+/// A path as a user types it: relative if it is below the current directory.
 pub fn shown(path: &Path) -> String {
     let path = path.strip_prefix(".").unwrap_or(path);
     let here = env::current_dir().ok();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_directory_without_a_crate_is_told() {
+    fn a_directory_without_a_crate_is_reported() {
         let directory = tempfile::tempdir().unwrap();
         let error = Project::open(directory.path(), &Target { target_dir: None }).unwrap_err();
         assert!(error.to_string().contains("hookgate plugin new"), "{error}");

@@ -18,12 +18,12 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use crate::cli::{Exit, Usage, output};
+use crate::cli::{Exit, Usage, output::Format};
 
-/// Sign a component, so that gateways with the public key in plugins.trusted-keys take it
+/// Sign a component, so that gateways with the public key in plugins.trusted-keys accept it
 ///
-/// The signature (Ed25519) goes into a section of the component, which has another hash then. The key is a file in PEM (PKCS #8),
-/// as `openssl genpkey -algorithm ed25519` makes one; --new-key makes it here. The public key is printed.
+/// The signature (Ed25519) becomes a section of the component, which changes its hash. The key is a file in PEM (PKCS #8), as
+/// written by `openssl genpkey -algorithm ed25519`; --new-key creates it. The public key is printed.
 ///
 /// Examples:
 ///   hookgate plugin sign ./my-provider.wasm --key release.pem --new-key
@@ -37,15 +37,14 @@ pub struct Sign {
     /// The file of the private key
     #[arg(long, value_name = "KEYFILE")]
     key: PathBuf,
-    /// Make the key; its file must not be there
+    /// Create the key; its file must not exist
     #[arg(long)]
     new_key: bool,
-    /// Where the signed component goes, in place of the file itself
+    /// The file for the signed component, instead of the file itself
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 #[derive(Serialize)]
@@ -65,19 +64,18 @@ impl Sign {
         let out = self.out.as_ref().unwrap_or(&self.file);
         write(out, &signed).with_context(|| format!("cannot write {}", out.display()))?;
         let public = TrustedKey::of(&key);
-        let told = Signed {
+        let signed = Signed {
             file: out.display().to_string(),
             hash: hex::encode(Sha256::digest(&signed)),
             key: public.id().to_string(),
             public_key: public.text(),
         };
-        match self.json {
-            true => output::json(&told)?,
-            false => output::line(format_args!(
+        self.format.print(&signed, |signed| {
+            format!(
                 "{} is signed with the key {}, and has the hash {}\n\n[plugins]\ntrusted-keys = [\"{}\"]",
-                told.file, told.key, told.hash, told.public_key
-            ))?,
-        }
+                signed.file, signed.key, signed.hash, signed.public_key
+            )
+        })?;
         Ok(Exit::Ok)
     }
 }

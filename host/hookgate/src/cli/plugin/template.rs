@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use hookgate_bundled::{LOCK, SDK, TEMPLATE};
 
-/// What the template calls its provider.
+/// The name of the provider in the template.
 const PLACEHOLDER: &str = "parcelbird";
 /// The same in a sentence.
 const PLACEHOLDER_TITLE: &str = "Parcelbird";
@@ -12,7 +12,7 @@ const PLACEHOLDER_TITLE: &str = "Parcelbird";
 /// The folder of the SDK in a crate that has a copy of it.
 const COPY: &str = "hookgate";
 
-/// Where a crate finds the SDK.
+/// The location of the SDK for a crate.
 #[derive(Clone, Copy, Debug)]
 pub enum Sdk<'a> {
     /// In itself.
@@ -21,13 +21,14 @@ pub enum Sdk<'a> {
     Checkout(&'a Path),
 }
 
-/// A plugin's name: what operators write in `plugin = "NAME"`, and part of the name of its crate.
+/// A plugin's name, as in `plugin = "NAME"`, and part of the name of its crate.
 pub fn plugin_name(text: &str) -> Result<String, String> {
     let is_good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let begins = text.starts_with(|c: char| c.is_ascii_lowercase());
-    match begins && !text.ends_with('-') && text.len() <= 64 && text.chars().all(is_good) {
-        true => Ok(text.to_owned()),
-        false => Err("1 to 64 lower-case letters, digits and dashes; a letter first, no dash at the end".to_owned()),
+    if begins && !text.ends_with('-') && text.len() <= 64 && text.chars().all(is_good) {
+        Ok(text.to_owned())
+    } else {
+        Err("1 to 64 lower-case letters, digits and dashes; a letter first, no dash at the end".to_owned())
     }
 }
 
@@ -45,7 +46,7 @@ pub fn files(name: &str, sdk: Sdk<'_>) -> Vec<(PathBuf, String)> {
     files
 }
 
-/// In a repository a file named so would speak for the template itself.
+/// In the repository, a file of this name would apply to the template itself.
 fn place(path: &str) -> PathBuf {
     PathBuf::from(if path == "gitignore" { ".gitignore" } else { path })
 }

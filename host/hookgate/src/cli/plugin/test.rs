@@ -17,22 +17,22 @@ use super::{
     vectors::{Ran, Report, run_all, timing},
 };
 use crate::cli::{
-    Exit, output,
+    Exit,
+    output::{self, Format},
     sandbox::{self, Directory},
     send::pair,
 };
 
 /// Run a plugin's conformance vectors in the sandbox
 ///
-/// A vector is a delivery and the verdict that it must get. Without --vectors those that the component carries are run.
-/// A file holds a JSON object or an array of them; where they name a provider, those of this plugin are run, or those of
-/// --provider, or all of them with --all. A vector that does not say when it was received is received when its own
-/// headers say it was sent.
+/// A vector is a delivery and the verdict that it must get. Without --vectors, those in the component are run. A file has a
+/// JSON object or an array of them; if they name a provider, those of this plugin are run, or those of --provider, or all of
+/// them with --all. A vector without a time of receipt is received at the time of sending in its headers.
 ///
-/// Of a crate, which is what is tested in its own directory where nothing is named, the tests are run natively first; then it
-/// is built, and its vectors are run in the sandbox.
+/// If the plugin is a crate (by default the current directory), its native tests are run first; then it is built, and its
+/// vectors are run in the sandbox.
 ///
-/// It prints a line a vector and fails when a verdict differs, or when there is no vector at all.
+/// It prints one line per vector, and fails if a verdict differs or if there are no vectors.
 ///
 /// Examples:
 ///   hookgate plugin test
@@ -45,19 +45,19 @@ pub struct Test {
     /// A crate's directory, a plugin's name, or a component's file
     #[arg(value_name = "DIR|NAME|FILE", default_value = ".")]
     plugin: String,
-    /// Vectors to run in place of the component's own
+    /// Vectors to run instead of the component's own
     #[arg(long, value_name = "FILE")]
     vectors: Vec<PathBuf>,
-    /// Run the vectors that name this provider, in place of those that name the plugin
+    /// Run the vectors that name this provider, instead of those that name the plugin
     #[arg(long, value_name = "NAME", requires = "vectors", conflicts_with = "all")]
     provider: Vec<String>,
-    /// A setting of the source, for vectors that do not say it themselves
+    /// A setting of the source, for vectors that do not set it themselves
     #[arg(long, value_name = "SETTING=VALUE", value_parser = pair('='))]
     set: Vec<(String, String)>,
     /// Run the vectors of every provider
     #[arg(long, requires = "vectors")]
     all: bool,
-    /// Of a crate: leave its native tests out
+    /// Skip the native tests of a crate
     #[arg(long)]
     no_native: bool,
     /// Also measure how long a verification takes
@@ -67,51 +67,44 @@ pub struct Test {
     target: Target,
     #[command(flatten)]
     directory: Directory,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    format: Format,
 }
 
 impl Test {
     pub async fn run(self) -> Result<Exit> {
         let catalog = self.directory.catalog()?;
         let plugin = match self.project(&catalog)? {
-            Some(project) => match self.no_native || project.test(!self.json)? {
-                true => self.directory.sandbox()?.load(&project.build()?.component).await?,
-                false => {
-                    eprintln!("the native tests have failed; the sandbox is left out");
+            Some(project) => {
+                if !self.no_native && !project.test(!self.format.json)? {
+                    eprintln!("the native tests have failed; the vectors are not run in the sandbox");
                     return Ok(Exit::Failed);
                 }
-            },
+                self.directory.sandbox()?.load(&project.build()?.component).await?
+            }
             None => sandbox::load(&self.plugin, &catalog, &self.directory.sandbox()?).await?.plugin,
         };
         let report = self.judge(&plugin).await?;
-        match self.json {
-            true => output::json(&report)?,
-            false => output::line(&report)?,
-        }
+        self.format.print(&report, Report::to_string)?;
         Ok(if report.is_good() { Exit::Ok } else { Exit::Failed })
     }
 
-    /// The crate that is meant, where one is.
+    /// The crate, if one is meant.
     fn project(&self, catalog: &Catalog) -> Result<Option<Project>> {
         let directory = Path::new(&self.plugin);
         let is_plugin = catalog.origin(&self.plugin).is_some();
-        match !is_plugin && (is_crate(directory) || self.plugin == ".") {
-            true => Project::open(directory, &self.target).map(Some),
-            false => Ok(None),
+        if is_plugin || !(is_crate(directory) || self.plugin == ".") {
+            return Ok(None);
         }
+        Project::open(directory, &self.target).map(Some)
     }
 
     async fn judge(&self, plugin: &Plugin) -> Result<Report> {
         let vectors = self.read(plugin)?;
-        let timed = match self.time {
-            true => timing(plugin, &vectors, &self.set).await,
-            false => None,
-        };
-        let told = |ran: &Ran| if self.json { Ok(()) } else { output::line(ran) };
-        let report = run_all(plugin, vectors, &self.set, told).await?;
-        Ok(Report { timing: timed, ..report })
+        let timing = if self.time { timing(plugin, &vectors, &self.set).await } else { None };
+        let ended = |ran: &Ran| if self.format.json { Ok(()) } else { output::line(ran) };
+        let report = run_all(plugin, vectors, &self.set, ended).await?;
+        Ok(Report { timing, ..report })
     }
 
     fn read(&self, plugin: &Plugin) -> Result<Vec<Named>> {

@@ -1,4 +1,4 @@
-//! Conformance vectors, run in the sandbox and told.
+//! Conformance vectors, run in the sandbox and reported.
 
 use std::fmt;
 
@@ -10,18 +10,18 @@ use hookgate_sandbox::{
 };
 use serde::Serialize;
 
-/// What came of a vector.
+/// The result of a vector.
 #[derive(Serialize)]
 pub struct Ran {
     pub id: String,
-    /// What it shows.
+    /// Its description.
     pub note: Option<String>,
     pub ok: bool,
-    /// What differs; empty when it is ok.
+    /// The differences; empty if it is ok.
     pub differences: Vec<Difference>,
 }
 
-/// What came of all of them.
+/// The results of all vectors.
 #[derive(Serialize)]
 pub struct Report {
     pub plugin: String,
@@ -43,23 +43,23 @@ pub struct Timing {
 }
 
 impl Report {
-    /// All well: no vector has failed, and there is one.
+    /// Whether there are vectors and all have passed.
     pub fn is_good(&self) -> bool {
         self.failed == 0 && self.passed > 0
     }
 }
 
-/// Runs vectors; `told` is called with each as it has ended. `set` are settings that vectors do not say themselves.
+/// Runs vectors, and calls `ended` with each result. `set` are settings for vectors that do not set them themselves.
 pub async fn run_all(
     plugin: &Plugin,
     vectors: Vec<Named>,
     set: &[(String, String)],
-    mut told: impl FnMut(&Ran) -> std::io::Result<()>,
+    mut ended: impl FnMut(&Ran) -> std::io::Result<()>,
 ) -> std::io::Result<Report> {
     let mut all = Vec::new();
     for vector in vectors {
         let ran = run(plugin, vector, set).await;
-        told(&ran)?;
+        ended(&ran)?;
         all.push(ran);
     }
     let failed = all.iter().filter(|ran| !ran.ok).count();
@@ -76,7 +76,7 @@ async fn run(plugin: &Plugin, (id, vector): Named, set: &[(String, String)]) -> 
     Ran { id, note, ok: differences.is_empty(), differences }
 }
 
-/// How long the plugin takes to verify the first of these that is to be taken; none where none is, or it cannot.
+/// The time that the plugin takes to verify the first valid vector; none if there is none, or it cannot be measured.
 pub async fn timing(plugin: &Plugin, vectors: &[Named], set: &[(String, String)]) -> Option<Timing> {
     let good = vectors.iter().filter_map(|(id, vector)| Some((id, vector.as_ref().ok()?)));
     let (id, vector) = good.into_iter().find(|(_, vector)| vector.valid)?;
@@ -107,13 +107,14 @@ impl fmt::Display for Ran {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = &self.plugin;
-        match self.vectors.is_empty() {
-            true => write!(
+        if self.vectors.is_empty() {
+            write!(
                 f,
                 "{name}: there are no vectors of it; name a file with --vectors and what they call the provider with \
                  --provider, or build the plugin with some"
-            )?,
-            false => write!(f, "{name}: {} passed, {} failed", self.passed, self.failed)?,
+            )?;
+        } else {
+            write!(f, "{name}: {} passed, {} failed", self.passed, self.failed)?;
         }
         if let Some(Timing { vector, calls, median_us, p99_us }) = &self.timing {
             let vector = printable(vector);
@@ -129,10 +130,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_vector_that_failed_is_told_field_by_field() {
+    fn a_failed_vector_is_reported_field_by_field() {
         let differences = vec![Difference::new("event 0 id", "\"a\"", "\"b\"")];
         let ran = Ran { id: "x-01".to_owned(), note: Some("An event.".to_owned()), ok: false, differences };
-        let told = "FAIL x-01  An event.\n  FIELD       EXPECTED  ACTUAL\n  event 0 id  \"a\"       \"b\"";
-        assert_eq!(ran.to_string(), told);
+        let report = "FAIL x-01  An event.\n  FIELD       EXPECTED  ACTUAL\n  event 0 id  \"a\"       \"b\"";
+        assert_eq!(ran.to_string(), report);
     }
 }

@@ -6,11 +6,11 @@ use hookgate_gateway::admin::view::{KeptVersion, VersionHistory, VersionList};
 
 use crate::cli::{
     Exit,
-    gateway::{GatewayAddress, escaped},
-    output::{self, Table},
+    gateway::{GatewayArgs, escaped},
+    output::{Table, or_dash},
 };
 
-/// List the versions of a plugin that the gateway keeps
+/// List the stored versions of a plugin
 ///
 /// Example:
 ///   hookgate plugin versions stripe
@@ -18,15 +18,12 @@ use crate::cli::{
 #[command(verbatim_doc_comment)]
 pub struct Versions {
     #[command(flatten)]
-    gateway: GatewayAddress,
+    gateway: GatewayArgs,
     /// The plugin, as sources call it
     plugin: String,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
-/// Show what was done with versions of plugins: when, by whom, and why one was refused
+/// Show the history of versions of plugins: what was done when, by whom, and why a version was refused
 ///
 /// Examples:
 ///   hookgate plugin history stripe
@@ -35,12 +32,9 @@ pub struct Versions {
 #[command(verbatim_doc_comment)]
 pub struct History {
     #[command(flatten)]
-    gateway: GatewayAddress,
-    /// The plugin, as sources call it; without it all of them
+    gateway: GatewayArgs,
+    /// The plugin, as sources call it; by default all plugins
     plugin: Option<String>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 /// Remove a version that no source runs, tries, or would roll back to
@@ -51,39 +45,32 @@ pub struct History {
 #[command(verbatim_doc_comment)]
 pub struct Remove {
     #[command(flatten)]
-    gateway: GatewayAddress,
+    gateway: GatewayArgs,
     /// The plugin, as sources call it
     plugin: String,
-    /// Its hash, or the beginning of it (eight digits at least)
+    /// Its hash, or the beginning of it (at least eight digits)
     hash: String,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
 impl Versions {
     pub async fn run(self) -> Result<Exit> {
-        let path = format!("/plugins/{}/versions", escaped(&self.plugin));
-        let list: VersionList = self.gateway.gateway()?.get(&path, &[]).await?;
-        if self.json {
-            output::json(&list)?;
-            return Ok(Exit::Ok);
-        }
-        let mut table = Table::new(["HASH", "VERSION", "INSTALLED", "BY", "SIGNED BY", "WORKS FOR"]);
-        for version in list.versions {
-            let works = works_for(&version);
-            table.row([
-                version.hash,
-                version.version,
-                version.installed_at.to_string(),
-                version.installed_by,
-                output::or_dash(version.signed_by.as_ref()),
-                works,
-            ]);
-        }
-        output::line(table)?;
-        Ok(Exit::Ok)
+        self.gateway.show(&format!("/plugins/{}/versions", escaped(&self.plugin)), &[], versions).await
     }
+}
+
+fn versions(list: &VersionList) -> Table {
+    let mut table = Table::new(["HASH", "VERSION", "INSTALLED", "BY", "SIGNED BY", "ACTIVE FOR"]);
+    for version in &list.versions {
+        table.row([
+            version.hash.clone(),
+            version.version.clone(),
+            version.installed_at.to_string(),
+            version.installed_by.clone(),
+            or_dash(version.signed_by.as_ref()),
+            works_for(version),
+        ]);
+    }
+    table
 }
 
 fn works_for(version: &KeptVersion) -> String {
@@ -105,37 +92,32 @@ impl History {
             Some(plugin) => format!("/plugins/{}/history", escaped(plugin)),
             None => "/plugins/history".to_owned(),
         };
-        let history: VersionHistory = self.gateway.gateway()?.get(&path, &[]).await?;
-        if self.json {
-            output::json(&history)?;
-            return Ok(Exit::Ok);
-        }
-        let mut table = Table::new(["AT", "PLUGIN", "EVENT", "HASH", "SOURCE", "BY", "REASON"]);
-        for entry in history.entries {
-            let hash = entry.hash.map(|hash| hash.chars().take(12).collect::<String>());
-            table.row([
-                entry.at.to_string(),
-                entry.plugin,
-                entry.event,
-                output::or_dash(hash.as_ref()),
-                output::or_dash(entry.source.as_ref()),
-                entry.by,
-                output::or_dash(entry.reason.as_ref()),
-            ]);
-        }
-        output::line(table)?;
-        Ok(Exit::Ok)
+        self.gateway.show(&path, &[], history).await
     }
+}
+
+fn history(history: &VersionHistory) -> Table {
+    let mut table = Table::new(["AT", "PLUGIN", "EVENT", "HASH", "SOURCE", "BY", "REASON"]);
+    for entry in &history.entries {
+        let hash = entry.hash.as_ref().map(|hash| hash.chars().take(12).collect::<String>());
+        table.row([
+            entry.at.to_string(),
+            entry.plugin.clone(),
+            entry.event.clone(),
+            or_dash(hash),
+            or_dash(entry.source.as_ref()),
+            entry.by.clone(),
+            or_dash(entry.reason.as_ref()),
+        ]);
+    }
+    table
 }
 
 impl Remove {
     pub async fn run(self) -> Result<Exit> {
         let path = format!("/plugins/{}/versions/{}", escaped(&self.plugin), escaped(&self.hash));
         let removed: KeptVersion = self.gateway.gateway()?.delete(&path).await?;
-        match self.json {
-            true => output::json(&removed)?,
-            false => output::line(format_args!("{} is removed", removed.hash))?,
-        }
+        self.gateway.format.print(&removed, |removed| format!("{} is removed", removed.hash))?;
         Ok(Exit::Ok)
     }
 }

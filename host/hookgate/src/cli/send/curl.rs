@@ -3,7 +3,7 @@
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use hookgate_capabilities::Request;
 
-/// The command that sends a request to a URL. A body that cannot stand in an argument comes through a pipe.
+/// The command that sends a request to a URL. A body that cannot be an argument is piped.
 pub fn command(url: &http::Uri, request: &Request) -> String {
     let mut words = vec!["curl".to_owned(), "-i".to_owned(), "-X".to_owned(), quoted(&request.method)];
     for (name, value) in &request.headers {
@@ -26,9 +26,10 @@ pub fn command(url: &http::Uri, request: &Request) -> String {
 /// One word of a POSIX shell.
 pub fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@,+%".contains(c);
-    match !text.is_empty() && text.chars().all(is_plain) {
-        true => text.to_owned(),
-        false => format!("'{}'", text.replace('\'', r"'\''")),
+    if !text.is_empty() && text.chars().all(is_plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 

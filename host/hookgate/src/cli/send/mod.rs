@@ -27,10 +27,10 @@ use super::{
 
 /// Send a delivery as a provider would, correctly signed
 ///
-/// The plugin itself signs, in the sandbox. Without --event it makes up an example, where it has one. The secret is the
-/// source's own, for providers with public keys the private key that belongs to it.
+/// The plugin itself signs, in the sandbox. Without --event it sends an example, if the plugin has one. The secret is the
+/// source's own; for providers with public keys, the private key that belongs to it.
 ///
-/// It prints the status, what the gateway made of it and the event's id, and fails when the answer is not a success.
+/// It prints the status, the gateway's result and the event's id, and fails if the answer is not a success.
 ///
 /// Examples:
 ///   hookgate send stripe --secret whsec_test http://127.0.0.1:8080/in/stripe
@@ -42,13 +42,13 @@ use super::{
 pub struct Send {
     /// The plugin that signs: a name, a known provider, or a component's file
     provider: String,
-    /// Where to send it
+    /// The URL to send it to
     #[arg(value_parser = parse_url)]
     url: Uri,
     /// The body; `-` reads it from standard input
     #[arg(long, value_name = "FILE")]
     event: Option<PathBuf>,
-    /// The secret, if the plugin takes one only
+    /// The secret, if the plugin has only one
     #[arg(long, value_name = "SECRET", env = "HOOKGATE_SECRET", hide_env_values = true)]
     secret: Option<String>,
     /// One of several secrets, by name
@@ -57,35 +57,35 @@ pub struct Send {
     /// A setting of the source
     #[arg(long, value_name = "SETTING=VALUE", value_parser = pair('='))]
     set: Vec<(String, String)>,
-    /// A header to send; the plugin's own go over it
+    /// A header to send; the plugin's own headers override it
     #[arg(long, value_name = "NAME:VALUE", value_parser = pair(':'))]
     header: Vec<(String, String)>,
     /// The request's method
     #[arg(long, default_value = "POST")]
     method: String,
-    /// When it is sent: unix seconds or RFC 3339; now when it is not said
+    /// The time of sending: Unix seconds or RFC 3339; by default now
     #[arg(long, value_name = "TIME", value_parser = time_ms)]
     at: Option<u64>,
-    /// How often to send it, one after the other, each signed anew
+    /// How often to send it, one after the other, each with its own signature
     #[arg(long, value_name = "N", default_value_t = 1)]
     count: u64,
-    /// The URL to sign, for providers that sign it, where the gateway's public URL is another one
+    /// The URL to sign, for providers that sign it, if the gateway's public URL differs
     #[arg(long, value_name = "URL", value_parser = parse_url)]
     signed_url: Option<Uri>,
-    /// Print a curl command in place of sending anything
+    /// Print a curl command instead of sending anything
     #[arg(long, conflicts_with = "count")]
     print: bool,
     #[command(flatten)]
     directory: Directory,
-    /// Print JSON, a line a delivery
+    /// Print JSON, one line per delivery
     #[arg(long, conflicts_with = "print")]
     json: bool,
 }
 
-/// What the kinds of the admin API's problems begin with.
+/// The prefix of the kinds of the admin API's problems.
 const ADMIN_PROBLEMS: &str = "urn:hookgate:admin:";
 
-/// What came back.
+/// The answer.
 #[derive(Serialize)]
 struct Answer {
     status: u16,
@@ -112,9 +112,10 @@ impl Send {
         for _ in 0..self.count {
             let answer = self.send(&client, self.sign(&sender, body.clone()).await?).await?;
             all_taken &= (200..300).contains(&answer.status);
-            match self.json {
-                true => output::line(serde_json::to_string(&answer)?)?,
-                false => output::line(&answer)?,
+            if self.json {
+                output::line(serde_json::to_string(&answer)?)?;
+            } else {
+                output::line(&answer)?;
             }
             if gateway::problem_kind(answer.body.as_bytes()).is_some_and(|kind| kind.starts_with(ADMIN_PROBLEMS)) {
                 bail!(

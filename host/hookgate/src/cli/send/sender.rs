@@ -6,7 +6,7 @@ use hookgate_capabilities::{Delivery, Descriptor, Outgoing, Request, SecretText,
 use hookgate_model::human::did_you_mean;
 use hookgate_sandbox::{Broken, Plugin};
 
-/// A plugin with what it needs to sign.
+/// A plugin with its secrets and settings for signing.
 pub struct Sender {
     plugin: Plugin,
     secrets: Arc<Secrets>,
@@ -28,7 +28,7 @@ impl Sender {
     /// `main` is the secret that needs no name: the first one that is required, or the first one of all.
     ///
     /// # Errors
-    /// A name that the plugin does not know, or no secret where it must have one; in words.
+    /// The plugin does not know a name, or a required secret is missing.
     pub fn new(
         plugin: Plugin,
         main: Option<SecretText>,
@@ -46,7 +46,7 @@ impl Sender {
         Ok(Sender { secrets: Arc::new(Secrets::new(secrets)), settings: Arc::new(settings), plugin })
     }
 
-    /// The request with the headers (and the body, where it is the plugin's to say) that the provider would send.
+    /// The request with the headers (and the body, if the plugin provides it) that the provider would send.
     pub async fn sign(&self, request: Request) -> Result<Request, SigningError> {
         let delivery = Delivery::new(Arc::new(request.clone()), self.settings.clone(), self.secrets.clone());
         let outgoing = self.plugin.sign(delivery).await?.map_err(SigningError::Refused)?;
@@ -94,12 +94,11 @@ fn secrets(
 }
 
 fn unknown(what: &str, name: &str, known: Vec<&str>) -> String {
-    match known.is_empty() {
-        true => format!("the plugin has no {what} {name:?}, nor any other"),
-        false => {
-            let near = did_you_mean(name, known.iter().copied());
-            format!("the plugin has no {what} {name:?}{near}; there are: {}", known.join(", "))
-        }
+    if known.is_empty() {
+        format!("the plugin has no {what} {name:?}, nor any other")
+    } else {
+        let near = did_you_mean(name, known.iter().copied());
+        format!("the plugin has no {what} {name:?}{near}; there are: {}", known.join(", "))
     }
 }
 

@@ -1,9 +1,6 @@
-//! What runs: sources, destinations, plugins.
+//! Sources, destinations and plugins.
 
-use axum::{
-    Json,
-    extract::{Path, State, rejection::PathRejection},
-};
+use axum::{Json, extract::State};
 use hookgate_config as config;
 use hookgate_config::Rate;
 use hookgate_model::human::span;
@@ -11,7 +8,10 @@ use hookgate_sandbox as plugin;
 use hookgate_sandbox::Origin;
 
 use super::{
-    AdminState, ApiError, Problem, status,
+    AdminState, ApiError,
+    answers::StoreFailed,
+    extract::Path,
+    status,
     versions::of_running,
     view::{
         Destination, DestinationList, Plugin, PluginList, PluginSummary, SecretSpec, SettingSpec, Source, SourceList,
@@ -21,8 +21,10 @@ use crate::live::Live;
 
 /// The sources, as configured
 ///
-/// Of secrets only the names are told.
-#[utoipa::path(get, path = "/api/v1/sources", operation_id = "list_sources", tag = "gateway", responses((status = 200, body = SourceList)))]
+/// Of secrets only the names are shown.
+#[utoipa::path(get, path = "/api/v1/sources", operation_id = "list_sources", tag = "gateway",
+    responses((status = 200, body = SourceList))
+)]
 pub async fn sources(State(state): State<AdminState>) -> Json<SourceList> {
     let live = state.live();
     let sources = live.config.sources.iter().map(|source| show_source(&live, source, &state.public_url)).collect();
@@ -49,10 +51,9 @@ fn show_source(live: &Live, source: &config::Source, public_url: &str) -> Source
 }
 
 /// The destinations, as configured, with their queues
-#[utoipa::path(get, path = "/api/v1/destinations", operation_id = "list_destinations", tag = "gateway", responses(
-    (status = 200, body = DestinationList),
-    (status = 503, description = "The store does not answer", body = Problem, content_type = "application/problem+json"),
-))]
+#[utoipa::path(get, path = "/api/v1/destinations", operation_id = "list_destinations", tag = "gateway",
+    responses((status = 200, body = DestinationList), StoreFailed)
+)]
 pub async fn destinations(State(state): State<AdminState>) -> Result<Json<DestinationList>, ApiError> {
     let stats = state.read(|journal| journal.stats()).await?;
     let live = state.live();
@@ -76,7 +77,9 @@ fn show_rate(rate: &Rate) -> String {
 }
 
 /// The plugins in use, with every active version
-#[utoipa::path(get, path = "/api/v1/plugins", operation_id = "list_plugins", tag = "gateway", responses((status = 200, body = PluginList)))]
+#[utoipa::path(get, path = "/api/v1/plugins", operation_id = "list_plugins", tag = "gateway",
+    responses((status = 200, body = PluginList))
+)]
 pub async fn plugins(State(state): State<AdminState>) -> Json<PluginList> {
     Json(PluginList { plugins: in_use(&state.live()).iter().map(summary).collect() })
 }
@@ -90,7 +93,7 @@ struct InUse {
     sources: Vec<String>,
 }
 
-/// What is active now, by name, and what the configuration has and no source uses.
+/// The active versions by name, and the configured plugins that no source uses.
 fn in_use(live: &Live) -> Vec<InUse> {
     let mut all: Vec<InUse> = Vec::new();
     for source in &live.config.sources {
@@ -131,18 +134,11 @@ fn origin(live: &Live, name: &str, plugin: &plugin::Plugin) -> String {
     }
 }
 
-/// A plugin in use: what it says of itself, and what is in its component
+/// A plugin in use: its descriptor and its component
 #[utoipa::path(get, path = "/api/v1/plugins/{name}", operation_id = "show_plugin", tag = "gateway", params(("name" = String, description = "Its name")),
-    responses(
-        (status = 200, body = Plugin),
-        (status = 404, description = "No source uses such a plugin", body = Problem, content_type = "application/problem+json"),
-    )
+    responses((status = 200, body = Plugin), (status = 404, description = "No source uses such a plugin"))
 )]
-pub async fn plugin(
-    State(state): State<AdminState>,
-    name: Result<Path<String>, PathRejection>,
-) -> Result<Json<Plugin>, ApiError> {
-    let Path(name) = name?;
+pub async fn plugin(State(state): State<AdminState>, Path(name): Path<String>) -> Result<Json<Plugin>, ApiError> {
     let live = state.live();
     let all = in_use(&live);
     let Some(found) = all.iter().find(|it| it.name == name) else {

@@ -1,57 +1,17 @@
-//! `hookgate events show`
+//! An event's story, as text.
 
-use anyhow::Result;
-use clap::Args;
 use hookgate_gateway::admin::view::{
-    AdmittedByHand, Attempt, Event, Handoff, HandoffState, HandoffSummary, Held, Recurrences, Turn,
+    AdmittedByHand, Attempt, Event, Handoff, HandoffState, HandoffSummary, Header, Held, Payload, Recurrences, Replays,
+    Turn,
 };
 use hookgate_model::{
     handoff::FIRST_ATTEMPTS,
     human::{bytes, printable, span},
 };
 
-use crate::cli::{
-    Exit,
-    gateway::{GatewayAddress, escaped},
-    output::{self, Table, or_dash},
-};
+use crate::cli::output::{self, Table, or_dash};
 
-/// Show an event's whole story
-///
-/// Who sent it and when, what the plugin said of it and made of it, and every attempt at every destination.
-///
-/// Examples:
-///   hookgate events show 01980e5c-2a7b-7c3d-9f4e-5a6b7c8d9e0f
-///   hookgate events show 01980e5c-2a7b-7c3d-9f4e-5a6b7c8d9e0f --payload --json
-#[derive(Args, Debug)]
-#[command(verbatim_doc_comment)]
-pub struct Show {
-    #[command(flatten)]
-    gateway: GatewayAddress,
-    /// The event's id, as in the reply's header hookgate-event
-    id: String,
-    /// With its bytes
-    #[arg(long)]
-    payload: bool,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
-}
-
-impl Show {
-    pub async fn run(self) -> Result<Exit> {
-        let path = format!("/events/{}", escaped(&self.id));
-        let query = [("payload", Some(self.payload.to_string()))];
-        let event: Event = self.gateway.gateway()?.get(&path, &query).await?;
-        match self.json {
-            true => output::json(&event)?,
-            false => output::line(story(&event))?,
-        }
-        Ok(Exit::Ok)
-    }
-}
-
-/// An event as a person reads it.
+/// An event, with every attempt at every destination.
 pub fn story(event: &Event) -> String {
     let identity = &event.identity;
     let mut parts = vec![
@@ -67,14 +27,7 @@ pub fn story(event: &Event) -> String {
             ("occurred", or_dash(identity.occurred_at)),
             ("ordering key", or_dash(identity.ordering_key.as_ref())),
             ("authenticated by", authenticated_by(event)),
-            (
-                "came again",
-                or_dash(
-                    event
-                        .replays
-                        .map(|again| format!("{} times under another id, last {}", again.count, again.last_at)),
-                ),
-            ),
+            ("came again", or_dash(event.replays.map(replays))),
             ("dropped duplicates", or_dash(event.duplicates.as_ref().map(|again| recurrences(&event.id, again)))),
             ("admitted by hand", or_dash(event.admitted_by_hand.as_ref().map(by_hand))),
             ("request", format!("{} {}", event.request.method, event.request.url)),
@@ -83,11 +36,7 @@ pub fn story(event: &Event) -> String {
         .to_string(),
     ];
     if !event.request.headers.is_empty() {
-        let mut table = Table::new(["HEADER", "VALUE"]);
-        for header in &event.request.headers {
-            table.row([header.name.clone(), header.value.clone()]);
-        }
-        parts.push(table.to_string());
+        parts.push(headers(&event.request.headers).to_string());
     }
     if let Some(outputs) = event.outputs.as_ref().filter(|outputs| !outputs.is_empty()) {
         let mut table = Table::new(["OUTPUT", "TYPE", "ID", "SUBJECT", "SOURCE"]);
@@ -104,15 +53,29 @@ pub fn story(event: &Event) -> String {
         let claim = Table::pairs([("claim", claim.url.clone()), ("sha256", claim.sha256.clone())]);
         parts.push(claim.to_string());
     }
-    match (&event.payload.text, &event.payload.base64) {
-        (Some(text), _) => parts.push(text.split('\n').map(printable).collect::<Vec<_>>().join("\n")),
-        (None, Some(base64)) => parts.push(format!("base64: {base64}")),
-        (None, None) => {}
-    }
+    parts.extend(payload(&event.payload));
     parts.join("\n\n")
 }
 
-/// How often it came again, and what to ask for to see these.
+pub fn headers(headers: &[Header]) -> Table {
+    let mut table = Table::new(["HEADER", "VALUE"]);
+    for header in headers {
+        table.row([header.name.clone(), header.value.clone()]);
+    }
+    table
+}
+
+/// The payload if the gateway has sent it: as text, else in base64.
+pub fn payload(payload: &Payload) -> Option<String> {
+    let text = payload.text.as_ref().map(|text| text.split('\n').map(printable).collect::<Vec<_>>().join("\n"));
+    text.or_else(|| payload.base64.as_ref().map(|base64| format!("base64: {base64}")))
+}
+
+fn replays(again: Replays) -> String {
+    format!("{} times under another id, last {}", again.count, again.last_at)
+}
+
+/// How often the event came again, and the command that lists the duplicates.
 fn recurrences(event: &str, again: &Recurrences) -> String {
     let Recurrences { count, last_at, .. } = again;
     format!("{count}, last {last_at}; see them with: hookgate duplicates list --of {event}")
@@ -123,14 +86,14 @@ fn by_hand(origin: &AdmittedByHand) -> String {
     format!("at {at}; duplicate of {duplicate_of}, dropped as {duplicate}")
 }
 
-/// Methods and subjects, which strangers may have chosen.
+/// Methods and subjects; the latter may come from strangers.
 fn authenticated_by(event: &Event) -> String {
     let proofs = event.authenticated_by.iter().map(|proof| format!("{} {}", proof.method, printable(&proof.subject)));
     let all: Vec<String> = proofs.collect();
     or_dash((!all.is_empty()).then(|| all.join(", ")))
 }
 
-/// Where it stands, and until when it is held, and what for.
+/// The event's state; of a held event also until when it is held, and what for.
 fn state(event: &Event) -> String {
     let word = output::word(event.state);
     match &event.held {
