@@ -131,9 +131,10 @@ fn check_value(piece: &Piece<'_>, neighbour: Option<u8>) -> Result<(), Ambiguous
     if !bytes.iter().all(|byte| of.holds(*byte)) {
         return Err(Ambiguous(format!("{name} holds what could be a border of the signed text")));
     }
-    match neighbour.is_some_and(|byte| of.holds(byte)) {
-        true => Err(Ambiguous(format!("the end of {name} is ambiguous in the signed text"))),
-        false => Ok(()),
+    if neighbour.is_some_and(|byte| of.holds(byte)) {
+        Err(Ambiguous(format!("the end of {name} is ambiguous in the signed text")))
+    } else {
+        Ok(())
     }
 }
 

@@ -172,9 +172,10 @@ impl Attributes {
         };
         self.extensions.retain(|(known, _)| *known != name);
         self.extensions.push((name, value));
-        match self.extensions.len() > EXTENSIONS_MAX {
-            true => Err(format!("it has more than {EXTENSIONS_MAX} extensions")),
-            false => Ok(()),
+        if self.extensions.len() > EXTENSIONS_MAX {
+            Err(format!("it has more than {EXTENSIONS_MAX} extensions"))
+        } else {
+            Ok(())
         }
     }
 
@@ -223,18 +224,16 @@ fn check_text(name: &str, text: &str) -> Result<(), String> {
     if text.len() > ATTRIBUTE_MAX {
         return Err(format!("`{name}` is longer than {ATTRIBUTE_MAX} bytes"));
     }
-    match text.chars().any(|c| c.is_control() || noncharacter(c)) {
-        true => Err(format!("`{name}` holds a character that CloudEvents forbids")),
-        false => Ok(()),
+    if text.chars().any(|c| c.is_control() || noncharacter(c)) {
+        Err(format!("`{name}` holds a character that CloudEvents forbids"))
+    } else {
+        Ok(())
     }
 }
 
 fn check_uri(name: &str, text: &str) -> Result<(), String> {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=%".contains(&byte);
-    match text.bytes().all(allowed) {
-        true => Ok(()),
-        false => Err(format!("`{name}` holds what no URI may")),
-    }
+    if text.bytes().all(allowed) { Ok(()) } else { Err(format!("`{name}` holds what no URI may")) }
 }
 
 fn is_media_type(text: &str) -> bool {
@@ -393,9 +392,10 @@ fn check_origin(allowed: &str, origin: &str) -> Result<(), Refusal> {
     };
     // A name of the DNS; it goes into a header of the reply.
     let is_name = !origin.is_empty() && origin.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._:*".contains(&b));
-    match is_name && allowed.iter().any(|name| name == "*" || name.eq_ignore_ascii_case(origin)) {
-        true => Ok(()),
-        false => Err(answer::forged("webhook-request-origin names none of settings.origins")),
+    if is_name && allowed.iter().any(|name| name == "*" || name.eq_ignore_ascii_case(origin)) {
+        Ok(())
+    } else {
+        Err(answer::forged("webhook-request-origin names none of settings.origins"))
     }
 }
 

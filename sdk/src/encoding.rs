@@ -27,9 +27,10 @@ pub fn to_base64(bytes: &[u8]) -> String {
         let [a, b, c] = [0, 1, 2].map(|i| u32::from(chunk.get(i).copied().unwrap_or_default()));
         let bits = a << 16 | b << 8 | c;
         for i in 0..4 {
-            match i <= chunk.len() {
-                true => text.push(char::from(BASE64[(bits >> (18 - 6 * i) & 63) as usize])),
-                false => text.push('='),
+            if i <= chunk.len() {
+                text.push(char::from(BASE64[(bits >> (18 - 6 * i) & 63) as usize]))
+            } else {
+                text.push('=')
             }
         }
     }

@@ -28,9 +28,10 @@ pub fn first_value(form: Vec<u8>, name: &str) -> Option<String> {
 
 /// `+` is a blank and `%XX` a byte; what is left that is not UTF-8 becomes U+FFFD.
 pub fn decode(encoded: &str) -> Cow<'_, str> {
-    match encoded.contains(['+', '%']) {
-        true => text(decoded(encoded.as_bytes().to_vec(), 0..encoded.len())).into(),
-        false => encoded.into(),
+    if encoded.contains(['+', '%']) {
+        text(decoded(encoded.as_bytes().to_vec(), 0..encoded.len())).into()
+    } else {
+        encoded.into()
     }
 }
 

@@ -141,9 +141,10 @@ fn within<'j>(json: &'j str, pointer: &str) -> Option<&'j str> {
 fn step<'p>(pointer: &'p str, name: &str) -> Option<&'p str> {
     let pointer = pointer.strip_prefix('/')?;
     let (token, rest) = pointer.split_at(pointer.find('/').unwrap_or(pointer.len()));
-    let leads = match token.contains('~') {
-        true => is_named(name, &token.replace("~1", "/").replace("~0", "~")),
-        false => is_named(name, token),
+    let leads = if token.contains('~') {
+        is_named(name, &token.replace("~1", "/").replace("~0", "~"))
+    } else {
+        is_named(name, token)
     };
     leads.then_some(rest)
 }
@@ -202,9 +203,10 @@ fn string(json: &str) -> Option<(&str, &str)> {
 
 /// Whether a string, as it is written, is this name.
 fn is_named(written: &str, name: &str) -> bool {
-    match written.contains('\\') {
-        true => unquoted(written).is_some_and(|text| text == name),
-        false => written.get(1..written.len() - 1) == Some(name),
+    if written.contains('\\') {
+        unquoted(written).is_some_and(|text| text == name)
+    } else {
+        written.get(1..written.len() - 1) == Some(name)
     }
 }
 

@@ -136,10 +136,7 @@ impl Token {
             Some(_) => {}
         }
         let later = [not_before, issued].into_iter().filter_map(Field::time).any(|time| time > now + SKEW * 1000);
-        match later {
-            true => Err(Refusal::Stale("the token is not valid yet (nbf or iat)".to_owned())),
-            false => Ok(()),
-        }
+        if later { Err(Refusal::Stale("the token is not valid yet (nbf or iat)".to_owned())) } else { Ok(()) }
     }
 }
 

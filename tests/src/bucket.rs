@@ -1,4 +1,4 @@
-//! A real server that speaks S3: `s3s-fs`, which keeps its objects as files. `cargo xtask test` installs it.
+//! A real server that speaks S3 (`tests/s3-server`) and keeps its objects as files. `cargo xtask test` builds it.
 
 use std::{
     env, fs,
@@ -6,17 +6,12 @@ use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
-    sync::OnceLock,
-    thread,
 };
 
 use tempfile::TempDir;
-use tokio::sync::watch;
 
 use crate::{gateway::target, wait::within};
 
-/// The version that is installed.
-const SERVER: &str = "s3s-fs@0.14.1";
 const ACCESS_KEY: &str = "hookgate-tests";
 const SECRET_KEY: &str = "a-secret-key-that-nobody-logs";
 
@@ -41,24 +36,14 @@ impl Bucket {
     /// Starts it on the same objects and at the same address.
     pub async fn restart(&mut self) {
         let mut command = Command::new(server());
-        command.args(["--host", "127.0.0.1", "--port", &self.address.port().to_string()]);
+        command.args(["--listen", &self.address.to_string()]);
         command.args(["--access-key", ACCESS_KEY, "--secret-key", SECRET_KEY]).arg(self.root.path());
-        command.env("RUST_LOG", "info").env("NO_COLOR", "1").stdin(Stdio::null()).stdout(Stdio::piped());
-        let mut child = command.stderr(Stdio::null()).spawn().unwrap();
-        let (tell, mut told) = watch::channel(None);
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                if let Some((_, address)) = line.split_once("running at http://") {
-                    let address: String =
-                        address.chars().take_while(|c| c.is_ascii_digit() || ".:".contains(*c)).collect();
-                    tell.send_replace(address.parse().ok());
-                }
-            }
-        });
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let first = tokio::task::spawn_blocking(move || lines.next().and_then(Result::ok));
         self.process = Some(child);
-        let listening = async { told.wait_for(Option::is_some).await.map(|address| *address) };
-        self.address = within("the bucket's server to listen", listening).await.unwrap().unwrap();
+        let first = within("the bucket's server to listen", first).await.unwrap();
+        self.address = first.expect("the bucket's server says where it listens").parse().unwrap();
     }
 
     /// `kill -9`.
@@ -97,19 +82,9 @@ impl Drop for Bucket {
     }
 }
 
-/// The server's binary: `HOOKGATE_S3_SERVER`, else installed below `target`, where `cargo xtask test` puts it.
-fn server() -> &'static Path {
-    static SERVER_BINARY: OnceLock<PathBuf> = OnceLock::new();
-    SERVER_BINARY.get_or_init(|| {
-        let tools = target().parent().unwrap().join("tools");
-        let installed = tools.join("bin/s3s-fs");
-        let path = env::var_os("HOOKGATE_S3_SERVER").map_or(installed, PathBuf::from);
-        if !path.is_file() {
-            let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-            let mut install = Command::new(cargo);
-            install.args(["install", SERVER, "--features", "binary", "--locked", "--debug", "--root"]).arg(&tools);
-            assert!(install.status().unwrap().success(), "{SERVER} cannot be installed");
-        }
-        path
-    })
+/// The server's binary.
+fn server() -> PathBuf {
+    let path = target().join(format!("hookgate-s3-server{}", env::consts::EXE_SUFFIX));
+    assert!(path.is_file(), "there is no {}; cargo xtask test builds it", path.display());
+    path
 }

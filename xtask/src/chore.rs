@@ -60,23 +60,6 @@ fn need_target(target: &str) -> Result<()> {
         .with_context(|| format!("the target could not be installed; try: rustup target add {target}"))
 }
 
-/// The server that speaks S3, for the tests of claims in a bucket; its version fits the pinned rustc.
-const S3_SERVER: &str = "s3s-fs@0.14.1";
-
-/// Installs the server below the target directory, where it is missing, and tells where it is. It is not a dependency of the
-/// tests, so that its features do not reach into the gateway's build.
-pub fn need_s3_server() -> Result<PathBuf> {
-    let tools = target_directory()?.join("tools");
-    let server = tools.join("bin").join(format!("s3s-fs{}", env::consts::EXE_SUFFIX));
-    if !server.is_file() {
-        println!("The S3 server for the tests is missing; installing it: cargo install {S3_SERVER}");
-        let mut install = cargo();
-        install.args(["install", S3_SERVER, "--features", "binary", "--locked", "--debug", "--root"]).arg(&tools);
-        run(&mut install).with_context(|| format!("{S3_SERVER} could not be installed"))?;
-    }
-    Ok(server)
-}
-
 /// All that compiles for this machine, for cargo; what is made with Spin's SDK compiles for wasm alone.
 pub const NATIVE: [&str; 5] = ["--workspace", "--exclude", "hookgate-edge", "--exclude", "hookgate-edge-hello"];
 

@@ -1,4 +1,4 @@
-//! The project's chores: `cargo xtask demo | test | plugins | edge | bench`.
+//! The project's chores: `cargo xtask demo | test | lint | plugins | edge | bench`.
 
 mod bench;
 mod chore;
@@ -8,6 +8,7 @@ mod edge;
 mod layers;
 #[cfg(test)]
 mod links;
+mod lint;
 mod plugins;
 mod test;
 
@@ -24,6 +25,8 @@ enum Xtask {
     Demo(demo::Demo),
     /// Builds and tests everything; the last line sums up all tests
     Test(test::Test),
+    /// Runs clippy, the documentation's checks and cargo-deny, warnings as errors
+    Lint,
     /// Builds the first-party plugins into target/plugins-out
     Plugins,
     /// Composes plugins into components for Spin and other platforms, in target/edge
@@ -46,6 +49,7 @@ fn run() -> Result<()> {
     match Xtask::parse() {
         Xtask::Demo(demo) => demo.run(),
         Xtask::Test(test) => test.run(),
+        Xtask::Lint => lint::run(),
         Xtask::Plugins => plugins::run(),
         Xtask::Edge(edge) => edge.run(),
         Xtask::Bench(bench) => bench.run(),

@@ -2,7 +2,7 @@
 
 use std::{
     env,
-    io::{BufRead, BufReader},
+    io::{self, BufRead, BufReader},
     process::{Command, Stdio},
     thread,
 };
@@ -24,19 +24,15 @@ impl Test {
     /// Builds everything and runs all tests, also after a failure; the last line sums them up.
     pub fn run(self) -> Result<()> {
         chore::need_wasm_targets()?;
-        let bucket = chore::need_s3_server()?;
         let gateway = chore::build_gateway(chore::For::Tests)?;
         let mut test = chore::cargo();
-        test.args(["test", "--no-fail-fast"])
-            .args(chore::NATIVE)
-            .args(self.arguments)
-            .env("HOOKGATE_BIN", gateway)
-            .env("HOOKGATE_S3_SERVER", bucket);
+        test.args(["test", "--no-fail-fast"]).args(chore::NATIVE).args(self.arguments).env("HOOKGATE_BIN", gateway);
         if env::var_os("RUST_TEST_THREADS").is_none() {
             test.env("RUST_TEST_THREADS", threads().to_string());
         }
         let (total, success) = run_counting(&mut test)?;
-        println!("\n{} passed, {} failed", total.passed, total.failed);
+        let counts = format!("{} passed, {} failed", total.passed, total.failed);
+        println!("\n{}\n\n{counts}", total.times());
         if success {
             Ok(())
         } else if total.failed == 0 {
@@ -53,18 +49,29 @@ fn threads() -> usize {
 }
 
 /// Over all test binaries.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq)]
 struct Total {
     passed: u64,
     failed: u64,
+    /// How long each binary took in seconds, and its name.
+    suites: Vec<(f64, String)>,
+    /// The binary that runs.
+    running: String,
 }
+
+/// A suite that took less is not named in the table of times.
+const NAMED_SUITE_SECONDS: f64 = 1.0;
 
 /// Runs `cargo test`, shows what it prints, and counts.
 fn run_counting(command: &mut Command) -> Result<(Total, bool)> {
-    let mut child = command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot run {command:?}"))?;
-    let stdout = child.stdout.take().context("no standard output")?;
+    // One pipe for both: cargo names a binary on standard error before the binary prints its result on standard output.
+    let (output, input) = io::pipe()?;
+    command.stdout(input.try_clone()?).stderr(input);
+    let mut child = command.spawn().with_context(|| format!("cannot run {command:?}"))?;
+    // The pipe ends when no process can write into it any more: not this one either.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
     let mut total = Total::default();
-    for line in BufReader::new(stdout).split(b'\n') {
+    for line in BufReader::new(output).split(b'\n') {
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
@@ -74,15 +81,32 @@ fn run_counting(command: &mut Command) -> Result<(Total, bool)> {
 }
 
 impl Total {
-    /// Adds a line like `test result: ok. 3 passed; 0 failed; 1 ignored; ...`.
+    /// Adds a line like `test result: ok. 3 passed; 0 failed; ...; finished in 0.02s`, or one that names a binary.
     fn add(&mut self, line: &str) {
-        let Some(result) = line.trim_start().strip_prefix("test result: ") else { return };
+        let line = line.trim_start();
+        if let Some(named) = line.strip_prefix("Running ").or_else(|| line.strip_prefix("Doc-tests ")) {
+            let binary = named.rsplit_once("deps/").map_or(named, |(_, binary)| binary);
+            self.running = binary.rsplit_once('-').map_or(binary, |(name, _)| name).to_owned();
+        }
+        let Some(result) = line.strip_prefix("test result: ") else { return };
+        let parts = || result.split(['.', ';']).map(str::trim);
         let count = |word: &str| -> u64 {
-            let parts = result.split([';', '.']).map(str::trim);
-            parts.filter_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok()).sum()
+            parts().filter_map(|part| part.strip_suffix(word)?.trim().parse::<u64>().ok()).sum()
         };
         self.passed += count("passed");
         self.failed += count("failed");
+        let seconds = result.rsplit_once("finished in ").and_then(|(_, time)| time.trim_end_matches('s').parse().ok());
+        self.suites.push((seconds.unwrap_or_default(), self.running.clone()));
+    }
+
+    /// How long the suites took, the longest first.
+    fn times(&self) -> String {
+        let mut suites: Vec<_> = self.suites.iter().collect();
+        suites.sort_by(|one, other| other.0.total_cmp(&one.0));
+        let (named, short): (Vec<_>, Vec<_>) = suites.into_iter().partition(|(time, _)| *time >= NAMED_SUITE_SECONDS);
+        let rest: f64 = short.iter().map(|(time, _)| time).sum();
+        let lines = named.iter().map(|(time, name)| format!("{time:>7.1} s  {name}\n"));
+        lines.chain([format!("{rest:>7.1} s  {} others", short.len())]).collect()
     }
 }
 
@@ -94,14 +118,17 @@ mod tests {
     fn results_are_summed_over_all_binaries() {
         let mut total = Total::default();
         for line in [
+            "     Running unittests src/lib.rs (target/debug/deps/hookgate_model-15b8888b20966ec4)",
             "running 3 tests",
             "test a ... ok",
             "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.02s",
-            "test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.50s",
+            "     Running tests/it/main.rs (target/debug/deps/it-15b8888b20966ec4)",
+            "test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 61.50s",
             "a test printed: 7 passed",
         ] {
             total.add(line);
         }
-        assert_eq!(total, Total { passed: 13, failed: 2 });
+        assert_eq!((total.passed, total.failed), (13, 2));
+        assert_eq!(total.times(), "   61.5 s  it\n    0.0 s  1 others");
     }
 }

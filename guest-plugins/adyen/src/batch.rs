@@ -81,9 +81,10 @@ fn authenticate(item: &Item<'_>, called: &str, secret: &Secret) -> Result<(), Re
     }
     item.check_borders().map_err(|why| forged(&format!("{called}: {why}")))?;
     let fits = |tag: Vec<u8>| secret.verify_mac(Digest::Sha256, &[part(&item.signed_text())], &tag);
-    match from_base64(item.signature()).is_some_and(fits) {
-        true => Ok(()),
-        false => Err(forged(&format!("{SIGNATURE_FIELD} of {called} does not fit it"))),
+    if from_base64(item.signature()).is_some_and(fits) {
+        Ok(())
+    } else {
+        Err(forged(&format!("{SIGNATURE_FIELD} of {called} does not fit it")))
     }
 }
 

@@ -150,16 +150,18 @@ fn check_basic(delivery: &Delivery) -> Result<(), Refusal> {
         Some((scheme, encoded)) if scheme.eq_ignore_ascii_case("basic") => from_base64(encoded.trim()),
         _ => None,
     };
-    match credentials.is_some_and(|credentials| expected.equals(&credentials)) {
-        true => Ok(()),
-        false => Err(forged("header authorization does not hold the user and password of secrets.basic")),
+    if credentials.is_some_and(|credentials| expected.equals(&credentials)) {
+        Ok(())
+    } else {
+        Err(forged("header authorization does not hold the user and password of secrets.basic"))
     }
 }
 
 fn authenticate(signature: &str, secret: &Secret) -> Result<(), Refusal> {
-    match from_base64(signature).is_some_and(|tag| secret.verify_mac(Digest::Sha256, &[Part::Body], &tag)) {
-        true => Ok(()),
-        false => Err(forged("hmacsignature does not fit the body")),
+    if from_base64(signature).is_some_and(|tag| secret.verify_mac(Digest::Sha256, &[Part::Body], &tag)) {
+        Ok(())
+    } else {
+        Err(forged("hmacsignature does not fit the body"))
     }
 }
 

@@ -107,9 +107,10 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     let signature = header::required(delivery, SIGNATURE)?;
     let tag = from_hex(&signature).ok_or_else(|| forged("x-hook-signature is not hex"))?;
     let secret = setting::secret(delivery, SIGNING, Encoding::Utf8, None)?;
-    match secret.verify_mac(Digest::Sha256, &[Part::Body], &tag) {
-        true => Ok(()),
-        false => Err(forged("x-hook-signature does not fit the body")),
+    if secret.verify_mac(Digest::Sha256, &[Part::Body], &tag) {
+        Ok(())
+    } else {
+        Err(forged("x-hook-signature does not fit the body"))
     }
 }
 

@@ -107,10 +107,7 @@ impl Envelope {
             certificate_url: certificate.text().ok_or_else(|| missing("SigningCertURL"))?,
         };
         let is_whole = envelope.subscribe_url.is_some() && envelope.token.is_some();
-        match kind == Kind::Notification || is_whole {
-            true => Ok(envelope),
-            false => Err(missing("SubscribeURL or Token")),
-        }
+        if kind == Kind::Notification || is_whole { Ok(envelope) } else { Err(missing("SubscribeURL or Token")) }
     }
 
     /// Checks that the signed text has no other split. A message may hold line breaks; nothing else of SNS does.

@@ -95,9 +95,10 @@ impl Provider for AzureEventGrid {
     }
 
     fn transform(event: &Event) -> Result<Vec<CloudEvent>, String> {
-        match is_cloud_events(&event.delivery()) {
-            true => Ok(vec![cloudevents::of_event(event)?]),
-            false => Ok(vec![of_grid_event(event)?]),
+        if is_cloud_events(&event.delivery()) {
+            Ok(vec![cloudevents::of_event(event)?])
+        } else {
+            Ok(vec![of_grid_event(event)?])
         }
     }
 }
@@ -125,9 +126,10 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
             return Err(Refusal::Misconfigured(text));
         }
     };
-    match given.is_some_and(|key| secret.equals(key.as_bytes())) {
-        true => Ok(()),
-        false => Err(forged(&format!("the key at {place} is not secrets.key"))),
+    if given.is_some_and(|key| secret.equals(key.as_bytes())) {
+        Ok(())
+    } else {
+        Err(forged(&format!("the key at {place} is not secrets.key")))
     }
 }
 

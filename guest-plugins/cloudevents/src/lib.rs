@@ -85,9 +85,10 @@ impl Provider for CloudEvents {
         cloudevents::check_delivered_origin(delivery)?;
         let events = events(delivery)?;
         let reply = reply(delivery);
-        match events.is_empty() {
-            true => Ok(Verdict::Answer(reply)),
-            false => Ok(Verdict::Admit(Accepted { events, reply: Some(reply) })),
+        if events.is_empty() {
+            Ok(Verdict::Answer(reply))
+        } else {
+            Ok(Verdict::Admit(Accepted { events, reply: Some(reply) }))
         }
     }
 

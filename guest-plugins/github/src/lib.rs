@@ -145,9 +145,10 @@ fn json_of_form(delivery: &Delivery) -> Result<Option<String>, Refusal> {
     if delivery.body(0, FORM.len() as u64 + 1) == format!("{FORM}=").as_bytes() {
         return Ok(form::first_value(delivery.body(0, delivery.body_length()), FORM));
     }
-    match header::says_form(delivery) && !fields::begins_as_json(delivery) {
-        true => Err(Refusal::Malformed("a form that does not begin with the field payload".to_owned())),
-        false => Ok(None),
+    if header::says_form(delivery) && !fields::begins_as_json(delivery) {
+        Err(Refusal::Malformed("a form that does not begin with the field payload".to_owned()))
+    } else {
+        Ok(None)
     }
 }
 

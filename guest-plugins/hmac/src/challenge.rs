@@ -95,9 +95,10 @@ pub fn could_be_signed(content: &[u8]) -> bool {
 fn check_token(settings: &Settings<'_>, reader: &Reader<'_>) -> Result<Result<(), Refusal>, Refusal> {
     let Some(place) = settings.parsed("challenge-token", Place::parse)? else { return Ok(Ok(())) };
     let expected = setting::secret(reader.delivery, TOKEN_SECRET, hookgate_plugin_sdk::Encoding::Utf8, None)?;
-    match reader.text(&place)?.is_some_and(|token| expected.equals(token.as_bytes())) {
-        true => Ok(Ok(())),
-        false => Ok(Err(forged(&format!("the {} is not secrets.{TOKEN_SECRET}", place.describe())))),
+    if reader.text(&place)?.is_some_and(|token| expected.equals(token.as_bytes())) {
+        Ok(Ok(()))
+    } else {
+        Ok(Err(forged(&format!("the {} is not secrets.{TOKEN_SECRET}", place.describe()))))
     }
 }
 

@@ -57,9 +57,10 @@ impl Probe {
                 })?)),
             }
         }
-        match probe.conditions.is_empty() {
-            true => Err(format!("{text:?} does not say what a probe looks like")),
-            false => Ok(probe),
+        if probe.conditions.is_empty() {
+            Err(format!("{text:?} does not say what a probe looks like"))
+        } else {
+            Ok(probe)
         }
     }
 

@@ -311,9 +311,10 @@ impl Scheme {
             _ => None,
         };
         let expected = hookgate_plugin_sdk::setting::secret(delivery, crate::key::SECRET, Encoding::Utf8, None)?;
-        match credentials.is_some_and(|credentials| expected.equals(&credentials)) {
-            true => Ok(Proof::default()),
-            false => Err(forged("the header authorization does not hold the user and password")),
+        if credentials.is_some_and(|credentials| expected.equals(&credentials)) {
+            Ok(Proof::default())
+        } else {
+            Err(forged("the header authorization does not hold the user and password"))
         }
     }
 }

@@ -111,9 +111,12 @@ fn decoded(text: &str) -> String {
 
 /// With everything but letters, digits and the bytes of `plain` as `%XX`.
 fn escaped(text: &str, plain: &[u8]) -> String {
-    let escape = |byte: u8| match byte.is_ascii_alphanumeric() || plain.contains(&byte) {
-        true => char::from(byte).to_string(),
-        false => format!("%{}", to_hex(&[byte]).to_ascii_uppercase()),
+    let escape = |byte: u8| {
+        if byte.is_ascii_alphanumeric() || plain.contains(&byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{}", to_hex(&[byte]).to_ascii_uppercase())
+        }
     };
     text.bytes().map(escape).collect()
 }

@@ -101,9 +101,10 @@ fn answer_challenge(delivery: &Delivery, challenge: String) -> Result<Verdict, R
         return Err(Refusal::Malformed("hub.mode is not subscribe".to_owned()));
     }
     let expected = setting::secret(delivery, "verify-token", Encoding::Utf8, None)?;
-    match delivery.query("hub.verify_token").is_some_and(|token| expected.equals(token.as_bytes())) {
-        true => Ok(challenge::echo(challenge)),
-        false => Err(forged("hub.verify_token is not secrets.verify-token")),
+    if delivery.query("hub.verify_token").is_some_and(|token| expected.equals(token.as_bytes())) {
+        Ok(challenge::echo(challenge))
+    } else {
+        Err(forged("hub.verify_token is not secrets.verify-token"))
     }
 }
 
@@ -112,8 +113,9 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     let tag = signature.strip_prefix("sha256=").and_then(from_hex);
     let tag = tag.ok_or_else(|| forged("x-hub-signature-256 is not sha256= and hex"))?;
     let secret = setting::secret(delivery, "signing", Encoding::Utf8, None)?;
-    match secret.verify_mac(Digest::Sha256, &[Part::Body], &tag) {
-        true => Ok(()),
-        false => Err(forged("x-hub-signature-256 does not fit the body")),
+    if secret.verify_mac(Digest::Sha256, &[Part::Body], &tag) {
+        Ok(())
+    } else {
+        Err(forged("x-hub-signature-256 does not fit the body"))
     }
 }

@@ -80,9 +80,10 @@ impl Provider for Okta {
 }
 
 fn verification(challenge: &str) -> Result<Verdict, Refusal> {
-    match challenge.len() <= challenge::LENGTH_MAX {
-        true => Ok(challenge::json(json_text::object([("verification", challenge)]))),
-        false => Err(Refusal::Malformed(format!("{CHALLENGE} is longer than {} bytes", challenge::LENGTH_MAX))),
+    if challenge.len() <= challenge::LENGTH_MAX {
+        Ok(challenge::json(json_text::object([("verification", challenge)])))
+    } else {
+        Err(Refusal::Malformed(format!("{CHALLENGE} is longer than {} bytes", challenge::LENGTH_MAX)))
     }
 }
 
@@ -90,10 +91,7 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
     let name = delivery.setting("header").unwrap_or_else(|| "authorization".to_owned());
     let given = header::required(delivery, &name)?;
     let secret = setting::secret(delivery, "token", Encoding::Utf8, None)?;
-    match secret.equals(given.as_bytes()) {
-        true => Ok(()),
-        false => Err(forged(&format!("header {name} is not secrets.token"))),
-    }
+    if secret.equals(given.as_bytes()) { Ok(()) } else { Err(forged(&format!("header {name} is not secrets.token"))) }
 }
 
 /// Entries of the system log; what one user does is in order.

@@ -112,9 +112,10 @@ fn authenticate(delivery: &Delivery, token: &Token, url: &str) -> Result<(), Ref
     let keys = keys.map_err(|error| jwt::refusal(error, "the key of Plaid"))?;
     token.verify(&keys, &key_id, Algorithm::Es256)?;
     let expired = Field(keys.member(Some(&key_id), "expired_at")).time();
-    match expired.is_some_and(|expired| expired <= delivery.received_at()) {
-        true => Err(forged("the token's key has expired")),
-        false => Ok(()),
+    if expired.is_some_and(|expired| expired <= delivery.received_at()) {
+        Err(forged("the token's key has expired"))
+    } else {
+        Ok(())
     }
 }
 

@@ -45,9 +45,10 @@ impl<const N: usize> Values<N> {
             Some(Place::Json(pointer)) => Some(pointer.as_str()),
             _ => None,
         });
-        let mut in_body = match pointers.iter().any(Option::is_some) {
-            true => fields::if_json(delivery, pointers.map(|pointer| pointer.unwrap_or("/-")))?.map(|field| field.0),
-            false => [const { None }; N],
+        let mut in_body = if pointers.iter().any(Option::is_some) {
+            fields::if_json(delivery, pointers.map(|pointer| pointer.unwrap_or("/-")))?.map(|field| field.0)
+        } else {
+            [const { None }; N]
         };
         let mut values = [const { None }; N];
         for ((value, place), found) in values.iter_mut().zip(&places).zip(&mut in_body) {

@@ -130,9 +130,10 @@ fn authenticate(delivery: &Delivery) -> Result<&'static str, Refusal> {
     };
     let tag = from_base64(&signature).ok_or_else(|| forged("the signature is not base64"))?;
     let secret = setting::secret(delivery, "signing", Encoding::Utf8, None)?;
-    match secret.verify_mac(Digest::Sha256, &[Part::Body], &tag) {
-        true => Ok(prefix),
-        false => Err(forged("the signature does not fit the body")),
+    if secret.verify_mac(Digest::Sha256, &[Part::Body], &tag) {
+        Ok(prefix)
+    } else {
+        Err(forged("the signature does not fit the body"))
     }
 }
 

@@ -58,10 +58,7 @@ impl Provider for Slack {
         let is_form = header::says_form(delivery) && !fields::begins_as_json(delivery);
         let Some(signature) = header::optional(delivery, SIGNATURE)? else { return unsigned(delivery, is_form) };
         authenticate(delivery, &signature)?;
-        match is_form {
-            true => admit_form(delivery, &fields::body_text(delivery)?),
-            false => admit_json(delivery),
-        }
+        if is_form { admit_form(delivery, &fields::body_text(delivery)?) } else { admit_json(delivery) }
     }
 
     fn transform(event: &Event) -> Result<Vec<CloudEvent>, String> {
@@ -120,10 +117,7 @@ fn authenticate(delivery: &Delivery, signature: &str) -> Result<(), Refusal> {
 /// The one thing that Slack sends unsigned: a look whether a command's URL has a valid certificate. It brings nothing.
 fn unsigned(delivery: &Delivery, is_form: bool) -> Result<Verdict, Refusal> {
     let is_ssl_check = is_form && form::value(&fields::body_text(delivery)?, "ssl_check").as_deref() == Some("1");
-    match is_ssl_check {
-        true => Ok(answer::answer(200, "text/plain", "")),
-        false => Err(forged("no header x-slack-signature")),
-    }
+    if is_ssl_check { Ok(answer::answer(200, "text/plain", "")) } else { Err(forged("no header x-slack-signature")) }
 }
 
 /// The Events API.

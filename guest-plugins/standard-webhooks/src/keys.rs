@@ -67,10 +67,7 @@ fn readable<const N: usize>(ways: [Result<Secret, SecretError>; N]) -> Result<Ve
 /// The secret as it stands. A prefix with nothing behind it is none: anyone could sign with it.
 fn as_text(delivery: &Delivery) -> Result<Secret, SecretError> {
     let text = delivery.secret("signing", Encoding::Utf8, None)?;
-    match PREFIXES.iter().any(|prefix| text.equals(prefix.as_bytes())) {
-        true => Err(SecretError::Undecodable),
-        false => Ok(text),
-    }
+    if PREFIXES.iter().any(|prefix| text.equals(prefix.as_bytes())) { Err(SecretError::Undecodable) } else { Ok(text) }
 }
 
 /// The secret as it stands, unless it begins with a prefix: of one that is not base64, a part must be missing. Told of the
@@ -153,12 +150,13 @@ fn unusable(name: &str, error: SecretError) -> Refusal {
 fn entries(list: &str) -> impl Iterator<Item = (&str, &str)> {
     let words = list.split([' ', ',']).filter(|word| !word.is_empty());
     let mut version = None;
-    words.filter_map(move |word| match is_version(word) {
-        true => {
+    words.filter_map(move |word| {
+        if is_version(word) {
             version = Some(word);
             None
+        } else {
+            version.take().map(|version| (version, word))
         }
-        false => version.take().map(|version| (version, word)),
     })
 }
 
@@ -186,9 +184,10 @@ pub(crate) fn sign(delivery: &Delivery, message: &[Part<'_>]) -> Result<String, 
         Err(SecretError::Missing) => (),
         Err(error) => return Err(setting::explain("private-key", error)),
     }
-    match list.is_empty() {
-        true => Err("neither secrets.signing nor secrets.private-key is set".to_owned()),
-        false => Ok(list.join(" ")),
+    if list.is_empty() {
+        Err("neither secrets.signing nor secrets.private-key is set".to_owned())
+    } else {
+        Ok(list.join(" "))
     }
 }
 

@@ -146,9 +146,10 @@ fn authenticate(delivery: &Delivery) -> Result<(String, u64), Refusal> {
     }
     let keys = Keys::of(delivery)?;
     let message = [part(&id), part("."), part(&timestamp), part("."), Part::Body];
-    match keys.any_fits(&message, &signatures)? {
-        true => Ok((id, signed_at)),
-        false => Err(forged("no signature fits the body under the source's keys")),
+    if keys.any_fits(&message, &signatures)? {
+        Ok((id, signed_at))
+    } else {
+        Err(forged("no signature fits the body under the source's keys"))
     }
 }
 

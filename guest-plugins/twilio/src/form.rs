@@ -23,9 +23,10 @@ impl<'t> Form<'t> {
     /// # Errors
     /// Malformed: more parameters than Twilio ever sends. Nothing else in it can be wrong.
     pub fn parse(text: &'t str) -> Result<Self, Refusal> {
-        match text.bytes().filter(|byte| *byte == b'&').count() < PARAMETERS_MAX {
-            true => Ok(Form(form::pairs(text).collect())),
-            false => Err(Refusal::Malformed(format!("more than {PARAMETERS_MAX} parameters"))),
+        if text.bytes().filter(|byte| *byte == b'&').count() < PARAMETERS_MAX {
+            Ok(Form(form::pairs(text).collect()))
+        } else {
+            Err(Refusal::Malformed(format!("more than {PARAMETERS_MAX} parameters")))
         }
     }
 

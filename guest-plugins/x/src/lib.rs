@@ -117,9 +117,10 @@ fn authenticate(delivery: &Delivery) -> Result<(), Refusal> {
         return Err(forged("the body could be the token of a check, whose signature anyone can request"));
     }
     let secret = setting::secret(delivery, "signing", Encoding::Utf8, None)?;
-    match secret.verify_mac(Digest::Sha256, &[Part::Body], &tag) {
-        true => Ok(()),
-        false => Err(forged("x-twitter-webhooks-signature does not fit the body")),
+    if secret.verify_mac(Digest::Sha256, &[Part::Body], &tag) {
+        Ok(())
+    } else {
+        Err(forged("x-twitter-webhooks-signature does not fit the body"))
     }
 }
 

@@ -104,10 +104,7 @@ pub fn side_by_side(differences: &[Difference]) -> String {
 fn where_they_part(expected: &str, actual: &str) -> (String, String) {
     let longest = expected.chars().count().max(actual.chars().count());
     let common = expected.chars().zip(actual.chars()).take_while(|(one, other)| one == other).count();
-    let begin = match longest > CELL_CHARS {
-        true => common.saturating_sub(BEFORE_CHARS),
-        false => 0,
-    };
+    let begin = if longest > CELL_CHARS { common.saturating_sub(BEFORE_CHARS) } else { 0 };
     (cell(expected, begin), cell(actual, begin))
 }
 

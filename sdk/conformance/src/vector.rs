@@ -187,9 +187,10 @@ pub struct NotVectors(#[from] serde_json::Error);
 /// # Errors
 /// It is not JSON, or not in the format of [`Vector`].
 pub fn parse(json: &str) -> Result<Vec<Vector>, NotVectors> {
-    match json.trim_start().starts_with('[') {
-        true => Ok(serde_json::from_str(json)?),
-        false => Ok(vec![serde_json::from_str(json)?]),
+    if json.trim_start().starts_with('[') {
+        Ok(serde_json::from_str(json)?)
+    } else {
+        Ok(vec![serde_json::from_str(json)?])
     }
 }
 

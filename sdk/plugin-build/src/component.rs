@@ -36,10 +36,7 @@ pub(crate) fn encode_part(module: &[u8]) -> Result<Vec<u8>> {
 /// # Errors
 /// As [`encode`].
 pub fn encode_foreign(wasm: Vec<u8>, vectors: &str) -> Result<Vec<u8>> {
-    match Parser::is_component(&wasm) {
-        true => Ok(with_vectors(wasm, vectors)),
-        false => encode(&wasm, vectors),
-    }
+    if Parser::is_component(&wasm) { Ok(with_vectors(wasm, vectors)) } else { encode(&wasm, vectors) }
 }
 
 fn with_vectors(mut component: Vec<u8>, vectors: &str) -> Vec<u8> {
@@ -81,9 +78,10 @@ pub fn vectors_of(files: &[PathBuf]) -> Result<String> {
         let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         let no_vectors =
             || format!("{} holds no vectors: it must be a JSON object, or an array of them", file.display());
-        match text.trim_start().starts_with('[') {
-            true => all.extend(serde_json::from_str::<Vec<Box<RawValue>>>(&text).with_context(no_vectors)?),
-            false => all.push(serde_json::from_str(&text).with_context(no_vectors)?),
+        if text.trim_start().starts_with('[') {
+            all.extend(serde_json::from_str::<Vec<Box<RawValue>>>(&text).with_context(no_vectors)?)
+        } else {
+            all.push(serde_json::from_str(&text).with_context(no_vectors)?)
         }
     }
     Ok(serde_json::to_string(&all)?)

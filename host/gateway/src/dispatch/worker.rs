@@ -151,9 +151,10 @@ impl Worker {
             return false;
         }
         let is_new = self.taken.insert(id.clone());
-        match is_new {
-            true => self.ready.push_back(id),
-            false => self.cursor.pass_over(),
+        if is_new {
+            self.ready.push_back(id)
+        } else {
+            self.cursor.pass_over()
         }
         is_new
     }

@@ -79,10 +79,7 @@ impl IssuerKeys {
             Verdict::Wrong => token.key_id.is_none(),
             Verdict::NoKey => !known.set.has(token.key_id.as_deref()),
         };
-        match perhaps_newer {
-            true => Ok(self.0.newer(&known).await?.set.judge(token)),
-            false => Ok(verdict),
-        }
+        if perhaps_newer { Ok(self.0.newer(&known).await?.set.judge(token)) } else { Ok(verdict) }
     }
 }
 

@@ -80,9 +80,12 @@ pub fn read(table: &Table<'_>, egress: &Egress) -> Option<JwtAuth> {
     let algorithms = read_algorithms(table);
     // RFC 6749, 3.3.
     let is_scope = |byte: u8| byte.is_ascii_graphic() && byte != b'"' && byte != b'\\';
-    let scopes = table.texts("scopes", |text| match !text.is_empty() && text.bytes().all(is_scope) {
-        true => Ok(text.to_owned()),
-        false => Err("is not a scope, or several: they are written one by one, without blanks and quotes".to_owned()),
+    let scopes = table.texts("scopes", |text| {
+        if !text.is_empty() && text.bytes().all(is_scope) {
+            Ok(text.to_owned())
+        } else {
+            Err("is not a scope, or several: they are written one by one, without blanks and quotes".to_owned())
+        }
     });
     let claims = read_claims(table);
     let clock_skew = table.duration("clock-skew");

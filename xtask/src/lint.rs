@@ -1,0 +1,106 @@
+//! `cargo xtask lint`
+
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, bail};
+
+use crate::{chore, plugins};
+
+/// The version of cargo-deny; it is compiled where it is missing.
+const DENY: &str = "0.20.2";
+
+/// Runs every linter, warnings as errors, and prints how long each took.
+pub fn run() -> Result<()> {
+    chore::need_wasm_targets()?;
+    let steps: [(&str, fn() -> Result<()>); 5] = [
+        ("clippy", clippy),
+        ("clippy of the plugins", clippy_of_plugins),
+        ("clippy of the edge", clippy_of_edge),
+        ("documentation", documentation),
+        ("dependencies", dependencies),
+    ];
+    let mut times = Vec::new();
+    for (name, step) in steps {
+        let begun = Instant::now();
+        step().with_context(|| format!("{name} found something"))?;
+        times.push((name, begun.elapsed()));
+    }
+    for (name, time) in times {
+        println!("{:>5} s  {name}", Duration::as_secs(&time));
+    }
+    Ok(())
+}
+
+fn clippy() -> Result<()> {
+    run_clippy(|clippy| {
+        clippy.args(chore::NATIVE).arg("--all-targets");
+    })
+}
+
+/// As they are compiled into components: their code for wasm alone is seen by no other step.
+fn clippy_of_plugins() -> Result<()> {
+    let crates = plugins::packages()?;
+    run_clippy(|clippy| {
+        clippy.args(["--target", "wasm32-unknown-unknown"]);
+        clippy.args(crates.iter().flat_map(|name| ["--package", name]));
+        clippy.args(["--package", "hookgate-edge-capabilities"]);
+    })
+}
+
+fn clippy_of_edge() -> Result<()> {
+    run_clippy(|clippy| {
+        clippy.args(["--target", "wasm32-wasip2", "--package", "hookgate-edge", "--package", "hookgate-edge-hello"]);
+    })
+}
+
+fn run_clippy(select: impl FnOnce(&mut std::process::Command)) -> Result<()> {
+    let mut clippy = chore::cargo();
+    clippy.args(["clippy", "--quiet"]);
+    select(&mut clippy);
+    chore::run(clippy.args(["--", "-D", "warnings"]))
+}
+
+fn documentation() -> Result<()> {
+    let mut doc = chore::cargo();
+    doc.args(["doc", "--quiet", "--no-deps", "--document-private-items"]).args(chore::NATIVE);
+    chore::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+}
+
+/// Licences, sources, duplicates, and known vulnerabilities as far as their database can be reached.
+fn dependencies() -> Result<()> {
+    let deny = need_deny()?;
+    let check = |what: &[&str]| {
+        let mut command = std::process::Command::new(&deny);
+        command.current_dir(chore::workspace()).args(["--workspace", "check", "--hide-inclusion-graph"]);
+        command.args(what);
+        command
+    };
+    chore::run(&mut check(&["licenses", "bans", "sources"]))?;
+    let output = check(&["advisories"]).output().context("cargo-deny cannot be started")?;
+    let said = String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        return Ok(());
+    }
+    if said.contains("failed to fetch advisory database") {
+        println!("NOT CHECKED: known vulnerabilities. The database of advisories cannot be fetched from here:\n{said}");
+        return Ok(());
+    }
+    bail!("{said}")
+}
+
+fn need_deny() -> Result<PathBuf> {
+    let tools = chore::target_directory()?.join("tools");
+    let deny = tools.join("bin").join(format!("cargo-deny{}", std::env::consts::EXE_SUFFIX));
+    if !deny.is_file() {
+        println!("cargo-deny is missing; installing it: cargo install cargo-deny@{DENY}");
+        let mut install = chore::cargo();
+        install
+            .args(["install", "--quiet", "--locked", "--debug", &format!("cargo-deny@{DENY}"), "--root"])
+            .arg(&tools);
+        chore::run(&mut install)?;
+    }
+    Ok(deny)
+}
