@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_taken_is_told() {
+    fn tokens_that_are_not_accepted_are_refused_with_the_reason() {
         let cases = [
             (String::new(), "three parts"),
             ("a.b".to_owned(), "three parts"),
@@ -125,10 +125,10 @@ mod tests {
             (with_header("{}"), "cannot be read"),
             (with_header(r#"{"alg":"HS256","alg":"none"}"#), "cannot be read"),
             (with_header(r#"{"alg":7}"#), "cannot be read"),
-            (with_header(r#"{"alg":"none"}"#), "\"none\" is none that is taken"),
-            (with_header(r#"{"alg":"None"}"#), "is none that is taken"),
-            (with_header(r#"{"alg":""}"#), "is none that is taken"),
-            (with_header(r#"{"alg":"rs256"}"#), "is none that is taken"),
+            (with_header(r#"{"alg":"none"}"#), "\"none\" is not accepted"),
+            (with_header(r#"{"alg":"None"}"#), "is not accepted"),
+            (with_header(r#"{"alg":""}"#), "is not accepted"),
+            (with_header(r#"{"alg":"rs256"}"#), "is not accepted"),
             (with_header(r#"{"alg":"RS256","crit":["b64"],"b64":false}"#), "must be understood"),
             (with_header(r#"{"alg":"RS256","crit":7}"#), "must be understood"),
             (with_header(r#"{"alg":"RS256","typ":"logout+jwt"}"#), "of the type"),
