@@ -195,7 +195,7 @@ mod tests {
         let others: Vec<_> = (1..5).map(|n| fill(&room, client(&format!("192.0.2.{n}")))).collect();
         assert_eq!(others.iter().map(Vec::len).collect::<Vec<_>>(), [30, 15, 7, 4]);
         drop((first, others));
-        let state = room.state.lock().unwrap();
+        let state = room.state.lock();
         assert!(state.held.is_empty() && state.taken == 0, "nothing is remembered of what was given back");
     }
 

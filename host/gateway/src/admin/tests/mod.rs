@@ -53,8 +53,14 @@ to = [\"orders\", \"audit\"]
 
 /// In force, with that breaker open.
 fn current(config: Config, plugins: BTreeMap<String, (Plugin, Origin)>) -> Current {
-    let breakers = DestinationHealth::standing([("orders", true)]);
-    Current::new(Live { config, plugins, sources: Arc::default(), fetcher: Fetcher::new(Guard::default()), breakers })
+    let destination_health = DestinationHealth::standing([("orders", true)]);
+    Current::new(Live {
+        config,
+        plugins,
+        sources: Arc::default(),
+        fetcher: Fetcher::new(Guard::default()),
+        destination_health,
+    })
 }
 
 /// The API over a journal in a directory of its own.
