@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{
     Exit,
-    output::{self, Format, Table},
+    output::{Format, Table},
 };
 
 /// Look at the providers that are known by name

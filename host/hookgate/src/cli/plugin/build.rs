@@ -14,7 +14,7 @@ use serde::Serialize;
 use super::project::{self, Project, Target};
 use crate::cli::{
     Exit,
-    output::{self, Format, Table},
+    output::{Format, Table},
     sandbox::Limits,
 };
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::{
     Exit,
-    output::{self, Format, Table},
+    output::{Format, Table},
     sandbox::Directory,
 };
 
