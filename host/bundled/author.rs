@@ -74,10 +74,13 @@ fn files_below(directory: &Path) -> Outcome<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in entries {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        match path.is_dir() {
-            _ if name.starts_with('.') || ["target", "plugins", "hookgate", "Cargo.lock"].contains(&name) => {}
-            true => files.extend(files_below(&path)?),
-            false => files.push(path),
+        if name.starts_with('.') || ["target", "plugins", "hookgate", "Cargo.lock"].contains(&name) {
+            continue;
+        }
+        if path.is_dir() {
+            files.extend(files_below(&path)?);
+        } else {
+            files.push(path);
         }
     }
     Ok(files)

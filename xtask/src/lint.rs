@@ -9,13 +9,16 @@ use anyhow::{Context, Result, bail};
 
 use crate::{chore, plugins};
 
+/// A linter: what it looks at, and its run.
+type Step = (&'static str, fn() -> Result<()>);
+
 /// The version of cargo-deny; it is compiled where it is missing.
 const DENY: &str = "0.20.2";
 
 /// Runs every linter, warnings as errors, and prints how long each took.
 pub fn run() -> Result<()> {
     chore::need_wasm_targets()?;
-    let steps: [(&str, fn() -> Result<()>); 5] = [
+    let steps: [Step; 5] = [
         ("clippy", clippy),
         ("clippy of the plugins", clippy_of_plugins),
         ("clippy of the edge", clippy_of_edge),

@@ -28,6 +28,7 @@ pub struct Live {
 pub struct Current(Arc<ArcSwap<Live>>);
 
 impl Current {
+    /// Puts the first configuration in force.
     pub fn new(live: Live) -> Self {
         Current(Arc::new(ArcSwap::from_pointee(live)))
     }

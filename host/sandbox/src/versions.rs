@@ -162,7 +162,7 @@ fn next_component() -> Vec<u8> {
     let mut resolve = wit_parser::Resolve::default();
     let (package, _) = resolve.push_path("../../wit/test").unwrap();
     let world = resolve.select_world(&[package], Some("provider")).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     hookgate_plugin_build::encode(&module, "[]").unwrap()
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use hookgate_config::{EngineKind, Store as StoreConfig};
-use hookgate_gateway::{handed_over, versions::files::Files};
+use hookgate_gateway::{enrollment, versions::files::Files};
 use hookgate_journal as journal;
 use hookgate_journal::{Journal, PluginChanges, Stats};
 use hookgate_model::human::bytes;

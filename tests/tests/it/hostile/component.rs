@@ -113,7 +113,7 @@ pub fn of_module(module: &[u8]) -> Result<Vec<u8>, String> {
     resolve.push_path(directory("wit")).unwrap();
     let package = resolve.push_str("hostile.wit", WORLD).unwrap();
     let world = resolve.select_world(&[package], Some("hostile")).unwrap();
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
     hookgate_plugin_build::encode(&module, "[]").map_err(|error| format!("{error:#}"))
 }
 
