@@ -335,7 +335,7 @@ async fn further_secrets_come_in_by_a_window_and_go_by_order() {
     answered(&gateway.send("asana", &handshake("first-secret")).await, 200, &[], "");
     gateway.send("asana", &handshake("second-secret")).await.refused(403);
     let opened = gateway.cli(&["secrets", "open", "asana", "--for", "1h"]).ok();
-    assert!(opened.contains("takes further secrets until"), "{opened}");
+    assert!(opened.contains("accepts further secrets until"), "{opened}");
     // Reading the configuration again closes no window and forgets no secret.
     gateway.configure(&config.clone().source("other", "asana", ASANA));
     gateway.ask_to_read_again();

@@ -38,6 +38,7 @@ use std::{
 
 use axum::{Router, extract::DefaultBodyLimit, middleware, routing::get};
 use bytes::Bytes;
+use hookgate_config::Source;
 use hookgate_journal::{Journal, JournalError};
 use hookgate_model::limits;
 use http::{Request, Response};
@@ -92,10 +93,18 @@ pub struct Parts {
 
 /// The source of that name.
 fn inbound<'l>(live: &'l Live, name: &str) -> Result<&'l Inbound, ApiError> {
-    live.sources.get(name).ok_or_else(|| {
-        let names: Vec<&str> = live.config.sources.iter().map(|source| source.name.as_str()).collect();
-        ApiError::no_such("source", name, &names)
-    })
+    live.sources.get(name).ok_or_else(|| no_such_source(live, name))
+}
+
+/// A source as it is configured.
+fn configured<'l>(live: &'l Live, name: &str) -> Result<&'l Source, ApiError> {
+    let found = live.config.sources.iter().find(|source| source.name == name);
+    found.map(|source| &**source).ok_or_else(|| no_such_source(live, name))
+}
+
+fn no_such_source(live: &Live, name: &str) -> ApiError {
+    let names: Vec<&str> = live.config.sources.iter().map(|source| source.name.as_str()).collect();
+    ApiError::no_such("source", name, &names)
 }
 
 /// An answer that is being made.

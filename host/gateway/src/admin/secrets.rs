@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::{
     AdminState, ApiError,
     answers::StoreFailed,
+    configured,
     extract::Order,
-    inbound,
     view::{ForgetOrder, Forgotten, HandedOverSecret, OpenOrder, Opened, SecretList, SourceSecrets, Time},
 };
 use crate::enrollment::EnrolledSecret;
@@ -56,7 +56,7 @@ pub async fn open(State(state): State<AdminState>, Order(order): Order<OpenOrder
         return Err(ApiError::Malformed(format!("`seconds` lies between {min} and {max}")));
     }
     let live = state.live();
-    let source = &inbound(&live, &order.source)?.source;
+    let source = configured(&live, &order.source)?;
     if source.handed_over.is_empty() {
         let text = format!("no secret of the source {:?} is configured as {{ handed-over = true }}", order.source);
         return Err(ApiError::Conflict(text));

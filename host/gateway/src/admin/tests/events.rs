@@ -154,7 +154,7 @@ async fn replays_that_make_no_sense_are_refused() {
     for (order, expected, hint) in [
         (json!({}), StatusCode::CONFLICT, "no destination before"),
         (json!({ "destinations": ["nowhere"] }), StatusCode::BAD_REQUEST, "there are: orders, audit"),
-        (json!({ "destinations": ["audit"], "transform": true }), StatusCode::BAD_REQUEST, "routes"),
+        (json!({ "destinations": ["audit"], "transform": true }), StatusCode::BAD_REQUEST, "routed again"),
         (json!({ "to": ["audit"] }), StatusCode::BAD_REQUEST, "unknown field"),
         (json!(3), StatusCode::BAD_REQUEST, "invalid type"),
     ] {
