@@ -23,8 +23,6 @@ mod tests;
 mod time;
 mod turns;
 pub mod vectors;
-#[cfg(test)]
-mod versions;
 mod wasi;
 
 use std::{

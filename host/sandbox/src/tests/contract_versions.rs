@@ -13,7 +13,7 @@ use wasmtime::{
 };
 use wit_component::{StringEncoding, embed_component_metadata};
 
-use super::{
+use crate::{
     SandboxLimits,
     bindings::ProviderPre,
     call::{self, Call, DeliveryHandle},

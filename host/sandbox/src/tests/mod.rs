@@ -1,5 +1,7 @@
 //! Components that were damaged on their way.
 
+mod contract_versions;
+
 use std::time::Duration;
 
 use rand::{RngExt, SeedableRng, rngs::StdRng};
