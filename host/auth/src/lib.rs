@@ -19,8 +19,8 @@ use hookgate_settings::{Egress, Key, Table};
 use http::{HeaderMap, HeaderName, header::AUTHORIZATION};
 
 /// The methods, the cheap ones first: they are asked in this order.
-const METHODS: [Kind; 5] =
-    [methods::addresses::KIND, methods::mtls::KIND, methods::api_key::KIND, methods::basic::KIND, methods::jwt::KIND];
+const METHODS: &[Kind] =
+    &[methods::addresses::KIND, methods::mtls::KIND, methods::api_key::KIND, methods::basic::KIND, methods::jwt::KIND];
 
 /// A method of authentication, as it stands in the list of them.
 pub struct Kind {

@@ -163,6 +163,7 @@ impl Bodies {
 }
 
 impl Stored {
+    #[cfg(feature = "stored")]
     pub(crate) fn length(&self) -> u64 {
         self.length
     }

@@ -10,7 +10,7 @@ pub(crate) enum PublicKey {}
 
 /// Nothing is read.
 #[derive(Default)]
-pub(crate) struct PublicKeys;
+pub(crate) struct PublicKeys {}
 
 impl KeyDocument {
     /// Reads nothing.

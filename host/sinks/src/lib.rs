@@ -26,7 +26,7 @@ pub use self::{
 };
 
 /// The kinds of sinks.
-pub const KINDS: [Kind; 3] = [http::KIND, jsonl::KIND, stdout::KIND];
+pub const KINDS: &[Kind] = &[http::KIND, jsonl::KIND, stdout::KIND];
 
 /// The keys of a destination that make it one of [`KINDS`].
 pub const KEYS: [Key; KINDS.len()] = {
@@ -127,9 +127,10 @@ impl Target {
             0 => "none",
             _ => "several",
         };
-        let what =
-            format!("the destination has {problem} of {}", listed(KINDS.map(|kind| format!("`{}`", kind.key.name))));
-        let instead = format!("write one of {}", KINDS.map(|kind| kind.example).join(", "));
+        let names = listed(KINDS.iter().map(|kind| format!("`{}`", kind.key.name)).collect());
+        let what = format!("the destination has {problem} of {names}");
+        let examples: Vec<&str> = KINDS.iter().map(|kind| kind.example).collect();
+        let instead = format!("write one of {}", examples.join(", "));
         if targets.is_empty() {
             table.problems().missing(table.at, what, instead);
         } else {
@@ -153,7 +154,7 @@ impl Target {
 }
 
 /// `a`, `b` and `c`.
-fn listed<const N: usize>(names: [String; N]) -> String {
+fn listed(names: Vec<String>) -> String {
     match names.split_last() {
         Some((last, rest)) if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => names.concat(),
