@@ -68,8 +68,10 @@ fn run_clippy(select: impl FnOnce(&mut std::process::Command)) -> Result<()> {
 
 fn documentation() -> Result<()> {
     let mut doc = chore::cargo();
-    doc.args(["doc", "--quiet", "--no-deps", "--document-private-items"]).args(chore::NATIVE);
-    chore::run(doc.env("RUSTDOCFLAGS", "-D warnings"))
+    // Of libraries: what documents a command is its help.
+    doc.args(["doc", "--quiet", "--lib", "--no-deps", "--document-private-items"]).args(chore::NATIVE);
+    // Private items are documented, too: links to them lead somewhere.
+    chore::run(doc.env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private_intra_doc_links"))
 }
 
 /// Licences, sources, duplicates, and known vulnerabilities as far as their database can be reached.

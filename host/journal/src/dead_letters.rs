@@ -46,7 +46,7 @@ impl Journal {
     }
 
     /// Sends these dead letters on their way again, due at once: attempts are counted from zero, the history is kept.
-    /// Those of [`TRANSFORM`] and [`ORDERING`] go back to the inbox. How many of them were dead letters.
+    /// Those of `transform` and `ordering` go back to the inbox. How many of them were dead letters.
     pub async fn redrive(&self, ids: Vec<HandoffId>) -> Result<usize, JournalError> {
         self.move_dead(ids, handoffs::redrive).await
     }

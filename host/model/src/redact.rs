@@ -125,7 +125,7 @@ fn reference(name: &str) -> String {
     format!("\0secret:{name}\0")
 }
 
-/// The name in a [`reference`] within a text, with what stands before and behind it.
+/// The name in a [`reference()`] within a text, with what stands before and behind it.
 fn referred(text: &str) -> Option<(&str, &str, &str)> {
     let (before, rest) = text.split_once("\0secret:")?;
     let (name, after) = rest.split_once('\0')?;

@@ -73,7 +73,7 @@ impl Listener {
     }
 
     /// Serves until the shutdown, then until the connections are done or the drain time-out is over. A request on a
-    /// connection whose client has shown a certificate has a [`super::ClientCertificate`] among its extensions.
+    /// connection whose client has shown a certificate has a [`hookgate_net::tls::ClientCertificate`] among its extensions.
     pub async fn serve<S, F, B>(self, service: S, mut shutdown: Shutdown)
     where
         S: Fn(Request<Incoming>, Client) -> F + Clone + Send + Sync + 'static,

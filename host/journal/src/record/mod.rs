@@ -85,7 +85,7 @@ pub(crate) fn write<R: Record>(record: &R) -> Result<Vec<u8>, JournalError> {
     postcard::to_extend(record, vec![VERSION]).map_err(|e| unwritable(R::KIND, &e))
 }
 
-/// Reads the output of [`write`]; `key` names the record in the error if it is damaged.
+/// Reads the output of [`write()`]; `key` names the record in the error if it is damaged.
 pub(crate) fn read<R: Record>(bytes: &[u8], key: &impl std::fmt::Display) -> Result<R, JournalError> {
     let rest = versioned(bytes, R::KIND, key)?;
     postcard::from_bytes(rest).map_err(|e| damaged(R::KIND, key, &e))
