@@ -75,7 +75,7 @@ pub(super) fn waiting_since(engine: &dyn Engine, destination: &str, limit: usize
 }
 
 /// The first `limit` entries of a range that is worked off from its front; `of` is what all its keys begin with, as
-/// [`crate::heads`] knows it.
+/// `write/heads.rs` knows it.
 pub(super) fn from_head<K>(
     shared: &Shared,
     space: Space,
