@@ -1,11 +1,9 @@
 //! `cargo xtask lint`
 
-use std::{
-    path::PathBuf,
-    time::{Duration, Instant},
-};
+use std::{path::PathBuf, time::Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 
 use crate::{chore, plugins};
 
@@ -15,26 +13,39 @@ type Step = (&'static str, fn() -> Result<()>);
 /// The version of cargo-deny; it is compiled where it is missing.
 const DENY: &str = "0.20.2";
 
-/// Runs every linter, warnings as errors, and prints how long each took.
-pub fn run() -> Result<()> {
-    chore::need_wasm_targets()?;
-    let steps: [Step; 5] = [
-        ("clippy", clippy),
-        ("clippy of the plugins", clippy_of_plugins),
-        ("clippy of the edge", clippy_of_edge),
-        ("documentation", documentation),
-        ("dependencies", dependencies),
-    ];
-    let mut times = Vec::new();
-    for (name, step) in steps {
-        let begun = Instant::now();
-        step().with_context(|| format!("{name} found something"))?;
-        times.push((name, begun.elapsed()));
+/// All of them, by the names that the command takes.
+const STEPS: [Step; 5] = [
+    ("clippy", clippy),
+    ("plugins", clippy_of_plugins),
+    ("edge", clippy_of_edge),
+    ("documentation", documentation),
+    ("dependencies", dependencies),
+];
+
+/// Which linters; all of them when nothing is said.
+#[derive(Args)]
+pub struct Lint {
+    /// clippy, plugins and edge (clippy for wasm), documentation, dependencies
+    #[arg(value_parser = STEPS.map(|(name, _)| name))]
+    steps: Vec<String>,
+}
+
+impl Lint {
+    /// Runs them, warnings as errors, and prints how long each took.
+    pub fn run(self) -> Result<()> {
+        chore::need_wasm_targets()?;
+        let wanted = |name: &str| self.steps.is_empty() || self.steps.iter().any(|step| step == name);
+        let mut times = Vec::new();
+        for (name, step) in STEPS.into_iter().filter(|(name, _)| wanted(name)) {
+            let begun = Instant::now();
+            step().with_context(|| format!("{name}: the linter found something"))?;
+            times.push((name, begun.elapsed().as_secs()));
+        }
+        for (name, seconds) in times {
+            println!("{seconds:>5} s  {name}");
+        }
+        Ok(())
     }
-    for (name, time) in times {
-        println!("{:>5} s  {name}", Duration::as_secs(&time));
-    }
-    Ok(())
 }
 
 fn clippy() -> Result<()> {

@@ -26,7 +26,7 @@ enum Xtask {
     /// Builds and tests everything; the last line sums up all tests
     Test(test::Test),
     /// Runs clippy, the documentation's checks and cargo-deny, warnings as errors
-    Lint,
+    Lint(lint::Lint),
     /// Builds the first-party plugins into target/plugins-out
     Plugins,
     /// Composes plugins into components for Spin and other platforms, in target/edge
@@ -49,7 +49,7 @@ fn run() -> Result<()> {
     match Xtask::parse() {
         Xtask::Demo(demo) => demo.run(),
         Xtask::Test(test) => test.run(),
-        Xtask::Lint => lint::run(),
+        Xtask::Lint(lint) => lint.run(),
         Xtask::Plugins => plugins::run(),
         Xtask::Edge(edge) => edge.run(),
         Xtask::Bench(bench) => bench.run(),
