@@ -29,8 +29,8 @@ pub fn object<'p>(pairs: impl IntoIterator<Item = (&'p str, &'p str)>) -> String
     format!("{{{}}}", members.join(","))
 }
 
-/// The members of these names, where they are strings, of a JSON text that is an object; none of them where it is no
-/// object. Of doubled names the last counts. Other members are passed over, and only as far checked as that needs.
+/// The members of these names, where they are strings, of a JSON text that is an object; none of them where it is not
+/// an object. Of doubled names the last counts. Other members are passed over, and only as far checked as that needs.
 pub fn string_members<const N: usize>(json: &str, names: [&str; N]) -> [Option<String>; N] {
     let mut found = [const { None }; N];
     let whole = each_member(json, |name, value| {
@@ -42,8 +42,8 @@ pub fn string_members<const N: usize>(json: &str, names: [&str; N]) -> [Option<S
     whole.map_or([const { None }; N], |()| found)
 }
 
-/// What stands at each JSON Pointer (RFC 6901), as [`crate::fields::of`] gives it for a body; none where the text is no
-/// object. The pointers lead through objects: nothing is found in an array. What they do not lead to is passed over, and
+/// What stands at each JSON Pointer (RFC 6901), as [`crate::fields::of`] gives it for a body; none where the text is not
+/// an object. The pointers lead through objects: nothing is found in an array. What they do not lead to is passed over, and
 /// only as far checked as that needs.
 pub fn fields<const N: usize>(json: &str, pointers: [&str; N]) -> Option<[Field; N]> {
     let mut found = [None; N];

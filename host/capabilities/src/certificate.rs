@@ -49,11 +49,11 @@ impl Certificate {
         })
     }
 
-    /// Its names, for a message; cut, since the document may be anybody's.
+    /// Its names, for a message; cut, since the document may come from a stranger.
     pub(crate) fn named(&self) -> String {
         const SHOWN: usize = 100;
         let all = self.names.join(", ");
-        if all.is_empty() { "nobody".to_owned() } else { all.chars().take(SHOWN).collect() }
+        if all.is_empty() { "no name".to_owned() } else { all.chars().take(SHOWN).collect() }
     }
 }
 

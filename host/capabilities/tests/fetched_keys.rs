@@ -144,8 +144,8 @@ fn what_is_not_at_hand_is_needed_and_what_is_not_allowed_is_told() {
             other => panic!("{other:?}"),
         }
     }
-    let nobody = delivery(NOW, None).try_fetched_keys(request(KeyFormat::Jwk));
-    assert!(matches!(nobody, Err(CapabilityError::KeysNeeded(_))));
+    let without_id = delivery(NOW, None).try_fetched_keys(request(KeyFormat::Jwk));
+    assert!(matches!(without_id, Err(CapabilityError::KeysNeeded(_))));
 }
 
 #[test]

@@ -240,7 +240,7 @@ fn read_claims(table: &Table<'_>, store: &Store) -> Option<Claims> {
 fn read_bucket(table: &Table<'_>) -> Option<Bucket> {
     let plain = |text: &str| {
         if text.is_empty() || text.contains(['/', '?', '#']) || text.chars().any(char::is_control) {
-            Err("is no such name".to_owned())
+            Err("is not a valid name".to_owned())
         } else {
             Ok(())
         }

@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let exit = runtime.block_on(cli::run(cli));
-            // A write to a pipe that nobody reads, or to a disk that hangs, must not keep the process alive.
+            // A write to a full pipe without a reader, or to a disk that hangs, must not keep the process alive.
             runtime.shutdown_timeout(Duration::from_secs(1));
             exit
         }

@@ -2,8 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use hookgate_model::handoff::ORDERING;
-use serde::{Deserialize, Serialize};
+use hookgate_model::handoff::EventState;
 
 use crate::{
     Journal,
@@ -15,26 +14,6 @@ use crate::{
     types::{EventId, Handoff, HandoffId, HandoffState, JournalError},
     write::{Draft, Kind, Shared},
 };
-
-/// Where an event stands as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EventState {
-    /// It is to be transformed and routed.
-    Waiting,
-    /// It waits for its turn among the events of its ordering key.
-    Held,
-    /// At least one handoff is to be tried or waits for its turn, none is dead.
-    Pending,
-    /// At least one handoff is dead.
-    Dead,
-    /// Every handoff is done, or was given up.
-    Delivered,
-    /// No route wanted it.
-    Unrouted,
-    /// It came after its turn and was given up.
-    Dropped,
-}
 
 /// Which events to list.
 #[derive(Clone, Debug, Default)]
@@ -210,28 +189,6 @@ fn standing(engine: &dyn Engine, id: EventId) -> Result<(EventState, Vec<(Handof
         None => EventState::of(handoffs.iter().map(|(id, state)| (id, *state))),
     };
     Ok((state, handoffs))
-}
-
-impl EventState {
-    /// Of an event with these handoffs that is neither held nor in the inbox.
-    pub fn of<'h>(handoffs: impl Iterator<Item = (&'h HandoffId, HandoffState)>) -> EventState {
-        let handoffs: Vec<_> = handoffs.collect();
-        let any = |wanted: fn(&HandoffState) -> bool| handoffs.iter().any(|(_, state)| wanted(state));
-        let is_dropped = |(id, state): &(&HandoffId, HandoffState)| {
-            id.destination == ORDERING && matches!(state, HandoffState::Discarded(_))
-        };
-        if any(|state| matches!(state, HandoffState::Dead(_))) {
-            EventState::Dead
-        } else if any(|state| matches!(state, HandoffState::Pending(_) | HandoffState::Waiting(_))) {
-            EventState::Pending
-        } else if handoffs.is_empty() {
-            EventState::Unrouted
-        } else if handoffs.iter().all(is_dropped) {
-            EventState::Dropped
-        } else {
-            EventState::Delivered
-        }
-    }
 }
 
 /// The handoffs of an event, with their histories.

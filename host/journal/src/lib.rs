@@ -53,7 +53,7 @@ pub use self::{
         AdmittedByHand, DroppedContent, DroppedEvent, Duplicate, DuplicateFilter, DuplicateOrder, Recurrences,
     },
     engine::disk::free_bytes,
-    events::{EventFilter, EventState, EventSummary},
+    events::{EventFilter, EventSummary},
     open::{
         error::OpenError,
         is_there,

@@ -132,3 +132,47 @@ pub struct Turn {
     /// How many wait for it.
     pub behind: u64,
 }
+
+/// Where an event stands as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
+#[serde(rename_all = "snake_case")]
+pub enum EventState {
+    /// It waits to be transformed and routed.
+    Waiting,
+    /// It waits for its turn among the events of its ordering key.
+    Held,
+    /// A handoff waits for an attempt or for its turn, and none is dead.
+    Pending,
+    /// A handoff is dead, or the event could not be transformed.
+    Dead,
+    /// Every handoff has arrived or was discarded.
+    Delivered,
+    /// It matched no route.
+    Unrouted,
+    /// It was late and is not delivered.
+    Dropped,
+}
+
+impl EventState {
+    /// Of an event with these handoffs that is neither held nor in the inbox.
+    pub fn of<'h>(handoffs: impl Iterator<Item = (&'h HandoffId, HandoffState)>) -> EventState {
+        let handoffs: Vec<_> = handoffs.collect();
+        let any = |wanted: fn(&HandoffState) -> bool| handoffs.iter().any(|(_, state)| wanted(state));
+        let is_dropped = |(id, state): &(&HandoffId, HandoffState)| {
+            id.destination == ORDERING && matches!(state, HandoffState::Discarded(_))
+        };
+        if any(|state| matches!(state, HandoffState::Dead(_))) {
+            EventState::Dead
+        } else if any(|state| matches!(state, HandoffState::Pending(_) | HandoffState::Waiting(_))) {
+            EventState::Pending
+        } else if handoffs.is_empty() {
+            EventState::Unrouted
+        } else if handoffs.iter().all(is_dropped) {
+            EventState::Dropped
+        } else {
+            EventState::Delivered
+        }
+    }
+}

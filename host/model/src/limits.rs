@@ -529,7 +529,7 @@ const _: () = assert!(SIGNING_SECRET_BYTES_MIN < SIGNING_SECRET_BYTES_MAX);
 // 10,000 parts must hold the largest body.
 const _: () = assert!(CLAIM_PART_BYTES as u64 * 10_000 >= BODY_BYTES.max);
 const _: () = assert!(RATE_PERIOD_MS_MIN < RATE_PERIOD_MS_MAX);
-// Whoever is waited for is remembered until it has come.
+// A document that callers wait for stays among the known ones until it has come.
 const _: () = assert!(FETCH_WAITS_MAX < FETCHED_DOCUMENTS_MAX);
 const _: () = assert!(FETCH_STRANGERS_MAX < FETCH_WAITS_MAX);
 const _: () = assert!(KEY_FETCHES_OF_ADDRESS.0 < KEY_FETCHES_OF_STRANGERS.0);

@@ -38,7 +38,7 @@ impl Environment for ProcessEnvironment {
     fn file(&self, path: &Path) -> io::Result<SecretFile> {
         let file = std::fs::File::open(path)?;
         let exposed = world_readable(&file.metadata()?);
-        // Room for all at once: a buffer that grows leaves copies behind that nobody wipes.
+        // Room for all at once: a buffer that grows leaves copies behind that are not wiped.
         let mut bytes = Zeroizing::new(Vec::with_capacity(SECRET_BYTES_MAX as usize + 1));
         file.take(SECRET_BYTES_MAX + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > SECRET_BYTES_MAX {

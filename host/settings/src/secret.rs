@@ -97,7 +97,7 @@ pub fn referred(context: &Context<'_>, path: &str, key: &Key, found: &Value<'_>)
     };
     if !WAYS.contains(&way.get_ref().as_ref()) {
         let near = did_you_mean(way.get_ref(), WAYS);
-        return wrong(format!("`{path}`: {} is no place for a secret{near}", quoted(way.get_ref())));
+        return wrong(format!("`{path}`: {} is not a place for a secret{near}", quoted(way.get_ref())));
     }
     let DeValue::String(text) = value.get_ref() else {
         let kind = value.get_ref().type_str();

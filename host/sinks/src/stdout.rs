@@ -1,4 +1,4 @@
-//! Standard output, for those who run the gateway below a collector of logs.
+//! Standard output: for a collector of logs, and for trying things out.
 
 use hookgate_net::egress::Guard;
 use hookgate_settings::{Kind as Takes, key};

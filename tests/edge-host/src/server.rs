@@ -25,7 +25,7 @@ pub async fn serve(listener: TcpListener, edge: Edge) -> Result<()> {
         let edge = edge.clone();
         tokio::spawn(async move {
             let service = service_fn(move |request| answer(edge.clone(), request));
-            // A client that goes away is no matter.
+            // A client may go away.
             _ = auto::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(connection), service).await;
         });
     }

@@ -332,7 +332,7 @@ async fn a_sender_that_never_reads_is_cut() {
     let gateway = impatient(&receiver).await;
     let mut connection = Connection::open(gateway.deliveries()).await;
     let requests = b"GET /nowhere HTTP/1.1\r\nhost: a\r\n\r\n".repeat(1_000);
-    within("the end of a connection whose answers nobody reads", async { while connection.write(&requests).await {} })
+    within("the end of a connection whose answers are not read", async { while connection.write(&requests).await {} })
         .await;
     still_works(&gateway, &receiver).await;
 }

@@ -146,9 +146,9 @@ async fn a_missing_or_foreign_listener_is_reported_with_what_to_check() {
     assert!(!without_tls.stderr.contains("InvalidContentType"), "{without_tls:?}");
 
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let nobody = send(&format!("http://{free}/in/stripe"));
-    fails_with(&nobody, &format!("nothing listens at {free}; is the gateway running there?"));
-    assert!(!nobody.stderr.contains("os error"), "{nobody:?}");
+    let refused = send(&format!("http://{free}/in/stripe"));
+    fails_with(&refused, &format!("nothing listens at {free}; is the gateway running there?"));
+    assert!(!refused.stderr.contains("os error"), "{refused:?}");
     let admin = hookgate(&["events", "list", "--admin", &format!("http://{free}")]);
     fails_with(&admin, &format!("nothing listens at {free}; is the gateway running there?"));
     fails_with(&admin, "--admin");

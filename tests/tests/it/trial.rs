@@ -168,7 +168,7 @@ async fn a_shadow_sees_live_deliveries_and_nothing_of_it_happens() {
     assert_eq!(ended["trial"]["candidate"], Value::Null, "{ended}");
     receiver.wait_for(2).await;
     assert!(gateway.stop().await.success());
-    assert_eq!(receiver.all().len(), 2, "what the shadow has admitted reaches nobody");
+    assert_eq!(receiver.all().len(), 2, "what the shadow has admitted is not delivered");
 }
 
 #[tokio::test]

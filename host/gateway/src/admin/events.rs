@@ -53,7 +53,7 @@ pub struct Which {
 pub async fn list(State(state): State<AdminState>, Query(which): Query<Which>) -> Result<Json<EventList>, ApiError> {
     let filter = EventFilter {
         source: which.source,
-        state: which.state.map(story::journal_state),
+        state: which.state,
         since: which.since.map(|time| time.0),
         until: which.until.map(|time| time.0),
         oldest_first: which.oldest_first,

@@ -78,7 +78,7 @@ pub struct Parts {
     /// The journal.
     pub journal: Journal,
     /// The secrets that providers have handed over.
-    pub handed_over: Enrollments,
+    pub enrollments: Enrollments,
     /// The large bodies.
     pub claims: Option<Claims>,
     /// Versions of plugins.

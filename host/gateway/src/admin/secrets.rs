@@ -23,7 +23,7 @@ use crate::enrollment::EnrolledSecret;
 )]
 pub async fn list(State(state): State<AdminState>) -> Json<SecretList> {
     let live = state.live();
-    let kept = state.handed_over.list();
+    let kept = state.enrollments.list();
     let taking = live.config.sources.iter().filter(|source| !source.handed_over.is_empty());
     let mut names: Vec<&str> = taking.map(|source| source.name.as_str()).collect();
     names.extend(kept.iter().map(|told| told.source.as_str()));
@@ -31,7 +31,7 @@ pub async fn list(State(state): State<AdminState>) -> Json<SecretList> {
     names.dedup();
     let show = |name: &str| SourceSecrets {
         source: name.to_owned(),
-        open_until: state.handed_over.open_until(name).map(Time),
+        open_until: state.enrollments.open_until(name).map(Time),
         secrets: kept.iter().filter(|told| told.source == name).map(secret).collect(),
     };
     Json(SecretList { sources: names.into_iter().map(show).collect() })
@@ -61,7 +61,7 @@ pub async fn open(State(state): State<AdminState>, Order(order): Order<OpenOrder
         let text = format!("no secret of the source {:?} is configured as {{ handed-over = true }}", order.source);
         return Err(ApiError::Conflict(text));
     }
-    let until = state.handed_over.open_window(&source.name, Duration::from_millis(milliseconds));
+    let until = state.enrollments.open_window(&source.name, Duration::from_millis(milliseconds));
     tracing::warn!(source = source.name, until, "an operator lets a source accept further secrets");
     Ok(Json(Opened { source: order.source, open_until: Time(until) }))
 }
@@ -85,7 +85,7 @@ pub async fn forget(
         Uuid::parse_str(text).map_err(|_| ApiError::Malformed(no_version))
     };
     let versions: Vec<Uuid> = order.versions.iter().map(version).collect::<Result<_, _>>()?;
-    let forgotten = state.handed_over.forget(&order.source, &versions).await?;
+    let forgotten = state.enrollments.forget(&order.source, &versions).await?;
     tracing::warn!(source = order.source, forgotten, "an operator had handed-over secrets forgotten");
     Ok(Json(Forgotten { forgotten }))
 }

@@ -58,33 +58,8 @@ pub fn summary(event: journal::EventSummary) -> EventSummary {
         admitted_at: Time(event.admitted_at),
         kind: event.kind,
         provider_id: event.provider_id,
-        state: state(event.state),
+        state: event.state,
         handoffs: event.handoffs.iter().map(|(id, state)| handoff_summary(id, *state)).collect(),
-    }
-}
-
-fn state(state: journal::EventState) -> EventState {
-    match state {
-        journal::EventState::Waiting => EventState::Waiting,
-        journal::EventState::Held => EventState::Held,
-        journal::EventState::Pending => EventState::Pending,
-        journal::EventState::Dead => EventState::Dead,
-        journal::EventState::Delivered => EventState::Delivered,
-        journal::EventState::Unrouted => EventState::Unrouted,
-        journal::EventState::Dropped => EventState::Dropped,
-    }
-}
-
-/// As the journal calls it.
-pub fn journal_state(state: EventState) -> journal::EventState {
-    match state {
-        EventState::Waiting => journal::EventState::Waiting,
-        EventState::Held => journal::EventState::Held,
-        EventState::Pending => journal::EventState::Pending,
-        EventState::Dead => journal::EventState::Dead,
-        EventState::Delivered => journal::EventState::Delivered,
-        EventState::Unrouted => journal::EventState::Unrouted,
-        EventState::Dropped => journal::EventState::Dropped,
     }
 }
 
@@ -147,7 +122,7 @@ pub fn event(
         state: match stage {
             Some(Stage::Inbox) => EventState::Waiting,
             Some(Stage::Held { .. }) => EventState::Held,
-            None => state(journal::EventState::of(handoffs.iter().map(|told| (&told.id, told.handoff.state)))),
+            None => EventState::of(handoffs.iter().map(|told| (&told.id, told.handoff.state))),
         },
         held: stage.and_then(held),
         received_at: Time(delivery.request.received_at),

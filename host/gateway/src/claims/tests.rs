@@ -84,7 +84,7 @@ async fn a_body_that_is_given_up_while_it_is_kept_leaves_nothing() {
         upload.whole().await.unwrap();
         let kept = give_up_after(polls, upload.keep()).await;
         if kept {
-            // Nobody commits it: that is known here, so it need not be asked of the journal.
+            // It is not committed: the test knows that without asking the journal.
             upload.settle(false).await;
         }
     }

@@ -94,8 +94,8 @@ impl DeliveryContext<'_> {
     /// starts over.
     async fn judge(&self, delivery: Delivery) -> Result<Judgement, Refused> {
         let (provider, breakers) = (self.provider, &self.inbound.breakers);
-        let leave = breakers.ask(provider.hash(), Function::Verify, self.client.counted().address());
-        let leave = leave.map_err(Refused::PluginOut)?;
+        let permit = breakers.ask(provider.hash(), Function::Verify, self.client.counted().address());
+        let permit = permit.map_err(Refused::PluginOut)?;
         let mut judgement = provider.verify(delivery.clone()).await;
         for _ in 0..limits::KEY_ROUNDS_MAX {
             let Err(Broken::KeysNeeded(need)) = &judgement else { break };
@@ -104,7 +104,7 @@ impl DeliveryContext<'_> {
             fetched.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
             judgement = provider.verify(delivery.clone()).await;
         }
-        breakers.report(provider.hash(), leave, &judgement);
+        breakers.report(provider.hash(), permit, &judgement);
         Ok(judgement)
     }
 

@@ -40,7 +40,7 @@ pub(super) struct Worker {
     ready: VecDeque<HandoffId>,
     /// In `ready` or in flight.
     taken: HashSet<HandoffId>,
-    /// Their records cannot be read; they stay in the queue for whoever mends the store.
+    /// Their records cannot be read; they stay in the queue until the store is repaired.
     damaged: HashSet<HandoffId>,
     in_flight: JoinSet<Report>,
     cursor: Cursor<u64>,
@@ -250,7 +250,7 @@ impl Worker {
     }
 }
 
-/// Whoever comes after it starts from nothing, and perhaps nobody does.
+/// The next worker starts its counts from zero, and there may be no next one.
 impl Drop for Worker {
     fn drop(&mut self) {
         self.lane.metrics.in_flight.set(0.0);

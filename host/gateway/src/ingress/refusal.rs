@@ -75,7 +75,7 @@ pub enum Refused {
     KeysUnavailable(String),
     /// A subscription that an authentic delivery announces cannot be confirmed now.
     ConfirmationFailed(String),
-    /// A secret was handed over that nobody expects.
+    /// A secret was handed over that the source does not expect.
     HandoverClosed(String),
     /// Over the rate of the source.
     RateLimited(Duration),

@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_leaves_room_for_other_sources_whoever_sends() {
+    fn a_source_leaves_room_for_other_sources_even_of_the_same_sender() {
         let room = Shares::new(100, vec!["127.0.0.0/8".parse().unwrap()]);
         let begin = |source: &str, units| {
             let mut share = room.of_client(client("127.0.0.1")).and_source(source);

@@ -163,7 +163,7 @@ impl Handles {
         AdminState::new(Parts {
             current,
             journal: self.journal.clone(),
-            handed_over: self.enrollments.clone(),
+            enrollments: self.enrollments.clone(),
             claims: Some(self.claims.clone()),
             versions: Some(self.versions.clone()),
             metrics: Box::new(move || gauges.render()),

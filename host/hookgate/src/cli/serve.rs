@@ -49,7 +49,7 @@ pub(super) fn keep_memory_private() {
 }
 
 fn say_ready(ready: &Ready) {
-    // Nobody has to read it.
+    // Standard output may be closed.
     let _ = writeln!(io::stdout(), "ready deliveries={} admin={}", ready.deliveries, ready.admin);
     tracing::info!(deliveries = ready.deliveries, admin = ready.admin, "ready");
 }

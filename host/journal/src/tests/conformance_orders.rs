@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use hookgate_model::handoff::TRANSFORM;
+use hookgate_model::handoff::{EventState, TRANSFORM};
 
 use super::support::*;
 use crate::*;

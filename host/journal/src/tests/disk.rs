@@ -160,7 +160,7 @@ impl<'a> Disk<'a> {
     }
 
     fn change(&mut self, path: &str, change: Change<'a>) {
-        // What is not known was unlinked while it was open: nobody will see it.
+        // An unknown file was unlinked while it was open: its content is gone with it.
         if let Some(inode) = self.live.get(path).and_then(|inode| self.inodes.get_mut(*inode)) {
             inode.changes.push(change);
         }

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use hookgate_capabilities::{Ordering as Place, Position};
 use hookgate_config::EngineKind;
-use hookgate_model::handoff::ORDERING;
+use hookgate_model::handoff::{EventState, ORDERING};
 use hookgate_model::ordering::{Late, OnFailure, SourceOrdering};
 
 use super::support::*;

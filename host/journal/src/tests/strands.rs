@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use hookgate_config::EngineKind;
-use hookgate_model::ordering::OnFailure;
+use hookgate_model::{handoff::EventState, ordering::OnFailure};
 
 use super::support::*;
 use crate::{

@@ -141,7 +141,7 @@ async fn a_gigabyte_is_given_up_early() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_hangs_is_given_up_and_those_who_wait_are_bounded() {
+async fn a_server_that_hangs_is_given_up_and_waiting_callers_are_bounded() {
     let server = Server::start(|_, _, _| None).await;
     let (fetcher, query) = (fetcher(), server.query("/keys"));
     let all = futures_util::future::join_all((0..limits::FETCH_WAITS_MAX + 1).map(|_| fetcher.get(&query))).await;
@@ -152,7 +152,7 @@ async fn whoever_hangs_is_given_up_and_those_who_wait_are_bounded() {
 }
 
 #[tokio::test]
-async fn whoever_hangs_up_does_not_stop_the_fetch() {
+async fn a_caller_that_goes_away_does_not_stop_the_fetch() {
     let server = Server::start(|_, _, n| text(200, format!("document {n}"))).await;
     let (fetcher, query) = (fetcher(), server.query("/keys"));
     assert!(fetcher.get(&query).now_or_never().is_none());

@@ -116,7 +116,7 @@ async fn a_subscription_is_confirmed_once_and_before_the_reply() {
     let confirmed = got(&confirmed, "/?Action=ConfirmSubscription");
     assert_eq!(confirmed.len(), 1, "{confirmed:?}");
     assert_eq!(confirmed[0].method, "GET");
-    assert!(!gateway.said().contains(signing::SNS_TOKEN), "the token is nobody's business");
+    assert!(!gateway.said().contains(signing::SNS_TOKEN), "the token is not logged");
 }
 
 #[tokio::test]

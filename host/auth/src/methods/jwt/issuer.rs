@@ -1,5 +1,5 @@
 //! An issuer's keys, fetched when the first token comes and kept: fresh for as long as the issuer says, within bounds;
-//! for some time longer while it cannot be asked; then nobody is let in until it can.
+//! for some time longer while it cannot be asked; then no sender is let in until it can.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -22,7 +22,7 @@ struct Inner {
     place: Place,
     fetcher: Fetcher,
     known: Mutex<Option<Known>>,
-    /// Somebody fetches them, and nobody waits for that.
+    /// They are being fetched in the background.
     refreshing: AtomicBool,
 }
 
@@ -84,7 +84,7 @@ impl IssuerKeys {
 }
 
 impl Inner {
-    /// The keys, fetched where there are none. Where there are some, and it is only time for others, nobody waits.
+    /// The keys, fetched where there are none. Where there are some and it is only time for newer ones, callers do not wait.
     async fn current(self: &Arc<Self>) -> Result<Known, String> {
         if let Some(at_hand) = self.at_hand() {
             return at_hand;

@@ -74,7 +74,7 @@ async fn plugins_tell_what_they_are() {
     let config = config(directory.path(), "");
     let journal = Journal::open(&config.store).unwrap();
     let parts = Parts {
-        handed_over: Enrollments::open(journal.clone(), &config.store.path, None).unwrap(),
+        enrollments: Enrollments::open(journal.clone(), &config.store.path, None).unwrap(),
         journal,
         current: current(config, BTreeMap::from([("stripe".to_owned(), (stripe, Origin::Bundled))])),
         claims: None,

@@ -68,7 +68,7 @@ struct Api {
     router: Router,
     journal: Journal,
     current: Current,
-    handed_over: Enrollments,
+    enrollments: Enrollments,
     _directory: TempDir,
 }
 
@@ -82,11 +82,11 @@ impl Api {
         let directory = tempfile::tempdir().unwrap();
         let config = config(directory.path(), sections);
         let journal = Journal::open(&config.store).unwrap();
-        let handed_over = Enrollments::open(journal.clone(), &config.store.path, None).unwrap();
+        let enrollments = Enrollments::open(journal.clone(), &config.store.path, None).unwrap();
         let parts = Parts {
             current: current(config, BTreeMap::new()),
             journal: journal.clone(),
-            handed_over,
+            enrollments,
             claims: None,
             versions: None,
             metrics: Box::new(|| "# nothing yet\n".to_owned()),
@@ -97,8 +97,8 @@ impl Api {
     }
 
     fn of(parts: Parts, directory: TempDir) -> Api {
-        let (journal, current, handed_over) = (parts.journal.clone(), parts.current.clone(), parts.handed_over.clone());
-        Api { router: router(AdminState::new(parts)), journal, current, handed_over, _directory: directory }
+        let (journal, current, enrollments) = (parts.journal.clone(), parts.current.clone(), parts.enrollments.clone());
+        Api { router: router(AdminState::new(parts)), journal, current, enrollments, _directory: directory }
     }
 
     async fn call(&self, request: Request<Body>) -> Response<Bytes> {

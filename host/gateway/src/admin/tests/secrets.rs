@@ -30,7 +30,7 @@ async fn hand_over(api: &Api, value: &str) -> bool {
     let source: &Arc<hookgate_config::Source> = &live.config.sources[0];
     let reply = Reply { status: 200, headers: Vec::new(), body: Vec::new() };
     let handed_over = Enrollment { secret: "given".to_owned(), value: value.to_owned(), reply };
-    api.handed_over.enroll(source, handed_over).await.is_ok()
+    api.enrollments.enroll(source, handed_over).await.is_ok()
 }
 
 #[tokio::test]
@@ -39,7 +39,7 @@ async fn they_are_listed_let_in_and_forgotten_and_never_shown() {
     let list = api.found("/api/v1/secrets").await;
     assert_eq!(list, json!({ "sources": [{ "source": "shop", "secrets": [] }] }));
     assert!(hand_over(&api, "t0p-s3cret").await);
-    assert!(!hand_over(&api, "an0ther-s3cret").await, "nobody expects a second one");
+    assert!(!hand_over(&api, "an0ther-s3cret").await, "a second one is not expected");
 
     let (status, opened) = api.post("/api/v1/secrets/open", &json!({ "source": "shop", "seconds": 60 })).await;
     assert_eq!((status, &opened["source"]), (StatusCode::OK, &json!("shop")));
@@ -55,7 +55,7 @@ async fn they_are_listed_let_in_and_forgotten_and_never_shown() {
     assert_eq!(api.post("/api/v1/secrets/forget", &one).await.1, json!({ "forgotten": 0 }));
     let all = json!({ "source": "shop", "all": true });
     assert_eq!(api.post("/api/v1/secrets/forget", &all).await.1, json!({ "forgotten": 1 }));
-    assert!(api.handed_over.list().is_empty() && api.journal.sealed().unwrap().is_empty());
+    assert!(api.enrollments.list().is_empty() && api.journal.sealed().unwrap().is_empty());
 }
 
 #[tokio::test]

@@ -6,27 +6,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::{AdmittedByHand, Recurrences, Time};
+pub use hookgate_model::handoff::EventState;
 
-/// Where an event stands as a whole.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum EventState {
-    /// It waits to be transformed and routed.
-    Waiting,
-    /// It waits for its turn among the events of its ordering key.
-    Held,
-    /// A handoff waits for an attempt or for its turn, and none is dead.
-    Pending,
-    /// A handoff is dead, or the event could not be transformed.
-    Dead,
-    /// Every handoff has arrived or was discarded.
-    Delivered,
-    /// It matched no route.
-    Unrouted,
-    /// It was late and is not delivered.
-    Dropped,
-}
+use super::{AdmittedByHand, Recurrences, Time};
 
 /// Where a handoff stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

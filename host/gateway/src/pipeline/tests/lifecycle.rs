@@ -21,7 +21,7 @@ async fn what_was_undelivered_goes_on_after_a_restart() {
     let mut events = admit_many(&journal, "acme", 5).await;
     broken.has_seen(8).await;
     assert!(dispatcher.stop(PATIENCE).await);
-    // Admitted while nobody dispatches.
+    // Admitted while no dispatcher runs.
     events.extend(admit_many(&journal, "acme", 5).await);
     drop(journal);
 

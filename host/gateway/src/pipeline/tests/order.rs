@@ -55,7 +55,7 @@ fn state(journal: &Journal, event: EventId, destination: &str) -> HandoffState {
     journal.handoff(&handoff_id(event, destination)).unwrap().unwrap().state
 }
 
-/// Those behind the first wait for it, and its key is worked on by nobody else meanwhile.
+/// The events behind the first one wait for it, and no other event of its key is tried meanwhile.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_key_goes_out_in_order_whatever_fails_and_others_beside_it() {
     let arrived: Arc<Mutex<HashMap<String, Vec<usize>>>> = Arc::default();
