@@ -7,7 +7,7 @@ use hookgate_config::Config;
 use hookgate_net::fetch::Fetcher;
 use hookgate_sandbox::{Origin, Plugin};
 
-use crate::{dispatch::DestinationHealth, sources::Sources};
+use crate::{dispatch::DestinationHealth, fanout::OrderedSources, route::Routes, sources::Sources};
 
 /// A configuration in force.
 pub struct Live {
@@ -17,6 +17,10 @@ pub struct Live {
     pub plugins: BTreeMap<String, (Plugin, Origin)>,
     /// The sources, each with its plugin.
     pub sources: Arc<Sources>,
+    /// Which outputs go where.
+    pub routes: Arc<Routes>,
+    /// The sources whose events are ordered.
+    pub ordered: Arc<OrderedSources>,
     /// What fetches key sets and certificates.
     pub fetcher: Fetcher,
     /// Which destinations are available.

@@ -5,9 +5,12 @@ use std::{
     sync::Arc,
 };
 
-use hookgate_capabilities::{Delivery, Event};
+use hookgate_capabilities::{Admission, Body, CapabilityError, Delivery, Event, Request};
 use hookgate_config::Source;
-use hookgate_model::{event::KeptEvent, redact};
+use hookgate_model::{
+    event::{EventId, KeptEvent, methods},
+    redact,
+};
 use hookgate_net::fetch::Fetcher;
 use hookgate_sandbox::{Breakers, Broken, Function, Provider, Running, Slot};
 use hookgate_telemetry::{SourceMetrics, metrics::begin_plugin_swaps};
@@ -59,6 +62,28 @@ impl VersionKeys {
     /// The keys for one version.
     pub fn of(&self, version: &Provider) -> &Arc<SourceKeys> {
         if version.is_bundled() { &self.bundled } else { &self.own }
+    }
+}
+
+impl Inbound {
+    /// An event as its plugin sees it in `transform`: with the request as it is kept, and without secrets.
+    pub fn lend(
+        &self,
+        event: EventId,
+        admission: &Admission,
+        request: Arc<Request>,
+        body: Body,
+        methods: Arc<[String]>,
+    ) -> Result<Event, CapabilityError> {
+        let payload = admission.payload.within(&body)?;
+        let delivery = Delivery::without_secrets(request, self.settings.clone());
+        Ok(Event {
+            event_id: event.to_string(),
+            source_name: self.source.name.clone(),
+            admitted_as: admission.identity.clone(),
+            payload_bytes: payload,
+            brought_by: delivery.with_body(body).from_known_sender(methods),
+        })
     }
 }
 
@@ -146,16 +171,8 @@ impl Transform for Sources {
         redact::hide(&mut request);
         let request = Arc::new(request);
         let body = body_of(&event.delivery, self.claims.as_ref()).await.map_err(not_there)?;
-        let payload = event.admission.payload.within(&body);
-        let lent = Event {
-            event_id: event.id.to_string(),
-            source_name: name.clone(),
-            admitted_as: event.admission.identity.clone(),
-            payload_bytes: payload.map_err(|error| TransformError::Refused(error.to_string()))?,
-            brought_by: Delivery::without_secrets(request, inbound.settings.clone())
-                .with_body(body)
-                .from_known_sender(hookgate_model::event::methods(&event.delivery.senders)),
-        };
+        let lent = inbound.lend(event.id, &event.admission, request, body, methods(&event.delivery.senders));
+        let lent = lent.map_err(|error| TransformError::Refused(error.to_string()))?;
         let delivery = lent.delivery();
         let outcome = plugin.transform(lent).await;
         inbound.breakers.report(plugin.hash(), leave, &outcome);

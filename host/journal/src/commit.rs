@@ -15,12 +15,12 @@ use crate::{
     engine::Space,
     held::{self, Line},
     record::{
-        self, EncodedDelivery, Known, ids,
+        self, EncodedDelivery, Known,
         keys::{self, second_after},
     },
     types::{
         Admitted, Commit, Committed, ContentHash, DropCause, Dropped, EventId, EventKey, IdempotencyKey, JournalError,
-        Replays,
+        Replays, Routed, RoutedEvent,
     },
     write::{Draft, Kind},
 };
@@ -54,7 +54,10 @@ impl Journal {
 /// A [`Commit`] as the writer takes it.
 #[derive(Debug)]
 pub(super) struct Prepared {
+    id: Option<Uuid>,
     delivery: EncodedDelivery,
+    /// The events that are transformed and routed, each with where its outputs go.
+    routed: Vec<Option<RoutedEvent>>,
     keys: Vec<Option<EventKey>>,
     signatures: Vec<IdempotencyKey>,
     window_ms: u64,
@@ -87,15 +90,26 @@ impl Prepared {
             Some(_) => commit.events.iter().map(|(event, _)| Line::of(source, event)).collect(),
             None => Vec::new(),
         };
+        let unordered = |routed: &&Routed| routed.strand.is_none();
+        let outputs = |index: usize| commit.routed.get(index)?.as_ref().filter(unordered).map(|routed| &routed.outputs);
+        let events = commit.events.iter().enumerate().map(|(index, (event, _))| (event, outputs(index)));
+        let encoded = EncodedDelivery::new(&commit.delivery, events)?;
+        let routed = commit.routed.into_iter().zip(&commit.events);
+        let routed = routed.map(|(routed, (event, _))| {
+            let (delivery, admission) = (commit.delivery.clone(), event.clone());
+            routed.map(|routed| RoutedEvent { delivery, admission, routed })
+        });
         Ok(Prepared {
             lines,
             ordering: commit.ordering,
             source: source.as_str().into(),
             received_at: commit.delivery.request.received_at,
-            delivery: EncodedDelivery::new(&commit.delivery, commit.events.iter().map(|(event, _)| event))?,
+            id: commit.id,
+            delivery: encoded,
+            routed: routed.collect(),
             keys: commit.events.iter().map(|(_, key)| *key).collect(),
             object: commit.delivery.claim.as_ref().map(|claim| (claim.object, claim.length)),
-            trace: commit.delivery.trace,
+            trace: commit.delivery.trace.clone(),
             descriptions,
             retention: millis(retention),
             signatures: commit.signatures.keys,
@@ -104,16 +118,17 @@ impl Prepared {
     }
 
     /// Admits the events whose keys are new, unless the delivery's signatures are known.
-    pub(super) fn write(self, draft: &mut Draft<'_>) -> Result<Committed, JournalError> {
-        let delivery = ids::next(draft.last_delivery(), draft.now, rand::random());
+    pub(super) fn write(mut self, draft: &mut Draft<'_>) -> Result<Committed, JournalError> {
+        let delivery = self.id.unwrap_or_else(|| draft.next_delivery());
         if let Some(first) = self.seen_before(draft)? {
             return self.admit_nothing(draft, delivery, first);
         }
         let mut events = Vec::with_capacity(self.keys.len());
         let mut repeats = Vec::new();
         let mut new = Vec::new();
+        let mut owed = Vec::new();
         let mut remembered = Remembered::default();
-        for (index, key) in (0..).zip(&self.keys) {
+        for (index, key) in (0..).zip(std::mem::take(&mut self.keys)) {
             let event = EventId { delivery, index };
             if let Some(key) = key {
                 if let Some(before) = known_now(draft, &key.hash)? {
@@ -124,8 +139,15 @@ impl Prepared {
                 let expires = draft.now.saturating_add(millis(key.lasts));
                 remembered.put(draft, &key.hash, Known { expires, event, content: self.content(index) })?;
             }
-            let ordering = self.ordering.as_ref().zip(self.lines.get(usize::from(index)).copied().flatten());
-            held::put_in_its_place(draft, &self.source, ordering, event, self.received_at)?;
+            match self.routed.get_mut(usize::from(index)).and_then(Option::take) {
+                Some(routed) if routed.routed.strand.is_none() => owed.extend(routed.admit(draft, event)?),
+                routed => {
+                    draft.arriving = routed.map(|routed| (event, routed));
+                    let ordering = self.ordering.as_ref().zip(self.lines.get(usize::from(index)).copied().flatten());
+                    held::put_in_its_place(draft, &self.source, ordering, event, self.received_at)?;
+                    draft.arriving = None;
+                }
+            }
             events.push(Admitted::New(event));
             new.push(index);
         }
@@ -138,9 +160,10 @@ impl Prepared {
                 claims::refer(draft, delivery, object)?;
                 keeps_object = true;
             }
-            draft.put_delivery(delivery, self.delivery.finish(&new));
+            draft.put_delivery(delivery, self.delivery.finish(&new, &owed)?);
         }
-        Ok(Committed { events, dropped, keeps_object })
+        let in_final_form = std::mem::take(&mut draft.in_final_form);
+        Ok(Committed { events, dropped, in_final_form, keeps_object })
     }
 
     fn content(&self, index: u16) -> ContentHash {
@@ -162,7 +185,7 @@ impl Prepared {
         if repeats.is_empty() {
             return Ok((Vec::new(), false));
         }
-        draft.delta.last = Some(delivery);
+        draft.delta.last = draft.delta.last.max(Some(delivery));
         let brought = Brought {
             source: &self.source,
             trace: &self.trace,
@@ -209,7 +232,7 @@ impl Prepared {
         }
         draft.may_be_lost = true;
         let (dropped, keeps_object) = self.drop_repeats(draft, delivery, &repeats)?;
-        Ok(Committed { events, dropped, keeps_object })
+        Ok(Committed { events, dropped, in_final_form: Vec::new(), keeps_object })
     }
 
     /// Also where no event is new: a provider that tries again signs anew, and that too can be captured.

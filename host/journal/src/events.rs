@@ -7,10 +7,10 @@ use hookgate_model::handoff::EventState;
 use crate::{
     Journal,
     engine::{Direction, Engine, KeyRange, Space},
-    handoffs,
+    handoffs, owed,
     page::{PAGE_EFFORT, Page},
     read,
-    record::{self, Whereabouts, ids, keys},
+    record::{self, StoredEvent, Whereabouts, ids, keys},
     types::{EventId, Handoff, HandoffId, HandoffState, JournalError},
     write::{Draft, Kind, Shared},
 };
@@ -61,7 +61,8 @@ impl Journal {
 
     /// The handoffs of an event, with their histories.
     pub fn handoffs_of(&self, id: EventId) -> Result<Vec<(HandoffId, Handoff)>, JournalError> {
-        handoffs_of(&*self.engine()?, id)
+        let engine = self.engine()?;
+        read::handoffs_of(&*engine, id, owed::of_delivery(&*engine, id.delivery)?)
     }
 
     /// Hands an event on again, whatever its state: to these destinations, or, when none is named (or it was never
@@ -155,13 +156,14 @@ fn summaries(
         return Ok(Vec::new());
     }
     let mut found = Vec::new();
-    for (index, admission) in stored.events {
+    let owed: Vec<_> = owed::ids(delivery, record::read_owed(value, delivery)?).collect();
+    for StoredEvent { index, admission, .. } in stored.events {
         let id = EventId { delivery, index };
         // Within a delivery events are always listed in their own order.
         if filter.after.is_some_and(|after| after.delivery == delivery && index <= after.index) {
             continue;
         }
-        let (state, mut handoffs) = standing(engine, id)?;
+        let (state, mut handoffs) = standing(engine, id, owed.iter().cloned())?;
         handoffs.iter_mut().for_each(|(_, state)| *state = shared.with_wall_times(*state));
         if filter.state.is_none_or(|wanted| wanted == state) {
             found.push(EventSummary {
@@ -179,8 +181,13 @@ fn summaries(
 }
 
 /// Where an event stands, and each of its handoffs.
-fn standing(engine: &dyn Engine, id: EventId) -> Result<(EventState, Vec<(HandoffId, HandoffState)>), JournalError> {
-    let handoffs: Vec<_> = handoffs_of(engine, id)?.into_iter().map(|(id, handoff)| (id, handoff.state)).collect();
+fn standing(
+    engine: &dyn Engine,
+    id: EventId,
+    owed: impl Iterator<Item = (HandoffId, u64)>,
+) -> Result<(EventState, Vec<(HandoffId, HandoffState)>), JournalError> {
+    let handoffs: Vec<_> =
+        read::handoffs_of(engine, id, owed)?.into_iter().map(|(id, handoff)| (id, handoff.state)).collect();
     let whereabouts = engine.get(Space::Inbox, &keys::whereabouts(id))?;
     let whereabouts = whereabouts.map(|bytes| record::read(&bytes, &id)).transpose()?;
     let state = match whereabouts {
@@ -191,18 +198,6 @@ fn standing(engine: &dyn Engine, id: EventId) -> Result<(EventState, Vec<(Handof
     Ok((state, handoffs))
 }
 
-/// The handoffs of an event, with their histories.
-fn handoffs_of(engine: &dyn Engine, id: EventId) -> Result<Vec<(HandoffId, Handoff)>, JournalError> {
-    let mut found = Vec::new();
-    engine.scan(Space::Handoffs, &keys::handoffs_of(id), Direction::Forward, &mut |key, value| {
-        if let Some(id) = keys::read_handoff(key) {
-            found.push(record::read(value, &id.event).map(|handoff| (id, handoff)));
-        }
-        ControlFlow::Continue(())
-    })?;
-    found.into_iter().collect()
-}
-
 /// Which outputs of an event to hand to these destinations again: the ones that were routed there before, or else all.
 /// `None` when the event is not transformed yet.
 fn outputs_for(
@@ -211,7 +206,7 @@ fn outputs_for(
     destinations: &[String],
 ) -> Result<Option<Vec<(String, u16)>>, JournalError> {
     let Some(outputs) = read::event(engine, id)?.and_then(|event| event.outputs) else { return Ok(None) };
-    let before = handoffs_of(engine, id)?;
+    let before = read::handoffs_of(engine, id, owed::of_delivery(engine, id.delivery)?)?;
     let mut to = Vec::new();
     for destination in destinations {
         let routed = before.iter().filter(|(id, _)| id.destination == *destination);

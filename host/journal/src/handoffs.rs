@@ -9,6 +9,7 @@ use hookgate_model::{
 use crate::{
     Journal,
     engine::Space,
+    owed,
     record::{
         self, Whereabouts,
         keys::{self, Due, second_after},
@@ -95,9 +96,9 @@ pub(super) fn fan_out(
     draft.writes.put(Space::Outputs, keys::event(event), record::write(outputs)?);
     for gateways_own in [TRANSFORM, ORDERING] {
         let id = HandoffId { destination: gateways_own.to_owned(), event, output: 0 };
-        if let Some(before) = get(draft, &id)?.filter(|before| !before.state.is_finished()) {
+        if let Some(before) = get(draft, &id)?.filter(|before| !before.handoff.state.is_finished()) {
             let state = HandoffState::Delivered(draft.now);
-            set(draft, &id, Some(&before), Handoff { state, ..before.clone() })?;
+            set(draft, &id, Some(&before), Handoff { state, ..before.handoff.clone() })?;
         }
     }
     if to.is_empty() {
@@ -118,7 +119,7 @@ pub(super) fn fan_out_failed(draft: &mut Draft<'_>, event: EventId, reason: Stri
     let at = draft.now;
     let before = get(draft, &id)?;
     let attempt = Attempt { at, took: 0, status: None, error: Some(reason) };
-    let after = with_attempt(before.clone(), attempt, HandoffState::Dead(at));
+    let after = with_attempt(before.as_ref(), attempt, HandoffState::Dead(at));
     set(draft, &id, before.as_ref(), after)
 }
 
@@ -130,17 +131,17 @@ pub(super) fn record_attempt(
     state: HandoffState,
 ) -> Result<(), JournalError> {
     let before = get(draft, id)?;
-    let after = with_attempt(before.clone(), attempt, state);
+    let after = with_attempt(before.as_ref(), attempt, state);
     set(draft, id, before.as_ref(), after)
 }
 
 /// Sends a dead letter on its way again, its history kept. False when it is not a dead letter.
 pub(super) fn redrive(draft: &mut Draft<'_>, id: &HandoffId) -> Result<bool, JournalError> {
     let Some(before) = get(draft, id)? else { return Ok(false) };
-    if !matches!(before.state, HandoffState::Dead(_)) {
+    if !matches!(before.handoff.state, HandoffState::Dead(_)) {
         return Ok(false);
     }
-    let after = Handoff { state: HandoffState::Pending(draft.hold_now), tries: 0, ..before.clone() };
+    let after = Handoff { state: HandoffState::Pending(draft.hold_now), tries: 0, ..before.handoff.clone() };
     set(draft, id, Some(&before), after)?;
     match id.destination.as_str() {
         TRANSFORM => put_into_inbox(draft, id.event, Marks::default())?,
@@ -166,10 +167,10 @@ pub(super) fn refuse_late(
 /// letter.
 pub(super) fn discard(draft: &mut Draft<'_>, id: &HandoffId) -> Result<bool, JournalError> {
     let Some(before) = get(draft, id)? else { return Ok(false) };
-    if !matches!(before.state, HandoffState::Dead(_)) {
+    if !matches!(before.handoff.state, HandoffState::Dead(_)) {
         return Ok(false);
     }
-    let after = Handoff { state: HandoffState::Discarded(draft.now), ..before.clone() };
+    let after = Handoff { state: HandoffState::Discarded(draft.now), ..before.handoff.clone() };
     set(draft, id, Some(&before), after)?;
     Ok(true)
 }
@@ -200,13 +201,14 @@ pub(super) fn hand_off_again(
 }
 
 /// Queues a handoff that may have a history. One that waits in a strand is left alone: its turn comes.
-fn queue_anew(draft: &mut Draft<'_>, id: HandoffId, strand: Option<&Strand>) -> Result<(), JournalError> {
+pub(super) fn queue_anew(draft: &mut Draft<'_>, id: HandoffId, strand: Option<&Strand>) -> Result<(), JournalError> {
     keys::check_name(&id.destination)?;
     let before = get(draft, &id)?;
-    if matches!(before, Some(Handoff { state: HandoffState::Waiting(_), .. })) {
+    let handoff = before.as_ref().map(|before| &before.handoff);
+    if matches!(handoff, Some(Handoff { state: HandoffState::Waiting(_), .. })) {
         return Ok(());
     }
-    let (place, is_first) = match (before.as_ref().and_then(|handoff| handoff.place), strand) {
+    let (place, is_first) = match (handoff.and_then(|handoff| handoff.place), strand) {
         (None, Some(strand)) => {
             let (place, is_first) = strands::join(draft, &id, strand)?;
             (Some(place), is_first)
@@ -214,30 +216,29 @@ fn queue_anew(draft: &mut Draft<'_>, id: HandoffId, strand: Option<&Strand>) -> 
         (place, _) => (place, true),
     };
     let state = if is_first { HandoffState::Pending(draft.hold_now) } else { HandoffState::Waiting(draft.now) };
-    let (attempts, left_out) =
-        before.as_ref().map(|handoff| (handoff.attempts.clone(), handoff.left_out)).unwrap_or_default();
+    let (attempts, left_out) = handoff.map(|handoff| (handoff.attempts.clone(), handoff.left_out)).unwrap_or_default();
     set(draft, &id, before.as_ref(), Handoff { state, attempts, tries: 0, left_out, place })
 }
 
 /// Writes a handoff and moves its keys in the queue and among the dead letters to where its state says. When it loses its
 /// place in a strand by that, the strand goes on.
-fn set(
-    draft: &mut Draft<'_>,
-    id: &HandoffId,
-    before: Option<&Handoff>,
-    mut after: Handoff,
-) -> Result<(), JournalError> {
+fn set(draft: &mut Draft<'_>, id: &HandoffId, before: Option<&Before>, mut after: Handoff) -> Result<(), JournalError> {
     keys::check_name(&id.destination)?;
     let name = id.destination.as_str();
     after.place = after.place.filter(|place| place.is_kept(after.state));
-    if let Some(before) = before {
-        draft.delta.change(name, -counted(id, before));
-        if let Some((space, key)) = indexed(id, before.state) {
+    if let Some(Before { handoff, .. }) = before {
+        draft.delta.change(name, -counted(id, handoff));
+        if let Some((space, key)) = indexed(id, handoff.state) {
             draft.writes.delete(space, key);
         }
     }
-    match (before.is_some_and(|before| waits(id, before.state)), waits(id, after.state)) {
-        (false, true) => draft.writes.put(Space::Queue, keys::waits(id), draft.hold_now.to_be_bytes().to_vec()),
+    let (waited, queued) = match before {
+        Some(Before { queued: Some(queued), .. }) => (false, *queued),
+        Some(Before { handoff, .. }) => (waits(id, handoff.state), draft.hold_now),
+        None => (false, draft.hold_now),
+    };
+    match (waited, waits(id, after.state)) {
+        (false, true) => draft.writes.put(Space::Queue, keys::waits(id), queued.to_be_bytes().to_vec()),
         (true, false) => draft.writes.delete(Space::Queue, keys::waits(id)),
         _ => {}
     }
@@ -252,7 +253,7 @@ fn set(
         finished(draft, id.event);
     }
     draft.writes.put(Space::Handoffs, keys::handoff(id), record::write(&after)?);
-    match before.and_then(|handoff| handoff.place) {
+    match before.and_then(|before| before.handoff.place) {
         Some(place) if after.place.is_none() => go_on(draft, id, place),
         _ => Ok(()),
     }
@@ -265,7 +266,7 @@ fn go_on(draft: &mut Draft<'_>, left: &HandoffId, place: Place) -> Result<(), Jo
         match get(draft, &next) {
             Ok(Some(waiting)) => {
                 let state = HandoffState::Pending(draft.hold_now);
-                return set(draft, &next, Some(&waiting), Handoff { state, ..waiting.clone() });
+                return set(draft, &next, Some(&waiting), Handoff { state, ..waiting.handoff.clone() });
             }
             // What it was is unknown; the handoffs behind it must not wait for it for ever.
             Ok(None) => tracing::error!(event = %next.event, destination = next.destination, "a handoff is missing"),
@@ -298,7 +299,7 @@ pub(super) fn waits(id: &HandoffId, state: HandoffState) -> bool {
 }
 
 /// What a handoff adds to the counters of its destination.
-fn counted(id: &HandoffId, handoff: &Handoff) -> Change {
+pub(super) fn counted(id: &HandoffId, handoff: &Handoff) -> Change {
     let nothing = Change::default();
     match handoff.state {
         HandoffState::Pending(_) if id.destination == TRANSFORM => nothing,
@@ -355,14 +356,36 @@ fn kept(draft: &Draft<'_>, event: EventId) -> Result<bool, JournalError> {
     Ok(draft.get(Space::Deliveries, &keys::delivery(event.delivery))?.is_some())
 }
 
-fn get(draft: &Draft<'_>, id: &HandoffId) -> Result<Option<Handoff>, JournalError> {
-    let bytes = draft.get(Space::Handoffs, &keys::handoff(id))?;
-    bytes.map(|bytes| record::read(&bytes, &format_args!("{} to {}", id.event, id.destination))).transpose()
+/// A handoff before a change.
+struct Before {
+    handoff: Handoff,
+    /// When its commit queued it, if it has no record of its own yet.
+    queued: Option<u64>,
 }
 
-fn with_attempt(before: Option<Handoff>, mut attempt: Attempt, state: HandoffState) -> Handoff {
+fn get(draft: &Draft<'_>, id: &HandoffId) -> Result<Option<Before>, JournalError> {
+    if let Some(bytes) = draft.get(Space::Handoffs, &keys::handoff(id))? {
+        let handoff = record::read(&bytes, &format_args!("{} to {}", id.event, id.destination))?;
+        return Ok(Some(Before { handoff, queued: None }));
+    }
+    if let Some(queued) = draft.queued_recently(id) {
+        return Ok(Some(Before { handoff: owed::untried(queued), queued: Some(queued) }));
+    }
+    let queued = match owed::queued(draft.get(Space::Deliveries, &keys::delivery(id.event.delivery))?, id) {
+        // What is left of the event goes on as if nothing was owed; the handoff itself cannot be made.
+        Err(e @ JournalError::Damaged(..)) => {
+            tracing::error!("{e}");
+            None
+        }
+        queued => queued?,
+    };
+    Ok(queued.map(|queued| Before { handoff: owed::untried(queued), queued: Some(queued) }))
+}
+
+fn with_attempt(before: Option<&Before>, mut attempt: Attempt, state: HandoffState) -> Handoff {
     let new = Handoff { state, attempts: Vec::new(), tries: 0, left_out: 0, place: None };
-    let Handoff { mut attempts, tries, mut left_out, place, .. } = before.unwrap_or(new);
+    let before = before.map_or(new, |before| before.handoff.clone());
+    let Handoff { mut attempts, tries, mut left_out, place, .. } = before;
     if let Some(error) = &mut attempt.error {
         error.truncate(error.floor_char_boundary(ERROR_MAX));
     }

@@ -10,7 +10,8 @@ use crate::{
     Journal,
     engine::{Direction, Engine, Space},
     page::Page,
-    record::{self, ids, keys},
+    read,
+    record::{self, StoredEvent, ids, keys},
     types::{EventId, JournalError, KeptDelivery},
 };
 
@@ -85,10 +86,9 @@ fn recorded(engine: &dyn Engine, id: Uuid, value: &[u8], source: &str) -> Result
         return Ok(None);
     }
     let mut events = Vec::with_capacity(stored.events.len());
-    for (index, admission) in stored.events {
-        let event = EventId { delivery: id, index };
-        let outputs = engine.get(Space::Outputs, &keys::event(event))?;
-        events.push((index, admission, outputs.map(|bytes| record::read(&bytes, &event)).transpose()?));
+    for StoredEvent { index, admission, outputs } in stored.events {
+        let outputs = read::latest_outputs(engine, EventId { delivery: id, index }, outputs)?;
+        events.push((index, admission, outputs));
     }
     Ok(Some(Recorded { id, delivery: stored.delivery, events }))
 }

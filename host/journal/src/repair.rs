@@ -11,8 +11,9 @@ use crate::{
     engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space},
     handoffs::{indexed, waits},
     open::{self, Opener, error::OpenError},
+    owed, read,
     record::{
-        self, HeldEvent, Known, Whereabouts, keys,
+        self, HeldEvent, Known, StoredEvent, Whereabouts, keys,
         state::{Books, Counts, Delta, State},
     },
     types::{EventId, Handoff, HandoffId, HandoffState, JournalError},
@@ -84,7 +85,7 @@ fn last_batch(engine: &dyn Engine, state: &State) -> Result<u64, JournalError> {
 /// The last ticket in the inbox.
 fn last_ticket(engine: &dyn Engine) -> Result<u64, JournalError> {
     let mut last = 0;
-    engine.scan(Space::Inbox, &keys::tickets(None), Direction::Backward, &mut |key, _| {
+    engine.scan(Space::Inbox, &keys::prefix(keys::tickets()), Direction::Backward, &mut |key, _| {
         last = keys::read_ticket(key).map_or(0, |(ticket, _)| ticket);
         ControlFlow::Break(())
     })?;
@@ -229,8 +230,20 @@ impl Mender<'_> {
         self.each(Space::Deliveries, |mender, key, value, batch| {
             let Some(delivery) = keys::read_delivery(key) else { return Ok(()) };
             let Ok(stored) = record::read_delivery(value, delivery) else { return Ok(()) };
-            for (index, _) in stored.events {
+            for (id, queued) in owed::ids(delivery, record::read_owed(value, delivery)?) {
+                let at = keys::timed(queued, &id);
+                if mender.engine.get(Space::Handoffs, &keys::handoff(&id))?.is_none()
+                    && mender.engine.get(Space::Queue, &at)?.is_none()
+                {
+                    batch.put(Space::Queue, at, owed::MARK.to_vec());
+                    mender.done.handoffs_requeued += 1;
+                }
+            }
+            for StoredEvent { index, outputs, .. } in stored.events {
                 let event = EventId { delivery, index };
+                if outputs.is_some() {
+                    continue;
+                }
                 let waits = mender.engine.get(Space::Inbox, &keys::whereabouts(event))?.is_some();
                 if !waits && !mender.any(Space::Handoffs, &keys::handoffs_of(event))? {
                     mender.put_into_inbox(event, batch)?;
@@ -276,7 +289,7 @@ impl Mender<'_> {
             books.state.spaces[space as usize] = self.engine.last_batch(space)?.unwrap_or_default();
         }
         books.state.batch = self.batch;
-        let books = books.enter(&Delta::default(), &mut batch)?;
+        let books = books.next(&Delta::default(), &mut batch)?;
         self.engine.apply(batch, books.state.batch, Durability::Power)?;
         Ok(books.state)
     }
@@ -335,8 +348,10 @@ impl Mender<'_> {
     }
 
     fn handoff(&self, id: &HandoffId) -> Result<Option<Handoff>, JournalError> {
-        let bytes = self.engine.get(Space::Handoffs, &keys::handoff(id))?;
-        Ok(bytes.and_then(|bytes| record::read(&bytes, &id.event).ok()))
+        match read::handoff(self.engine, id) {
+            Err(JournalError::Damaged(..)) => Ok(None),
+            found => found,
+        }
     }
 
     fn any(&self, space: Space, range: &KeyRange) -> Result<bool, JournalError> {

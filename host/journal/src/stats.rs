@@ -55,10 +55,10 @@ impl Journal {
     pub fn stats(&self) -> Result<Stats, JournalError> {
         let shared = &self.0.shared;
         let engine = shared.engine()?;
-        let books = shared.books();
+        let books = shared.books().clone();
         let mut destinations = BTreeMap::new();
         for (name, counts) in &books.destinations {
-            let since = read::waiting_since(&*engine, name, OLDEST_AMONG)?.into_iter().min();
+            let since = read::waiting_since(shared, name, OLDEST_AMONG)?.into_iter().min();
             let oldest = since.map(|since| Duration::from_millis(shared.hold_clock.now().saturating_sub(since)));
             let Counts { queued, dead, waiting, blocking } = *counts;
             destinations.insert(name.clone(), DestinationStats { queued, dead, waiting, blocking, oldest });

@@ -24,9 +24,10 @@ use std::{
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
+    time::Instant,
 };
 
-use hookgate_model::limits::SUSPECTS_MAX;
+use hookgate_model::limits::{EARLY_TRANSFORM_REST, SUSPECTS_MAX};
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
@@ -46,6 +47,12 @@ impl Journal {
         self.0.suspects.mark(event)
     }
 
+    /// Whether events may be transformed before their commit. Not for a while after a process has died in that: the event is
+    /// not in the store, and could end one process after the other. Through the inbox it is found.
+    pub fn may_transform_early(&self) -> bool {
+        self.0.suspects.early_rests_until.is_none_or(|until| Instant::now() >= until)
+    }
+
     /// How many processes have died while they transformed an event that is still in the inbox.
     pub fn transform_deaths(&self, event: EventId) -> u8 {
         self.0.suspects.deaths(event)
@@ -57,6 +64,8 @@ impl Journal {
 pub(super) struct Suspects {
     file: File,
     slots: Mutex<Slots>,
+    /// A process has died while it transformed an event before its commit.
+    early_rests_until: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -87,15 +96,17 @@ impl Suspects {
         let mut bytes = Vec::new();
         (&file).take(SUSPECTS_MAX * SLOT as u64).read_to_end(&mut bytes)?;
         let mut slots = Slots::default();
+        let mut died_early = false;
         for (slot, bytes) in (0..).zip(bytes.as_chunks::<SLOT>().0) {
             slots.end = slot + 1;
-            match read(bytes).filter(|(_, _, event)| waits(*event)) {
-                Some((state, deaths, event)) => {
+            match read(bytes) {
+                Some((state, deaths, event)) if waits(event) => {
                     let deaths = deaths.saturating_add(u8::from(state == MARKED));
                     slots.suspects.insert(event, (slot, deaths));
                     file.write_all_at(&slot_of(SUSPECT, deaths, event), slot * SLOT as u64)?;
                 }
-                None => {
+                marked => {
+                    died_early |= matches!(marked, Some((MARKED, ..)));
                     slots.free.push(slot);
                     file.write_all_at(&[FREE; SLOT], slot * SLOT as u64)?;
                 }
@@ -107,7 +118,14 @@ impl Suspects {
                 "the process died while these events were being transformed: each is transformed alone now"
             );
         }
-        Ok(Suspects { file, slots: Mutex::new(slots) })
+        if died_early {
+            tracing::warn!(
+                "the process died while an event was being transformed before its commit: for an hour all events are \
+                 transformed after it"
+            );
+        }
+        let early_rests_until = died_early.then(|| Instant::now() + EARLY_TRANSFORM_REST);
+        Ok(Suspects { file, slots: Mutex::new(slots), early_rests_until })
     }
 
     /// Processes that have died while they transformed the event.
@@ -245,7 +263,10 @@ mod tests {
         die([suspects.mark(event(1)), suspects.mark(event(2))]);
         let suspects = Suspects::open(dir.path(), |id| id == event(2)).unwrap();
         assert_eq!(deaths(&suspects), [0, 0, 1, 0]);
-        assert_eq!(deaths(&open(&dir)), [0, 0, 1, 0]);
+        assert!(suspects.early_rests_until.is_some(), "one of them was not in the inbox yet");
+        let suspects = open(&dir);
+        assert_eq!(deaths(&suspects), [0, 0, 1, 0]);
+        assert!(suspects.early_rests_until.is_none());
     }
 
     #[test]

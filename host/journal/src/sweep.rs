@@ -22,7 +22,7 @@ use crate::{
     commit::known,
     differences, duplicates,
     engine::{self, Direction, Engine, KeyRange, Space},
-    held,
+    held, owed,
     record::{
         self, ids,
         keys::{self, ClaimEntry, Due, second_after},
@@ -295,6 +295,11 @@ fn parts_of_finished(engine: &dyn Engine, delivery: Uuid) -> Result<Option<Vec<P
         return Ok(None);
     }
     let mut doomed = vec![(Space::Deliveries, keys::delivery(delivery))];
+    for (id, _) in owed::of_delivery(engine, delivery)? {
+        if engine.get(Space::Handoffs, &keys::handoff(&id))?.is_none() {
+            return Ok(None);
+        }
+    }
     let mut finished = Ok(true);
     engine.scan(Space::Handoffs, &range, Direction::Forward, &mut |key, value| {
         doomed.push((Space::Handoffs, key.to_vec()));

@@ -1,8 +1,8 @@
 //! What is handed to the journal, and what it answers.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use hookgate_capabilities::Admission;
+use hookgate_capabilities::{Admission, CloudEvent};
 pub(crate) use hookgate_model::{
     event::{
         ContentHash, EventId, EventKey, IdempotencyKey, KeptDelivery, KeptEvent, KeyKind, Marks, Replays, Stage,
@@ -12,18 +12,51 @@ pub(crate) use hookgate_model::{
     ordering::SourceOrdering,
 };
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 /// A verified delivery, to be made durable.
 #[derive(Debug)]
 pub struct Commit {
+    /// Its id from [`crate::Journal::next_delivery`]; none: it gets one with the commit.
+    pub id: Option<Uuid>,
     /// The delivery.
-    pub delivery: KeptDelivery,
+    pub delivery: Arc<KeptDelivery>,
     /// Its events, each with its key. An event without one is admitted whatever came before.
     pub events: Vec<(Admission, Option<EventKey>)>,
+    /// By the places of the events: what is transformed and routed already. The others go into the inbox, and so does an event
+    /// with a strand whose turn has not come.
+    pub routed: Vec<Option<Routed>>,
     /// The signatures by which it was verified, where they are to be known again.
     pub signatures: Signatures,
     /// How its events are put in order; none: they go on in the order of arrival.
     pub ordering: Option<SourceOrdering>,
+}
+
+impl Commit {
+    /// A delivery whose events are transformed later, without an order and without signatures to be known again.
+    pub fn new(delivery: KeptDelivery, events: Vec<(Admission, Option<EventKey>)>) -> Commit {
+        let signatures = Signatures::default();
+        Commit { id: None, delivery: Arc::new(delivery), events, routed: Vec::new(), signatures, ordering: None }
+    }
+}
+
+/// What `transform` and the routes made of an event.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routed {
+    /// Its outputs.
+    pub outputs: Vec<CloudEvent>,
+    /// Where they go: destinations, each with the number of the output.
+    pub to: Vec<(String, u16)>,
+    /// Its strand, if its source is ordered and it has an ordering key. Its position is said in the outputs by the commit.
+    pub strand: Option<Strand>,
+}
+
+/// An event that is transformed and routed, on its way into the store.
+#[derive(Debug)]
+pub(crate) struct RoutedEvent {
+    pub(crate) delivery: Arc<KeptDelivery>,
+    pub(crate) admission: Admission,
+    pub(crate) routed: Routed,
 }
 
 /// Signatures to be known again, as keys of the idempotency space (made so that none is an event's).
@@ -63,6 +96,8 @@ pub struct Committed {
     pub events: Vec<Admitted>,
     /// Those of them that were not admitted since they had come before.
     pub dropped: Vec<Dropped>,
+    /// Those of them that were written in their final form; other new ones are in the inbox, or held.
+    pub in_final_form: Vec<EventId>,
     /// Whether something in the journal refers to the object in which the body is.
     pub keeps_object: bool,
 }

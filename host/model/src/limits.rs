@@ -221,6 +221,11 @@ pub const PLUGIN_TURN_TIME_MAX: Duration = Duration::from_secs(10);
 /// A call that has computed for longer goes on only as one of few (half of the processors): the other half is for those
 /// that take microseconds.
 pub const PLUGIN_SHORT_TIME: Duration = Duration::from_millis(5);
+/// Events of one delivery that are transformed before the reply; those of a larger one are transformed after it.
+pub const EARLY_TRANSFORMS_MAX: usize = 16;
+/// How long no event is transformed before the reply after the process has died during such a call: the delivery comes again,
+/// goes into the inbox, and can be identified there if it ends the process again.
+pub const EARLY_TRANSFORM_REST: Duration = Duration::from_secs(60 * 60);
 /// Broken calls in a row that open a plugin's breaker.
 pub const PLUGIN_BREAKER_FAILURES_MAX: u32 = 20;
 /// The first pause of a sender before the plugin is tried again for it.
@@ -397,6 +402,11 @@ pub const TRANSFORMS_OF_SOURCE_MAX: usize = 24;
 pub const FANOUT_EVENTS_MAX: usize = 4096;
 /// Bodies of waiting events; further events are read again when it is their turn.
 pub const FANOUT_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bodies of events that were committed in their final form and whose handoffs have not been tried; further events are read
+/// from the store. Each counts a KiB besides its body.
+pub const RECENT_EVENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Attempts in flight, of all destinations.
+pub const ATTEMPTS_MAX: usize = 4096;
 /// Handoffs of one destination in memory that wait for their attempt; at least the first, at most the second number.
 pub const DISPATCH_WINDOW: (usize, usize) = (64, 2048);
 /// Bodies of the events that one attempt takes into memory, unless the first event alone has more.

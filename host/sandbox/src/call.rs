@@ -3,6 +3,8 @@
 //! The guest holds handles; what they stand for lives here, in [`Call`], and goes with it. Every function of the WIT
 //! interface `capabilities` is a few lines over `hookgate-capabilities`, which has the substance.
 
+use std::time::Duration;
+
 use hookgate_capabilities::{Delivery, Event, KeySet, Secret};
 use hookgate_model::limits;
 use wasmtime::{
@@ -35,19 +37,36 @@ pub struct Call {
     secrets: Lent<Secret>,
     key_sets: Lent<KeySet>,
     pub memory: MemoryBudget,
+    pub time: CallTime,
     pub wasi: Option<Box<Wasi>>,
 }
 
 impl Call {
-    pub fn new(delivery: Delivery, event: Option<Event>, memory_bytes: usize) -> Self {
+    pub fn new(delivery: Delivery, event: Option<Event>, time: CallTime, memory_bytes: usize) -> Self {
         Call {
             delivery,
             event,
             secrets: Lent::default(),
             key_sets: Lent::default(),
             memory: MemoryBudget::new(memory_bytes),
+            time,
             wasi: None,
         }
+    }
+
+    /// The guest has judged the delivery, and is to transform its events before the reply: with little time, and without what
+    /// it was lent to judge the delivery.
+    pub fn begin_transforming(&mut self) {
+        self.time.is_short = true;
+        self.time.max = self.time.max.min(self.time.used + limits::PLUGIN_SHORT_TIME);
+        self.secrets = Lent::default();
+        self.key_sets = Lent::default();
+    }
+
+    /// Has the guest's handles stand for an event and the delivery that brought it.
+    pub fn lend_event(&mut self, event: Event) {
+        self.delivery = event.delivery();
+        self.event = Some(event);
     }
 
     fn event(&self) -> Result<&Event> {
@@ -60,6 +79,21 @@ impl Call {
 
     fn lend(&mut self, secret: Secret) -> Result<Resource<SecretHandle>> {
         Ok(Resource::new_own(self.secrets.add(secret)?))
+    }
+}
+
+/// How long a call has computed, and how long it may.
+pub struct CallTime {
+    pub used: Duration,
+    pub max: Duration,
+    /// A provider waits for more than this call: it gets none of the turns of long calls.
+    pub is_short: bool,
+}
+
+impl CallTime {
+    /// None used yet.
+    pub fn at_most(max: Duration) -> Self {
+        CallTime { used: Duration::ZERO, max, is_short: false }
     }
 }
 

@@ -34,15 +34,15 @@ use std::{
 
 pub use hookgate_capabilities::rules::tame;
 use hookgate_capabilities::{
-    CapabilityError, CloudEvent, Delivery, Descriptor, Event, KeyNeed, Outgoing, Prefixes, Refusal, Request, Verdict,
-    rules,
+    Accepted, CapabilityError, CloudEvent, Delivery, Descriptor, Event, KeyNeed, Outgoing, Prefixes, Refusal, Request,
+    Verdict, rules,
 };
 use sha2::{Digest, Sha256};
 use strum::IntoStaticStr;
 use tokio::time::timeout;
 use wasmtime::{
     Engine, Store, Trap, UpdateDeadline,
-    component::{Component, ComponentExportIndex, ComponentNamedList, Lift, Linker, Lower, Resource},
+    component::{Component, ComponentExportIndex, ComponentNamedList, Instance, Lift, Linker, Lower, Resource},
 };
 
 #[cfg(feature = "native-twin")]
@@ -59,7 +59,7 @@ pub use self::{
 use self::{
     artifact::ArtifactStore,
     bindings::ProviderPre,
-    call::{Call, DeliveryHandle, EventHandle},
+    call::{Call, CallTime, DeliveryHandle, EventHandle},
     time::Meter,
     turns::{LongTurn, Share, Turn, Turns},
 };
@@ -173,8 +173,24 @@ impl Broken {
     }
 }
 
+/// A plugin's judgement of a delivery.
+#[derive(Debug)]
+pub struct Judged {
+    /// The verdict, or the plugin's refusal.
+    pub verdict: Result<Verdict, Refusal>,
+    /// What `transform` made of the events that it was given, in their order, each the plugin's outputs or its own error. It
+    /// ends before the first event that broke the plugin or took too long.
+    pub transformed: Vec<Result<Vec<CloudEvent>, String>>,
+}
+
+/// Makes the events that are to be transformed in the sandbox that has just admitted them. It returns none if they are to be
+/// transformed later.
+pub type EventsOf<'a> = &'a (dyn Fn(&Accepted) -> Vec<Event> + Send + Sync);
+
 /// The custom sections in which a component carries its conformance vectors.
 const VECTORS: &str = "hookgate:vectors";
+/// How much longer a guest with WASI may wait than it may compute.
+const WASI_WAIT: u32 = 8;
 const SENDER: &str = "hookgate:provider/sender@0.1.0";
 
 /// Where the functions of a component are. Each call looks at its own one only: the generated bindings look up and check the
@@ -363,45 +379,111 @@ impl Plugin {
         self.0.exported.sign.is_some()
     }
 
-    /// Judges a delivery. A body with a content coding may have been signed before it got the coding or afterwards: where
-    /// the body as received does not verify, the decoded one is tried.
+    /// Judges a delivery.
     ///
     /// # Errors
     /// [`Broken`] when a call did not end by the rules.
     pub async fn verify(&self, delivery: Delivery) -> Result<Result<Verdict, Refusal>, Broken> {
+        Ok(self.verify_and_transform(delivery, &|_| Vec::new()).await?.verdict)
+    }
+
+    /// Judges a delivery, and transforms the events that `events_of` makes of an admission, in the same sandbox. A body with a
+    /// content coding may have been signed before it got the coding or afterwards: where the body as received does not
+    /// verify, the decoded one is tried.
+    ///
+    /// # Errors
+    /// [`Broken`] when `verify` did not end by the rules. A `transform` that did not only ends the list of results.
+    pub async fn verify_and_transform(&self, delivery: Delivery, events_of: EventsOf<'_>) -> Result<Judged, Broken> {
         let decoded = delivery.has_content_coding().then(|| delivery.clone().signed_as_decoded());
-        let as_received = self.verify_signed(delivery).await?;
-        match (decoded, &as_received) {
+        let as_received = self.judge(delivery, events_of).await?;
+        match (decoded, &as_received.verdict) {
             (Some(decoded), Err(Refusal::Unauthenticated(_) | Refusal::Stale(_))) => {
-                let decoded = self.verify_signed(decoded).await?;
+                let decoded = self.judge(decoded, events_of).await?;
                 // Where neither verifies, the first refusal says as much, unless the second found the signature right.
-                let is_no_better = matches!(decoded, Err(Refusal::Unauthenticated(_)));
+                let is_no_better = matches!(decoded.verdict, Err(Refusal::Unauthenticated(_)));
                 Ok(if is_no_better { as_received } else { decoded })
             }
             _ => Ok(as_received),
         }
     }
 
-    async fn verify_signed(&self, delivery: Delivery) -> Result<Result<Verdict, Refusal>, Broken> {
-        let body_length = delivery.body_length();
+    async fn judge(&self, delivery: Delivery, events_of: EventsOf<'_>) -> Result<Judged, Broken> {
+        let answer =
+            self.0.call(delivery, None, async |loaded, store| self.judge_in(loaded, store, events_of).await).await;
+        self.counted(answer)
+    }
+
+    /// Calls `verify`, and for each event of an admission `transform`, in one fresh instance.
+    async fn judge_in(
+        &self,
+        loaded: &Loaded,
+        store: &mut Store<Call>,
+        events_of: EventsOf<'_>,
+    ) -> wasmtime::Result<Judged> {
+        let body_length = store.data().delivery.body_length();
         let began = Instant::now();
-        let answer = self
-            .0
-            .call(delivery, None, async |loaded, store| {
-                loaded.run(store, &loaded.exported.verify, Resource::<DeliveryHandle>::new_borrow(0)).await
-            })
-            .await;
+        let instance = loaded.provider.instance_pre().instantiate_async(&mut *store).await?;
+        let delivery = Resource::<DeliveryHandle>::new_borrow(0);
+        let answer: Result<bindings::Verdict, bindings::Refusal> =
+            run(&instance, store, &loaded.exported.verify, delivery).await?;
         if self.1 == Counting::Counted {
             self.0.metrics.verify.record(began.elapsed());
         }
-        match self.counted(answer)? {
-            Err(refusal) => Ok(Err(rules::refusal(convert::refusal(refusal)))),
+        let verdict = match answer {
+            Err(refusal) => Err(rules::refusal(convert::refusal(refusal))),
             Ok(verdict) => {
                 let verdict = convert::verdict(verdict);
-                self.counted(rules::verdict(&verdict, body_length, &self.0.descriptor).map_err(broken_rule))?;
-                Ok(Ok(verdict))
+                rules::verdict(&verdict, body_length, &loaded.descriptor).map_err(BrokenRule)?;
+                Ok(verdict)
+            }
+        };
+        let mut transformed = Vec::new();
+        if let Ok(Verdict::Admit(accepted)) = &verdict {
+            let events = events_of(accepted);
+            if !events.is_empty() {
+                store.data_mut().begin_transforming();
+            }
+            for event in events {
+                let transforming = self.transform_in(&instance, loaded, store, event);
+                let outcome = if loaded.needs_wasi {
+                    // A guest that waits for a WASI clock computes nothing.
+                    timeout(WASI_WAIT * limits::PLUGIN_SHORT_TIME, transforming)
+                        .await
+                        .unwrap_or_else(|_| Err(Trap::Interrupt.into()))
+                } else {
+                    transforming.await
+                };
+                match outcome {
+                    Ok(outputs) => transformed.push(outputs),
+                    // The instance cannot be called any more.
+                    Err(error) => {
+                        tracing::debug!(plugin = loaded.descriptor.name, %error, "an event is transformed later");
+                        break;
+                    }
+                }
             }
         }
+        Ok(Judged { verdict, transformed })
+    }
+
+    /// Calls `transform` in an instance.
+    async fn transform_in(
+        &self,
+        instance: &Instance,
+        loaded: &Loaded,
+        store: &mut Store<Call>,
+        event: Event,
+    ) -> wasmtime::Result<Result<Vec<CloudEvent>, String>> {
+        let began = Instant::now();
+        loaded.lend_fuel(store);
+        store.data_mut().lend_event(event);
+        let event = Resource::<EventHandle>::new_borrow(0);
+        let answer: Result<Vec<bindings::CloudEvent>, String> =
+            run(instance, store, &loaded.exported.transform, event).await?;
+        if self.1 == Counting::Counted {
+            self.0.metrics.transform.record(began.elapsed());
+        }
+        Ok(answer.map(|events| events.into_iter().map(convert::cloud_event).collect()).map_err(|why| tame(&why)))
     }
 
     /// Puts an admitted event into CloudEvents. The inner error is the plugin's own.
@@ -409,22 +491,14 @@ impl Plugin {
     /// # Errors
     /// [`Broken`] when the call did not end by the rules.
     pub async fn transform(&self, event: Event) -> Result<Result<Vec<CloudEvent>, String>, Broken> {
-        let began = Instant::now();
-        let answer: Result<Result<Vec<bindings::CloudEvent>, String>, Broken> = self
+        let answer = self
             .0
-            .call(event.delivery(), Some(event), async |loaded, store| {
-                loaded.run(store, &loaded.exported.transform, Resource::<EventHandle>::new_borrow(0)).await
+            .call(event.delivery(), Some(event.clone()), async |loaded, store| {
+                let instance = loaded.provider.instance_pre().instantiate_async(&mut *store).await?;
+                self.transform_in(&instance, loaded, store, event).await
             })
             .await;
-        if self.1 == Counting::Counted {
-            self.0.metrics.transform.record(began.elapsed());
-        }
-        let answer = self.counted(answer)?;
-        let events = match answer {
-            Ok(events) => events,
-            Err(why) => return Ok(Err(tame(&why))),
-        };
-        Ok(Ok(events.into_iter().map(convert::cloud_event).collect()))
+        self.counted(answer)
     }
 
     /// Counts a call that broke the rules.
@@ -446,7 +520,8 @@ impl Plugin {
         let answer: Result<bindings::Outgoing, String> = self
             .0
             .call(delivery, None, async |loaded, store| {
-                loaded.run(store, sign, Resource::<DeliveryHandle>::new_borrow(0)).await
+                let instance = loaded.provider.instance_pre().instantiate_async(&mut *store).await?;
+                run(&instance, store, sign, Resource::<DeliveryHandle>::new_borrow(0)).await
             })
             .await?;
         Ok(answer.map(convert::outgoing).map_err(|why| tame(&why)))
@@ -475,23 +550,6 @@ impl Loaded {
         Ok(descriptor)
     }
 
-    /// Calls a function that takes one handle, in a fresh instance.
-    async fn run<H: 'static, R>(
-        &self,
-        store: &mut Store<Call>,
-        function: &ComponentExportIndex,
-        handle: Resource<H>,
-    ) -> wasmtime::Result<R>
-    where
-        (Resource<H>,): ComponentNamedList + Lower + Send + Sync,
-        (R,): ComponentNamedList + Lift + Send + Sync + 'static,
-    {
-        let instance = self.provider.instance_pre().instantiate_async(&mut *store).await?;
-        let function = instance.get_typed_func::<(Resource<H>,), (R,)>(&mut *store, function)?;
-        let (answer,) = function.call_async(store, (handle,)).await?;
-        Ok(answer)
-    }
-
     /// Runs one call in a store of its own and puts a name to what went wrong.
     async fn call<R>(
         &self,
@@ -505,12 +563,13 @@ impl Loaded {
         let time = sandbox.limits.time + time_to_read(&delivery);
         let meter = Meter::new();
         let delivery = delivery.with_prefixes(self.prefixes.clone());
-        let mut store = self.store(Call::new(delivery, event, sandbox.limits.memory_bytes), meter.clone(), time);
+        let call = Call::new(delivery, event, CallTime::at_most(time), sandbox.limits.memory_bytes);
+        let mut store = self.store(call, meter.clone());
         let running = meter.of(run(self, &mut store));
         let outcome = match (self.needs_wasi, is_large) {
             // A guest that waits for a WASI clock computes nothing, so the epochs do not see it. One that waits for its turn
             // behind others does not either, and is given some more time.
-            (true, _) => match timeout(time * 8, running).await {
+            (true, _) => match timeout(WASI_WAIT * time, running).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(Trap::Interrupt.into()),
             },
@@ -537,28 +596,22 @@ impl Loaded {
         turn.map_err(|closed| Broken::Trap(closed.to_string()))
     }
 
-    fn store(&self, call: Call, meter: Meter, time: Duration) -> Store<Call> {
-        // A plugin may hand back what it made of the whole body, unless that is not to be in memory.
-        let body = if call.delivery.is_stored() {
-            0
-        } else {
-            usize::try_from(call.delivery.body_length()).unwrap_or(usize::MAX)
-        };
+    fn store(&self, call: Call, meter: Meter) -> Store<Call> {
         let mut store = Store::new(&self.sandbox.engine, call);
         store.limiter(|call| &mut call.memory);
-        store.set_hostcall_fuel(limits::PLUGIN_PASSED_BYTES_MAX.saturating_add(body));
+        self.lend_fuel(&mut store);
         store.set_max_component_handles(limits::PLUGIN_HANDLES_MAX);
         // The deadline is a tick away; each time it has passed, the guest yields to other deliveries, until its time is up.
         // A long call of the host passes many ticks at once: the clock counts, not the ticks.
         // A call that reads a body from outside memory takes its time with good reason, and mostly waits.
         let long = (!store.data().delivery.is_stored()).then(|| self.sandbox.turns.long());
-        let mut used = Duration::ZERO;
         store.set_epoch_deadline(1);
-        store.epoch_deadline_callback(move |_| {
-            used += meter.lap();
-            let is_long = used > limits::PLUGIN_SHORT_TIME;
+        store.epoch_deadline_callback(move |mut context| {
+            let time = &mut context.data_mut().time;
+            time.used += meter.lap();
+            let is_long = time.used > limits::PLUGIN_SHORT_TIME && !time.is_short;
             match long.as_ref().filter(|_| is_long).and_then(LongTurn::wanted) {
-                _ if used >= time => Ok(UpdateDeadline::Interrupt),
+                _ if time.used >= time.max => Ok(UpdateDeadline::Interrupt),
                 Some(turn) => Ok(UpdateDeadline::YieldCustom(1, turn)),
                 None => Ok(UpdateDeadline::Yield(1)),
             }
@@ -566,8 +619,20 @@ impl Loaded {
         store
     }
 
+    /// Lets a call pass bytes to the host. A plugin may hand back what it made of the whole body, unless that is not to be in
+    /// memory.
+    fn lend_fuel(&self, store: &mut Store<Call>) {
+        let delivery = &store.data().delivery;
+        let body = if delivery.is_stored() { 0 } else { usize::try_from(delivery.body_length()).unwrap_or(usize::MAX) };
+        store.set_hostcall_fuel(limits::PLUGIN_PASSED_BYTES_MAX.saturating_add(body));
+    }
+
     fn name(&self, error: wasmtime::Error, call: &Call, time: Duration) -> Broken {
         let limits = &self.sandbox.limits;
+        let error = match error.downcast::<BrokenRule>() {
+            Ok(BrokenRule(rule)) => return broken_rule(rule),
+            Err(error) => error,
+        };
         if let Some(CapabilityError::KeysNeeded(need)) = error.downcast_ref() {
             return Broken::KeysNeeded(need.clone());
         }
@@ -581,6 +646,27 @@ impl Loaded {
             None => Broken::Trap(tame(&format!("{:#}", error.root_cause()))),
         }
     }
+}
+
+/// The rule that an answer breaks, on its way out of a call.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct BrokenRule(String);
+
+/// Calls a function of an instance that takes one handle.
+async fn run<H: 'static, R>(
+    instance: &Instance,
+    store: &mut Store<Call>,
+    function: &ComponentExportIndex,
+    handle: Resource<H>,
+) -> wasmtime::Result<R>
+where
+    (Resource<H>,): ComponentNamedList + Lower + Send + Sync,
+    (R,): ComponentNamedList + Lift + Send + Sync + 'static,
+{
+    let function = instance.get_typed_func::<(Resource<H>,), (R,)>(&mut *store, function)?;
+    let (answer,) = function.call_async(store, (handle,)).await?;
+    Ok(answer)
 }
 
 /// The rule names what the plugin has answered.

@@ -2,7 +2,7 @@
 
 use hookgate_capabilities::{CloudEvent, Delivery, Event, Refusal, Verdict};
 
-use super::{Broken, Plugin};
+use super::{Broken, EventsOf, Judged, Plugin};
 
 /// What judges the deliveries of a source and transforms its events.
 #[derive(Clone)]
@@ -71,6 +71,22 @@ impl Provider {
             Provider::Sandboxed(plugin) => plugin.verify(delivery).await,
             #[cfg(feature = "native-twin")]
             Provider::Native(twin) => Ok((twin.verify)(&delivery)),
+        }
+    }
+
+    /// As [`Plugin::verify_and_transform`].
+    pub async fn verify_and_transform(&self, delivery: Delivery, events_of: EventsOf<'_>) -> Result<Judged, Broken> {
+        match self {
+            Provider::Sandboxed(plugin) => plugin.verify_and_transform(delivery, events_of).await,
+            #[cfg(feature = "native-twin")]
+            Provider::Native(twin) => {
+                let verdict = (twin.verify)(&delivery);
+                let events = match &verdict {
+                    Ok(Verdict::Admit(accepted)) => events_of(accepted),
+                    _ => Vec::new(),
+                };
+                Ok(Judged { verdict, transformed: events.iter().map(twin.transform).collect() })
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use bytes::Bytes;
 use hookgate_capabilities::{Admission, Identity, KnownBy, Payload, Request};
 use hookgate_config::{EngineKind, Store};
-use hookgate_journal::{Admitted, Commit, Journal, Signatures};
+use hookgate_journal::{Admitted, Commit, Journal};
 use hookgate_model::event::{EventKey, KeptDelivery, KeyKind};
 use tokio::task::JoinSet;
 
@@ -55,8 +55,8 @@ impl Bench {
             received_at: 1_700_000_000_000,
             body: Bytes::from(vec![b'x'; bytes]),
         };
-        Commit {
-            delivery: KeptDelivery {
+        Commit::new(
+            KeptDelivery {
                 source: "stripe".into(),
                 plugin: ("stripe".into(), "0".repeat(64)),
                 trace: "0".repeat(32),
@@ -66,10 +66,8 @@ impl Bench {
                 is_incomplete: false,
                 decoded: None,
             },
-            events: (first..self.next).map(admission).collect(),
-            signatures: Signatures::default(),
-            ordering: None,
-        }
+            (first..self.next).map(admission).collect(),
+        )
     }
 
     /// Inserts keys up to this number.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use hookgate_capabilities::{
-    Admission, Body, ByteRange, CapabilityError, KnownBy, Payload,
+    Admission, Body, ByteRange, CapabilityError, KnownBy, Payload, Request,
     known_by::{self, Occurrences},
 };
 use hookgate_config::{Fallback, Idempotency, KeyOf, Replay, ReplayAnswer, Source};
@@ -13,8 +13,13 @@ use hookgate_model::{
 };
 use sha2::{Digest, Sha256};
 
-use super::{DeliveryContext, reply::Outcome, verify::Verified};
-use crate::{duplicates, ingress::Refused, replay_protection};
+use super::{
+    DeliveryContext,
+    reply::Outcome,
+    straight::{self, Straight},
+    verify::Verified,
+};
+use crate::{duplicates, fanout::outcome_of, ingress::Refused, replay_protection};
 
 /// An event with its idempotency key.
 type Keyed = (Admission, Option<EventKey>);
@@ -26,30 +31,30 @@ impl DeliveryContext<'_> {
     /// Makes the events durable. No reply is a success before this has ended.
     pub(super) async fn commit(&self, verified: Verified, senders: Vec<Sender>) -> Result<Outcome, Refused> {
         let (source, trace) = (&self.inbound.source, self.trace);
-        let Verified { request, body, accepted, proofs, is_incomplete, mut upload, .. } = verified;
-        let request = self.without_credentials(Arc::unwrap_or_clone(request));
+        let Verified { request, body, accepted, proofs, is_incomplete, straight, mut upload, .. } = verified;
         let (events, ranges) = with_keys_and_ranges(source, accepted.events, body).await?;
         let claim = match &mut upload {
             Some(upload) => Some(Claim { ranges, ..upload.keep().await? }),
             None => None,
         };
+        let (id, delivery, routed) = match straight {
+            Some(Straight { id, kept, routed }) => (Some(id), kept, routed),
+            None => {
+                let kept = self.kept(Arc::unwrap_or_clone(request), senders, is_incomplete);
+                (None, Arc::new(KeptDelivery { claim, ..kept }), Vec::new())
+            }
+        };
         let commit = Commit {
-            delivery: KeptDelivery {
-                source: source.name.clone(),
-                plugin: self.provider.stamp(),
-                trace: trace.to_string(),
-                request,
-                senders,
-                claim,
-                is_incomplete,
-                decoded: None,
-            },
+            id,
+            delivery,
             events,
+            routed,
             signatures: replay_protection::signatures(source, proofs.as_ref()),
             ordering: source.ordering.clone(),
         };
+        let outcomes: Vec<_> = commit.routed.iter().map(|routed| routed.as_ref().map(outcome_of)).collect();
         let committed = self.gateway.journal.take_in(commit).await.map_err(refused_by_store)?;
-        let Committed { events: admitted, dropped, keeps_object } = committed;
+        let Committed { events: admitted, dropped, in_final_form, keeps_object } = committed;
         if let Some(upload) = upload {
             upload.settle(keeps_object).await;
         }
@@ -57,7 +62,22 @@ impl DeliveryContext<'_> {
         if self.is_refused_replay(&admitted) {
             return Err(Refused::Replayed);
         }
+        straight::count(&source.name, &in_final_form, &outcomes);
         Ok(Outcome::Admitted { admitted, reply: accepted.reply })
+    }
+
+    /// The delivery as the journal keeps it, with its body in memory.
+    pub(super) fn kept(&self, request: Request, senders: Vec<Sender>, is_incomplete: bool) -> KeptDelivery {
+        KeptDelivery {
+            source: self.inbound.source.name.clone(),
+            plugin: self.provider.stamp(),
+            trace: self.trace.to_string(),
+            request: self.without_credentials(request),
+            senders,
+            claim: None,
+            is_incomplete,
+            decoded: None,
+        }
     }
 
     /// Counts and logs a signature that came before under another id. True if the source refuses replays; nothing was

@@ -1,13 +1,14 @@
 //! The way of a delivery, from the request to the reply, top to bottom.
 //!
 //! ```text
-//! source -> authenticate -> body -> verify (in a sandbox) -> rate -> commit (durable) -> reply
+//! source -> authenticate -> body -> verify and transform (in a sandbox) -> rate -> commit (durable) -> reply
 //! ```
 //!
 //! [`DeliveryContext::deliver`] is the whole of it; each step is in a file of its own. A large body of a source with a claim
 //! check goes to the object store, and everything else is the same ([`crate::claims`]).
 //!
-//! What comes after the reply (transform, routes, destinations) starts from the journal: `fanout` and `dispatch`.
+//! What comes after the reply starts from the journal: `fanout`, for events that were not transformed before it, and
+//! `dispatch`.
 
 mod body;
 mod commit;
@@ -15,6 +16,7 @@ mod credentials;
 mod enroll;
 mod reply;
 mod report;
+mod straight;
 mod verify;
 
 use std::{sync::Arc, time::Duration};

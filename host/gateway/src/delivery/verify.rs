@@ -1,14 +1,20 @@
 use std::sync::Arc;
 
 use hookgate_capabilities as capabilities;
-use hookgate_capabilities::{Accepted, Body, Confirmation, Delivery, Enrollment, Proofs, Refusal, Reply, Request};
+use hookgate_capabilities::{
+    Accepted, Body, CloudEvent, Confirmation, Delivery, Enrollment, Proofs, Refusal, Reply, Request,
+};
 use hookgate_model::{
     event::{Sender, methods},
     limits,
 };
-use hookgate_sandbox::{Broken, Function};
+use hookgate_sandbox::{Broken, Function, Judged};
 
-use super::{DeliveryContext, reply::Outcome};
+use super::{
+    DeliveryContext,
+    reply::Outcome,
+    straight::{Straight, StraightPath},
+};
 use crate::{
     claims::Upload, diagnosis, fetched_keys::KeysError, ingress::Refused, refused_deliveries::Subject,
     replay_protection, trial::Judgement,
@@ -24,6 +30,8 @@ pub(super) struct Verified {
     pub(super) proofs: Option<Proofs>,
     /// Part of its JSON counted as absent.
     pub(super) is_incomplete: bool,
+    /// The events in their final form, if they were transformed in the same call.
+    pub(super) straight: Option<Straight>,
     /// The body's way into the object store, if it goes there.
     pub(super) upload: Option<Box<Upload>>,
     /// Keeps other modules from making one.
@@ -74,14 +82,17 @@ impl DeliveryContext<'_> {
         if let Some(proofs) = &proofs {
             delivery = delivery.noting(proofs.clone());
         }
-        let judgement = self.judge(delivery.clone()).await?;
+        let straight = StraightPath::new(self, &request, &body, senders, &delivery);
+        let (judgement, transformed) = self.judge(&delivery, &straight).await?;
         if let Some(shadow) = self.shadow {
             shadow.record(inbound, &request, &body, senders, &judgement);
         }
         match judgement.map_err(refused_for_broken)?.map_err(refused_by_plugin)? {
             capabilities::Verdict::Admit(accepted) => {
+                let straight = straight.finish(&accepted, transformed);
                 let is_incomplete = delivery.is_incomplete();
-                let verified = Verified { request, body, accepted, proofs, is_incomplete, upload, _private: () };
+                let verified =
+                    Verified { request, body, accepted, proofs, is_incomplete, straight, upload, _private: () };
                 Ok(Verdict::Admit(Box::new(verified)))
             }
             capabilities::Verdict::Answer(reply) => Ok(Verdict::Answer(reply)),
@@ -90,22 +101,30 @@ impl DeliveryContext<'_> {
         }
     }
 
-    /// The plugin's judgement, with all keys that it needs. The plugin does not wait for keys: they are fetched, and it
-    /// starts over.
-    async fn judge(&self, delivery: Delivery) -> Result<Judgement, Refused> {
+    /// The plugin's judgement, with all keys that it needs, and what it made of the events of the straight path. The plugin
+    /// does not wait for keys: they are fetched, and it starts over.
+    async fn judge(
+        &self,
+        delivery: &Delivery,
+        straight: &StraightPath<'_>,
+    ) -> Result<(Judgement, Vec<Result<Vec<CloudEvent>, String>>), Refused> {
         let (provider, breakers) = (self.provider, &self.inbound.breakers);
         let permit = breakers.ask(provider.hash(), Function::Verify, self.client.counted().address());
         let permit = permit.map_err(Refused::PluginOut)?;
-        let mut judgement = provider.verify(delivery.clone()).await;
+        let events_of = |accepted: &Accepted| straight.events(accepted);
+        let mut judged = provider.verify_and_transform(delivery.clone(), &events_of).await;
         for _ in 0..limits::KEY_ROUNDS_MAX {
-            let Err(Broken::KeysNeeded(need)) = &judgement else { break };
+            let Err(Broken::KeysNeeded(need)) = &judged else { break };
             let fetched = self.inbound.keys.of(provider).fetch(need, Some(self.client)).await;
             // A failed fetch does not make the delivery a forgery.
             fetched.map_err(|error| Refused::KeysUnavailable(error.to_string()))?;
-            judgement = provider.verify(delivery.clone()).await;
+            judged = provider.verify_and_transform(delivery.clone(), &events_of).await;
         }
-        breakers.report(provider.hash(), permit, &judgement);
-        Ok(judgement)
+        breakers.report(provider.hash(), permit, &judged);
+        Ok(match judged {
+            Ok(Judged { verdict, transformed }) => (Ok(verdict), transformed),
+            Err(broken) => (Err(broken), Vec::new()),
+        })
     }
 
     /// Confirms a subscription before the provider gets its reply. If that fails, the provider asks again.

@@ -1,6 +1,6 @@
 //! One attempt from the queue to the record of what became of it.
 
-use std::{iter, slice, sync::Arc, time::Duration};
+use std::{iter, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use hookgate_config::Retry;
@@ -94,17 +94,22 @@ pub(super) async fn attempt(lane: Arc<Lane>, ids: Vec<HandoffId>) -> Report {
             None => runs.push(vec![settled]),
         }
     }
-    let recording = runs.into_iter().map(|run| {
-        let lane = &lane;
-        async move { (record(lane, &run).await, run) }
-    });
-    for (recorded, run) in join_all(recording).await {
+    for (recorded, run) in record_runs(&lane, runs).await {
         for settled in run {
             report.observe(settled.health, settled.asked);
             report.enter(settled.id, settled.state, recorded.clone());
         }
     }
     report
+}
+
+/// Records what became of all handoffs in one write. If one of them has a damaged record, each run is recorded by itself.
+async fn record_runs(lane: &Lane, runs: Vec<Vec<Settled>>) -> Vec<(Result<(), JournalError>, Vec<Settled>)> {
+    if record(lane, runs.iter().flatten()).await.is_ok() {
+        return runs.into_iter().map(|run| (Ok(()), run)).collect();
+    }
+    let recording = runs.into_iter().map(|run| async move { (record(lane, run.iter()).await, run) });
+    join_all(recording).await
 }
 
 /// What an outcome means for a handoff.
@@ -243,21 +248,21 @@ async fn bury(lane: &Lane, id: HandoffId, error: String, report: &mut Report) {
     let attempt = Attempt { at, took: 0, status: None, error: Some(error) };
     let state = HandoffState::Dead(at);
     let settled = Settled { id, attempt, state, health: Health::Unknown, asked: None };
-    let recorded = record(lane, slice::from_ref(&settled)).await;
+    let recorded = record(lane, iter::once(&settled)).await;
     lane.metrics.dead_letters.increment(1);
     report.enter(settled.id, state, recorded);
 }
 
 /// Records what became of a handoff and of those that follow it in its strand, however long it takes: trying the
 /// destination again because the store is away would only double the events. An error says that a record is damaged.
-async fn record(lane: &Lane, run: &[Settled]) -> Result<(), JournalError> {
+async fn record<'a>(lane: &Lane, run: impl Iterator<Item = &'a Settled> + Clone) -> Result<(), JournalError> {
     loop {
-        let steps = run.iter().map(|one| (one.id.clone(), one.attempt.clone(), one.state)).collect();
+        let steps = run.clone().map(|one| (one.id.clone(), one.attempt.clone(), one.state)).collect();
         match lane.journal.record_all(steps).await {
             Ok(()) => return Ok(()),
             Err(error @ JournalError::Damaged(..)) => return Err(error),
             Err(error) => {
-                let event = run.first().map(|one| tracing::field::display(one.id.event));
+                let event = run.clone().next().map(|one| tracing::field::display(one.id.event));
                 let destination = &lane.destination.name;
                 tracing::warn!(event, destination, %error, "an attempt waits to be recorded");
                 tokio::time::sleep(RECORD_PAUSE).await;

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::backoff::{ceiling, jitter};
 
 /// A destination's breaker.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Breaker {
     /// In a row.
     failures: u32,

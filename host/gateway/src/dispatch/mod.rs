@@ -1,7 +1,8 @@
 //! Dispatch: from the destinations' queues to the destinations.
 //!
-//! Each destination has a task of its own ([`worker`]), its own window on its queue, connections, rate, concurrency and
-//! breaker: one that is slow or away holds up no other. Everything is resumed from the journal; nothing lives only here.
+//! One task starts the attempts of all destinations in turn ([`scheduler`]). Each has its own window on its queue,
+//! connections, rate, concurrency and breaker ([`worker`]): one that is slow or away holds up no other. Everything is resumed
+//! from the journal; nothing lives only here.
 //! A handoff is recorded after its attempt, so a crash in between means one more attempt: at least once.
 //!
 //! What is queued for a destination that the configuration no longer names stays queued, and goes on when it is named
@@ -11,6 +12,7 @@ mod attempt;
 pub mod backoff;
 pub mod breaker;
 pub mod pace;
+mod scheduler;
 mod worker;
 
 use std::{
@@ -27,9 +29,8 @@ use hookgate_model::limits;
 use hookgate_net::egress::Guard;
 use hookgate_sinks::{Sink, SinkError};
 use hookgate_telemetry::DestinationMetrics;
-use tokio::sync::watch;
 
-use self::worker::Worker;
+pub use self::scheduler::{Lanes, Scheduler};
 use crate::claims::Claims;
 
 /// Which destinations count as away, by name; kept up to date while they are worked.
@@ -97,11 +98,6 @@ impl Lane {
     /// The destination's name.
     pub fn name(&self) -> &str {
         &self.destination.name
-    }
-
-    /// Works off the destination's queue until it is told to stop.
-    pub async fn run(self: Arc<Self>, stop: watch::Receiver<bool>) {
-        Worker::new(self, stop).run().await;
     }
 
     fn concurrency(&self) -> usize {

@@ -1,4 +1,4 @@
-//! One task for each destination: from its queue to attempts, as fast as it may.
+//! What one destination has in hand: from its queue to attempts, as fast as it may.
 
 use std::{
     collections::{HashSet, VecDeque},
@@ -6,34 +6,25 @@ use std::{
     time::Duration,
 };
 
+use hookgate_journal::JournalError;
 use hookgate_model::{event::EventId, handoff::HandoffId, limits};
 use hookgate_sinks::Health;
-use tokio::{
-    sync::watch,
-    task::{JoinError, JoinSet},
-    time::{Instant, sleep_until},
-};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::{
     Lane,
-    attempt::{Report, attempt},
+    attempt::Report,
     breaker::{Breaker, Permit},
     pace::Pace,
 };
-use crate::tasks::{Cursor, stopped};
 
-/// How often the queue is read from its front, whatever came in where.
-const LOOK_BACK: Duration = Duration::from_secs(10);
-/// How far before the last one taken the queue is read on: entries of one moment come in any order.
-const OVERLAP_MS: u64 = 1000;
 /// Before the journal is asked again that has just failed.
 const JOURNAL_PAUSE: Duration = Duration::from_secs(1);
 
-/// The state of a destination's task.
+/// The state of a destination that has work.
 pub(super) struct Worker {
-    lane: Arc<Lane>,
-    stop: watch::Receiver<bool>,
+    pub(super) lane: Arc<Lane>,
     pace: Pace,
     breaker: Breaker,
     /// Due, in the order of the queue.
@@ -42,69 +33,79 @@ pub(super) struct Worker {
     taken: HashSet<HandoffId>,
     /// Their records cannot be read; they stay in the queue until the store is repaired.
     damaged: HashSet<HandoffId>,
-    in_flight: JoinSet<Report>,
-    cursor: Cursor<u64>,
+    /// Attempts in flight.
+    pub(super) in_flight: usize,
     /// The queue may hold something due that is not taken.
     stale: bool,
+    /// Entries that are due later than anything can be were looked for.
+    has_looked_far: bool,
     /// When the first of the rest is due, by the journal's clock for waiting.
     next_due: Option<u64>,
     /// The journal failed: not before that time.
     blocked_until: Option<Instant>,
 }
 
+/// What a destination may do now.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// An attempt at these handoffs. There may be more to start.
+    Attempt(Vec<HandoffId>),
+    /// Nothing until an attempt ends, its queue grows, or that time comes.
+    Enough(Option<Instant>),
+}
+
 impl Worker {
-    pub(super) fn new(lane: Arc<Lane>, stop: watch::Receiver<bool>) -> Worker {
+    pub(super) fn new(lane: Arc<Lane>) -> Worker {
         Worker {
             pace: Pace::new(lane.destination.rate),
             lane,
-            stop,
             breaker: Breaker::default(),
             ready: VecDeque::new(),
             taken: HashSet::new(),
             damaged: HashSet::new(),
-            in_flight: JoinSet::new(),
-            cursor: Cursor::new(LOOK_BACK),
+            in_flight: 0,
             stale: true,
+            has_looked_far: false,
             next_due: None,
             blocked_until: None,
         }
     }
 
-    /// Works until told to stop, then finishes what is in flight. What has not been tried stays in the queue.
-    pub(super) async fn run(mut self) {
-        let grown = self.lane.journal.queue_grown(&self.lane.destination.name);
-        loop {
-            let wake_at = self.advance();
-            tokio::select! {
-                () = stopped(&mut self.stop) => break,
-                Some(report) = self.in_flight.join_next() => self.settle(report),
-                () = grown.notified() => self.stale = true,
-                () = sleep_until(wake_at.unwrap_or_else(Instant::now)), if wake_at.is_some() => self.stale = true,
-            }
-        }
-        while let Some(report) = self.in_flight.join_next().await {
-            self.settle(report);
-        }
+    /// Its queue may hold more than is known.
+    pub(super) fn look_again(&mut self) {
+        self.stale = true;
     }
 
-    /// Takes and starts what may be started now; when to look again though nothing has happened.
-    fn advance(&mut self) -> Option<Instant> {
-        let now = Instant::now();
+    /// Whether there is nothing to remember of it: when its queue grows, a new worker does as well.
+    pub(super) fn is_idle(&self) -> bool {
+        self.in_flight == 0
+            && self.ready.is_empty()
+            && self.damaged.is_empty()
+            && !self.stale
+            && self.next_due.is_none()
+            && self.blocked_until.is_none()
+            && self.breaker == Breaker::default()
+            && self.lane.destination.rate.is_none()
+    }
+
+    /// Whether its latest attempts have failed.
+    pub(super) fn is_failing(&self) -> bool {
+        self.breaker != Breaker::default()
+    }
+
+    /// What it may do now.
+    pub(super) fn turn(&mut self, now: Instant) -> Turn {
         if let Some(until) = self.blocked_until.filter(|until| now < *until) {
-            return Some(until);
+            return Turn::Enough(Some(until));
         }
         self.blocked_until = None;
-        loop {
-            if self.ready.is_empty() && self.stale {
-                self.refill(now);
-            }
-            if self.blocked_until.is_some() || self.ready.is_empty() {
-                return self.next_look(now);
-            }
-            if let Started::Enough(wake_at) = self.start(now) {
-                return wake_at;
-            }
+        if self.ready.is_empty() && self.stale {
+            self.refill(now);
         }
+        if self.ready.is_empty() || self.blocked_until.is_some() {
+            return Turn::Enough(self.next_look(now));
+        }
+        self.begin(now)
     }
 
     /// Reads a bounded window of what is due.
@@ -114,13 +115,14 @@ impl Worker {
         let (least, most) = limits::DISPATCH_WINDOW;
         let window = (lane.concurrency() * lane.sink.batch() * 2).clamp(least, most);
         let limit = self.taken.len() + self.damaged.len() + window;
-        let after = self.cursor.at(now).map(|due| (due.saturating_sub(OVERLAP_MS), first_of_all(name)));
         let clock = lane.journal.wait_time();
-        let looked = lane.journal.queue(name, after.as_ref(), limit).and_then(|found| match after {
-            None => Ok((found, lane.journal.queue(name, Some(&(lane.latest_due(clock), last_of_all(name))), limit)?)),
-            Some(_) => Ok((found, Vec::new())),
-        });
-        let (found, too_late) = match looked {
+        let latest = lane.latest_due(clock);
+        let far = Some((latest, last_of_all(name))).filter(|_| !self.has_looked_far);
+        let look = || {
+            let too_late = far.as_ref().map(|far| lane.journal.queue(name, Some(far), limit)).transpose()?;
+            Ok::<_, JournalError>((lane.journal.queue(name, None, limit)?, too_late.unwrap_or_default()))
+        };
+        let (found, too_late) = match look() {
             Ok(found) => found,
             Err(error) => {
                 tracing::error!(destination = name, %error, "the queue cannot be read");
@@ -128,46 +130,36 @@ impl Worker {
                 return;
             }
         };
+        self.has_looked_far = true;
         self.stale = found.len() == limit;
         self.next_due = None;
         for (due, id) in found {
             if due > clock {
-                self.next_due = Some(due).filter(|due| *due <= lane.latest_due(clock));
+                self.next_due = Some(due).filter(|due| *due <= latest);
                 self.stale = false;
                 break;
             }
-            if self.take(id) {
-                self.cursor.advance(due);
-            }
-        }
-        for (_, id) in too_late {
             self.take(id);
         }
+        too_late.into_iter().for_each(|(_, id)| self.take(id));
     }
 
     /// Takes a handoff that is due, unless it is in hand already.
-    fn take(&mut self, id: HandoffId) -> bool {
-        if self.damaged.contains(&id) {
-            return false;
+    fn take(&mut self, id: HandoffId) {
+        if !self.damaged.contains(&id) && self.taken.insert(id.clone()) {
+            self.ready.push_back(id);
         }
-        let is_new = self.taken.insert(id.clone());
-        if is_new {
-            self.ready.push_back(id)
-        } else {
-            self.cursor.pass_over()
-        }
-        is_new
     }
 
-    /// Starts one attempt, if the breaker, the concurrency and the rate let it.
-    fn start(&mut self, now: Instant) -> Started {
+    /// An attempt, if the breaker, the concurrency and the rate let it begin.
+    fn begin(&mut self, now: Instant) -> Turn {
         let (slots, most) = match self.breaker.permit(now) {
             Permit::All => (self.lane.concurrency(), self.lane.sink.batch()),
             Permit::One => (1, 1),
-            Permit::NotBefore(until) => return Started::Enough(Some(until)),
+            Permit::NotBefore(until) => return Turn::Enough(Some(until)),
         };
-        if self.in_flight.len() >= slots {
-            return Started::Enough(None);
+        if self.in_flight >= slots {
+            return Turn::Enough(None);
         }
         let mut batch = Vec::new();
         let mut wait = Duration::ZERO;
@@ -181,30 +173,25 @@ impl Worker {
             }
         }
         if batch.is_empty() {
-            return Started::Enough(Some(now + wait));
+            return Turn::Enough(Some(now + wait));
         }
-        self.in_flight.spawn(attempt(self.lane.clone(), batch));
+        self.in_flight += 1;
         self.show();
-        Started::One
+        Turn::Attempt(batch)
     }
 
-    /// When something is due, or the front of the queue is to be looked at.
+    /// When something is due, or the journal may be asked again.
     fn next_look(&self, now: Instant) -> Option<Instant> {
         let due = self.next_due.map(|due| {
             let wait = Duration::from_millis(due.saturating_sub(self.lane.journal.wait_time()));
             now + wait.max(Duration::from_millis(1))
         });
-        [due, self.cursor.look_back_at(), self.blocked_until].into_iter().flatten().min()
+        [due, self.blocked_until].into_iter().flatten().min()
     }
 
     /// Takes in what became of an attempt.
-    fn settle(&mut self, report: Result<Report, JoinError>) {
-        let report = match report {
-            Ok(report) => report,
-            // A defect of ours. What was in flight is still in the queue; the task begins anew from there.
-            Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
-            Err(_) => return,
-        };
+    pub(super) fn settle(&mut self, report: Report) {
+        self.in_flight = self.in_flight.saturating_sub(1);
         for id in report.done {
             self.taken.remove(&id);
         }
@@ -256,18 +243,6 @@ impl Drop for Worker {
         self.lane.metrics.in_flight.set(0.0);
         self.lane.metrics.breaker_open.set(0.0);
     }
-}
-
-/// Whether there may be more to start.
-enum Started {
-    One,
-    /// Nothing more until an attempt ends, or that time comes.
-    Enough(Option<Instant>),
-}
-
-fn first_of_all(destination: &str) -> HandoffId {
-    let event = EventId { delivery: Uuid::nil(), index: 0 };
-    HandoffId { destination: destination.to_owned(), event, output: 0 }
 }
 
 fn last_of_all(destination: &str) -> HandoffId {

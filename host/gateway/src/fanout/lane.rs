@@ -161,8 +161,7 @@ mod tests {
         lane.end(id(2), out(2, 0), now);
         lane.end(id(0), failed(), now);
         assert_eq!(lane.wakes_at(now), Some(now + PAUSE));
-        let routed = super::super::Routed { outputs: Vec::new(), to: Vec::new(), strand: None };
-        lane.end(id(1), TransformEnd::Done(Ok(routed)), now);
+        lane.end(id(1), TransformEnd::Done(Ok(Default::default())), now);
         assert_eq!(lane.wakes_at(now), Some(now));
         assert_eq!(lane.wake(now).unwrap().0, id(2));
     }

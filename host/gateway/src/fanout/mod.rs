@@ -31,9 +31,8 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
-use hookgate_capabilities::CloudEvent;
 use hookgate_config as config;
-use hookgate_journal::{Journal, JournalError};
+use hookgate_journal::{Journal, JournalError, Routed};
 use hookgate_model::{
     event::{EventId, KeptEvent, Waiting},
     handoff::{Strand, TRANSFORM},
@@ -47,7 +46,7 @@ use tokio::{
     time::{Instant, sleep, sleep_until},
 };
 
-pub use self::transform::{Transform, TransformError, Transformed};
+pub use self::transform::{Transform, TransformError, Transformed, route};
 use self::{
     lane::{Lane, Next, Resting, TransformEnd},
     transform::Shared,
@@ -69,7 +68,7 @@ const GONE: &str = "the event is not kept any more";
 /// A result on its way into the journal, with its event and strand.
 type PendingWrite = Pin<Box<dyn Future<Output = (EventId, Option<Strand>)> + Send>>;
 
-/// The routed outputs of an event, or why there are none.
+/// What became of an event, or why it has no outputs.
 type Done = Result<Routed, String>;
 
 /// The result of an event, to be written to the journal.
@@ -78,15 +77,6 @@ struct EventResult {
     /// `None` if the record of the event is missing or damaged.
     source: Option<String>,
     done: Done,
-}
-
-/// The outputs of an event and where they go.
-#[derive(Clone)]
-struct Routed {
-    outputs: Vec<CloudEvent>,
-    to: Vec<(String, u16)>,
-    /// The strand of the event, if its source is ordered.
-    strand: Option<Strand>,
 }
 
 /// The ordered sources, each with its rule for dead letters.
@@ -102,7 +92,7 @@ impl OrderedSources {
     }
 
     /// Whether the events of a source are ordered, so that their outputs carry their position.
-    fn holds(&self, source: &str) -> bool {
+    pub fn holds(&self, source: &str) -> bool {
         self.0.contains_key(source)
     }
 
@@ -382,7 +372,11 @@ impl Fanout {
                 tracing::warn!(%event, %error, "a transformed event waits for the store");
                 sleep(JOURNAL_PAUSE).await;
             }
-            count(source.as_deref(), &done);
+            match (&source, &done) {
+                (Some(source), Ok(routed)) => transformed(source, outcome_of(routed)).increment(1),
+                (source, Err(_)) => count_failed(source.as_deref()),
+                (None, Ok(_)) => {}
+            }
             (event, strand)
         })));
     }
@@ -405,18 +399,19 @@ async fn write(journal: &Journal, id: EventId, done: Done) -> Result<(), Journal
     }
 }
 
-/// Counts the result of an event.
-fn count(source: Option<&str>, done: &Done) {
-    let outcome = match done {
-        Ok(Routed { outputs, .. }) if outputs.is_empty() => "empty",
-        Ok(Routed { to, .. }) if to.is_empty() => "unrouted",
-        Ok(_) => "routed",
-        Err(_) => {
-            dead_letters(TRANSFORM).increment(1);
-            "failed"
-        }
-    };
+/// What became of an event that is transformed, as metrics call it.
+pub fn outcome_of(routed: &Routed) -> &'static str {
+    match routed {
+        Routed { outputs, .. } if outputs.is_empty() => "empty",
+        Routed { to, .. } if to.is_empty() => "unrouted",
+        Routed { .. } => "routed",
+    }
+}
+
+/// Counts an event that cannot be transformed. The source is unknown if its record is missing.
+fn count_failed(source: Option<&str>) {
+    dead_letters(TRANSFORM).increment(1);
     if let Some(source) = source {
-        transformed(source, outcome).increment(1);
+        transformed(source, "failed").increment(1);
     }
 }

@@ -4,13 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use hookgate_capabilities::CloudEvent;
 use hookgate_cloudevents as cloudevents;
-use hookgate_journal::Journal;
-use hookgate_model::{event::KeptEvent, limits};
+use hookgate_journal::{Journal, Routed};
+use hookgate_model::{
+    event::{KeptDelivery, KeptEvent, Waiting},
+    limits,
+};
 use hookgate_sandbox::tame;
 use tokio::{sync::RwLock, time::sleep};
 
 use super::{
-    OrderedSources, Routed,
+    OrderedSources,
     lane::{Resting, TransformEnd},
 };
 use crate::route::Routes;
@@ -82,27 +85,11 @@ impl Shared {
         let waiting = &state.waiting;
         let done = match self.transform(event, &mut state.failures).await {
             Err(TransformError::Out(pause)) => return TransformEnd::Out(state, pause),
-            Ok(Transformed { mut outputs, is_incomplete }) => cloudevents::check_all(&outputs).map(|()| {
-                if is_incomplete {
-                    cloudevents::say_unread(&mut outputs);
-                }
-                if self.ordered.holds(source) {
-                    cloudevents::say_order(&mut outputs, event, waiting);
-                }
-                let to = self.destinations(event, &outputs);
-                Routed { outputs, to, strand: self.ordered.strand(event) }
-            }),
-            Err(error) => Err(error.to_string()),
-        }
-        .map_err(|why| tame(&why));
-        match &done {
-            Ok(Routed { outputs, to, .. }) if !to.is_empty() => {
-                tracing::debug!(trace, event = %event.id, source, outputs = outputs.len(), handoffs = to.len(), "routed");
-            }
-            Ok(_) => {}
-            Err(reason) => {
-                tracing::error!(trace, event = %event.id, source, reason, "the event cannot be transformed: a dead letter");
-            }
+            Ok(transformed) => route(&self.routes, &self.ordered, event, transformed, waiting),
+            Err(error) => Err(tame(&error.to_string())),
+        };
+        if let Err(reason) = &done {
+            tracing::error!(trace, event = %event.id, source, reason, "the event cannot be transformed: a dead letter");
         }
         TransformEnd::Done(done)
     }
@@ -147,13 +134,32 @@ impl Shared {
         let _mark = self.journal.mark_transform(event.id);
         self.transform.transform(event).await
     }
+}
 
-    /// The destinations of each output, as pairs of destination and output number.
-    fn destinations(&self, event: &KeptEvent, outputs: &[CloudEvent]) -> Vec<(String, u16)> {
-        let numbered = (0_u16..).zip(outputs);
-        let pairs = numbered.flat_map(|(number, output)| {
-            self.routes.destinations(event, output).into_iter().map(move |name| (name.to_owned(), number))
-        });
-        pairs.collect()
+/// Checks what a plugin made of an event, marks it, and finds its destinations. `waiting` is its place in the order of its
+/// source. The error says what is wrong with the outputs.
+pub fn route(
+    routes: &Routes,
+    ordered: &OrderedSources,
+    event: &KeptEvent,
+    transformed: Transformed,
+    waiting: &Waiting,
+) -> Result<Routed, String> {
+    let Transformed { mut outputs, is_incomplete } = transformed;
+    cloudevents::check_all(&outputs).map_err(|why| tame(&why))?;
+    if is_incomplete {
+        cloudevents::say_unread(&mut outputs);
     }
+    if ordered.holds(&event.delivery.source) {
+        cloudevents::say_order(&mut outputs, event, waiting);
+    }
+    let to = (0..).zip(&outputs).flat_map(|(number, output)| {
+        routes.destinations(event, output).into_iter().map(move |name| (name.to_owned(), number))
+    });
+    let to: Vec<_> = to.collect();
+    if !to.is_empty() {
+        let KeptDelivery { source, trace, .. } = &*event.delivery;
+        tracing::debug!(trace, event = %event.id, source, outputs = outputs.len(), handoffs = to.len(), "routed");
+    }
+    Ok(Routed { outputs, to, strand: ordered.strand(event) })
 }

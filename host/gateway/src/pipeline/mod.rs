@@ -1,6 +1,6 @@
-//! Everything after the commit: the fan-out, and a worker for each destination.
+//! Everything after the commit: the fan-out, and the dispatch to all destinations.
 
-use std::{collections::BTreeMap, future::Future, sync::Arc, time::Duration};
+use std::{future::Future, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use hookgate_config::Config;
@@ -10,7 +10,7 @@ use tokio::{sync::watch, task::JoinSet};
 
 use crate::{
     claims::Claims,
-    dispatch::{DestinationHealth, Lane, StartError},
+    dispatch::{DestinationHealth, Lane, Lanes, Scheduler, StartError},
     fanout::{Fanout, OrderedSources, Transform},
     route::Routes,
     tasks::keep_running,
@@ -18,10 +18,9 @@ use crate::{
 
 /// Runs everything after the commit. If it is dropped, it stops at once; attempts in flight are made again after the next
 /// start.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Dispatcher {
-    /// By destination, including removed ones whose work has not ended yet.
-    lanes: BTreeMap<String, Work>,
+    dispatch: Option<(Work, watch::Sender<Lanes>)>,
     fanout: Option<Work>,
 }
 
@@ -50,17 +49,20 @@ impl Dispatcher {
     /// in flight, or after `within`. No destination waits for another one.
     pub fn work_on(&mut self, prepared: Prepared, transform: Arc<dyn Transform>, within: Duration) {
         let Prepared { lanes, routes, ordered, journal } = prepared;
-        let mut before = std::mem::take(&mut self.lanes);
-        for lane in lanes {
-            let name = lane.name().to_owned();
-            let work = Work::after(before.remove(&name), within, |stopped| {
-                keep_running("dispatch", move || lane.clone().run(stopped.clone()))
-            });
-            self.lanes.insert(name, work);
-        }
-        // Removed destinations stay until their work has ended, because a reload may bring them back.
-        for (name, gone) in before {
-            self.lanes.insert(name, Work::after(Some(gone), within, |_| std::future::ready(())));
+        let lanes = Lanes::new(lanes, within);
+        match &self.dispatch {
+            // The task runs as long as there is a dispatcher.
+            Some((_, current)) => drop(current.send(lanes)),
+            None => {
+                let (current, changes) = watch::channel(lanes);
+                let journal = journal.clone();
+                let work = Work::after(None, within, |stopped| {
+                    keep_running("dispatch", move || {
+                        Scheduler::new(journal.clone(), changes.clone(), stopped.clone()).run()
+                    })
+                });
+                self.dispatch = Some((work, current));
+            }
         }
         self.fanout = Some(Work::after(self.fanout.take(), within, |stopped| {
             keep_running("fan-out", move || {
@@ -73,7 +75,8 @@ impl Dispatcher {
     /// Starts nothing new and finishes the attempts in flight. False if that took longer than `within`; attempts that were cut
     /// off are made again after the next start.
     pub async fn stop(self, within: Duration) -> bool {
-        let all = self.lanes.into_values().chain(self.fanout).map(|work| work.end(within));
+        let dispatch = self.dispatch.map(|(work, _)| work);
+        let all = dispatch.into_iter().chain(self.fanout).map(|work| work.end(within));
         join_all(all).await.into_iter().all(|in_time| in_time)
     }
 }
@@ -121,6 +124,11 @@ impl Work {
 }
 
 impl Prepared {
+    /// Its routes, and the sources whose events are ordered.
+    pub fn routing(&self) -> (Arc<Routes>, Arc<OrderedSources>) {
+        (self.routes.clone(), self.ordered.clone())
+    }
+
     /// Which destinations are available.
     pub fn destination_health(&self) -> DestinationHealth {
         DestinationHealth::of(&self.lanes)

@@ -73,8 +73,9 @@ pub(super) async fn build(
     };
     let sources_before = before.map(|before| before.sources.clone()).unwrap_or_default();
     let sources = Sources::new(running, &fetcher, enrollments, Some(claims.clone()), &sources_before);
-    let destination_health = prepared.destination_health();
-    Ok(Built { live: Live { config, plugins, sources: Arc::new(sources), fetcher, destination_health }, prepared })
+    let (destination_health, (routes, ordered)) = (prepared.destination_health(), prepared.routing());
+    let live = Live { config, plugins, sources: Arc::new(sources), routes, ordered, fetcher, destination_health };
+    Ok(Built { live, prepared })
 }
 
 /// Loads each plugin that a source names, once, with its origin. One that does not load is left out if every source that

@@ -6,7 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use bytes::Bytes;
 use hookgate_capabilities::{Body, Delivery, Request, SecretText, Secrets, Verdict};
 use hookgate_config::{EngineKind, Source, Store};
-use hookgate_journal::{Admitted, Commit, Journal, KeptTrial, Signatures};
+use hookgate_journal::{Admitted, Commit, Journal, KeptTrial};
 use hookgate_model::trial::Part;
 use hookgate_model::{
     event::{EventId, KeptDelivery},
@@ -90,8 +90,8 @@ impl Bench {
         let active = Provider::Sandboxed(self.github.clone());
         let case = Case::new(self.inbound(), request.clone(), body, &[], uuid::Uuid::nil());
         let Ok(Ok(Verdict::Admit(accepted))) = case.judge(&active).await else { panic!("it is not admitted") };
-        let commit = Commit {
-            delivery: KeptDelivery {
+        let commit = Commit::new(
+            KeptDelivery {
                 source: "github".to_owned(),
                 plugin: active.stamp(),
                 trace: "0af7651916cd43dd8448eb211c80319c".to_owned(),
@@ -101,10 +101,8 @@ impl Bench {
                 is_incomplete: false,
                 decoded: None,
             },
-            events: accepted.events.into_iter().map(|event| (event, None)).collect(),
-            signatures: Signatures::default(),
-            ordering: None,
-        };
+            accepted.events.into_iter().map(|event| (event, None)).collect(),
+        );
         match self.journal.commit(commit).await.unwrap()[..] {
             [Admitted::New(id)] => id,
             ref other => panic!("{other:?}"),

@@ -10,7 +10,7 @@ use crate::{
     Journal, claims,
     engine::Space,
     held::{self, Line},
-    record::{self, ids, keys},
+    record::{self, keys},
     types::{EventId, JournalError, KeptDelivery},
     write::{Draft, Kind},
 };
@@ -58,7 +58,7 @@ fn admit(
     let delivery = KeptDelivery { trace: dropped.trace.clone(), ..delivery };
     // Its place in the delivery stays: a version of the plugin that is tried on it finds it there.
     let index = place_of_content(id, event).map_or(id.index, |(_, _, at)| at.index);
-    let new = EventId { delivery: ids::next(draft.last_delivery(), now, rand::random()), index };
+    let new = EventId { delivery: draft.next_delivery(), index };
     event.admitted_as = Some(new);
     let origin = AdmittedByHand { of: event.of, duplicate: id, at: now };
     draft.writes.put(Space::Duplicates, places::admitted(new), record::write(&origin)?);
@@ -82,7 +82,8 @@ pub(super) fn content(
 ) -> Result<Option<(KeptDelivery, Admission)>, JournalError> {
     let Some((space, key, at)) = place_of_content(id, event) else { return Ok(None) };
     let Some(bytes) = get(space, &key)? else { return Ok(None) };
-    Ok(record::read_delivery(&bytes, at.delivery)?.take(at.index))
+    let content = record::read_delivery(&bytes, at.delivery)?.take(at.index);
+    Ok(content.map(|(delivery, event)| (delivery, event.admission)))
 }
 
 /// Where the delivery of a dropped event is kept, and under which id the event is in it.

@@ -198,7 +198,7 @@ fn put(
         events.iter_mut().filter(own).for_each(|event| event.content = DroppedContent::NotKept);
     } else if !indexes.is_empty() {
         bytes += content_bytes;
-        draft.writes.put(Space::Duplicates, places::body(delivery), brought.encoded.clone().finish(&indexes));
+        draft.writes.put(Space::Duplicates, places::body(delivery), brought.encoded.finish(&indexes, &[])?);
         object = brought.object.map(|(object, _)| object);
     }
     if let Some(object) = object {

@@ -189,6 +189,11 @@ impl From<EngineError> for JournalError {
     }
 }
 
+/// Logs a key that cannot be read. It names nothing that could be worked on; the others go on.
+pub(crate) fn unreadable(space: Space, key: &[u8]) {
+    tracing::error!(space = space.name(), key = hex::encode(key), "unreadable key in the store");
+}
+
 /// The first `limit` keys of a range.
 pub(crate) fn collect<K>(
     engine: &dyn Engine,
@@ -215,8 +220,7 @@ pub(crate) fn entries<K>(
     engine.scan(space, range, Direction::Forward, &mut |key, value| {
         match read(key, value) {
             Some(key) => found.push(key),
-            // A key that cannot be read names nothing that could be worked on; the others go on.
-            None => tracing::error!(space = space.name(), key = hex::encode(key), "unreadable key in the store"),
+            None => unreadable(space, key),
         }
         if found.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;

@@ -20,12 +20,13 @@ use self::shelf::DraftShelf;
 use crate::{
     Journal,
     engine::{Engine, Space},
-    handoffs, read,
+    read,
     record::{
         self, HeldEvent, OrderingKey, Whereabouts,
         keys::{self, Due, HeldAt, OrderingHash, second_after},
     },
     reorder::{Buffer, Entry, KeyState, Kind, OVERFLOW_AT_ONCE, OrderingNotice},
+    straight,
     types::{EventId, JournalError, Marks, Stage},
     write::{self, Draft, Shared},
 };
@@ -260,11 +261,11 @@ pub(crate) fn bring_forward(
 /// When the next event is due, by the clock that held events wait by.
 pub(crate) fn next_due(shared: &Shared) -> Result<Option<u64>, JournalError> {
     let mut next = None;
-    for source in shared.books().held.keys() {
+    let holding: Vec<_> = shared.books().held.keys().cloned().collect();
+    for source in holding {
         for kind in Kind::ALL {
-            let line = keys::held_line(source, kind);
-            let range = keys::prefix(line.clone());
-            let first = read::from_head(shared, Space::HeldDue, line, range, 1, |key, _| keys::read_held_due(key))?;
+            let line = keys::held_line(&source, kind);
+            let first = read::from_front(shared, Space::HeldDue, line, None, 1, |key, _| keys::read_held_due(key))?;
             next = [next, first.first().map(|(due, _)| *due)].into_iter().flatten().min();
         }
     }
@@ -348,7 +349,7 @@ fn ms(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Puts an event into the inbox, or holds it until its turn. `ordering` has the rules of its source and its line.
+/// Admits an event, or holds it until its turn. `ordering` has the rules of its source and its line.
 pub(crate) fn put_in_its_place(
     draft: &mut Draft<'_>,
     source: &Arc<str>,
@@ -358,6 +359,6 @@ pub(crate) fn put_in_its_place(
 ) -> Result<(), JournalError> {
     match ordering {
         Some((rules, line)) => arrive(draft, &Arrival { source, rules, line, event, received_at }),
-        None => handoffs::add_to_inbox(draft, event, Marks::default()),
+        None => straight::admit_in_turn(draft, event, Marks::default()),
     }
 }

@@ -12,6 +12,7 @@ use crate::{
         keys::{self, HeldAt, OrderingHash},
     },
     reorder::{Cause, Entry, Kind, OrderingNotice, Shelf},
+    straight,
     types::{HandoffState, JournalError, Marks},
     write::Draft,
 };
@@ -97,7 +98,7 @@ impl Shelf for DraftShelf<'_, '_> {
         self.notice(&entry, cause, missing);
         let HeldEvent { event, ahead, .. } = entry.item;
         let marks = Marks { late: false, overflow: cause == Cause::Overflow, ahead, missing };
-        handoffs::add_to_inbox(self.draft, event, marks)
+        straight::admit_in_turn(self.draft, event, marks)
     }
 
     fn late(&mut self, entry: Entry<HeldEvent>) -> Result<(), JournalError> {

@@ -133,7 +133,8 @@ fn copy(from: &dyn Engine, books: Books, to: &dyn Engine) -> Result<u64, Migrate
 }
 
 fn enter(books: &mut Books, mut batch: Batch, to: &dyn Engine, durability: Durability) -> Result<(), MigrateError> {
-    *books = books.enter(&Delta::default(), &mut batch)?;
+    let entry = books.next(&Delta::default(), &mut batch)?;
+    books.enter(&entry);
     Ok(to.apply(batch, books.state.batch, durability)?)
 }
 

@@ -140,7 +140,7 @@ impl Opener {
         remove_dir(&self.directory()).map_err(unusable)?;
         let engine = self.engine()?;
         let mut batch = Batch::default();
-        let books = Books::default().enter(&Delta::default(), &mut batch).map_err(|e| self.damaged(e.to_string()))?;
+        let books = Books::default().next(&Delta::default(), &mut batch).map_err(|e| self.damaged(e.to_string()))?;
         engine.apply(batch, books.state.batch, Durability::Power).map_err(|e| self.error(e))?;
         drop(engine);
         seal::write(self.home.held_path(), self.kind).map_err(unusable)

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! hookgate store
-//! format = 3
+//! format = 4
 //! engine = fjall
 //! ```
 
@@ -23,7 +23,7 @@ use crate::engine::disk::sync_dir;
 pub(crate) const FILE: &str = "store";
 
 /// The format that is written and read. Older ones were never released.
-pub(crate) const FORMAT: u32 = 3;
+pub(crate) const FORMAT: u32 = 4;
 
 const TITLE: &str = "hookgate store";
 

@@ -1,13 +1,32 @@
 //! Ids of deliveries: UUIDs of version 7 (RFC 9562, section 5.7) that only ever rise.
 
+use parking_lot::Mutex;
 use uuid::{Builder, Uuid};
 
 /// The bits of a version 7 UUID that count up within a millisecond: `rand_a` (12) and `rand_b` (62).
 const RAND_B: u32 = 62;
 
+/// Gives out ids. They rise in the order in which they are given out, which need not be the order of commits.
+#[derive(Debug)]
+pub(crate) struct Ids(Mutex<Uuid>);
+
+impl Ids {
+    /// Ids above `last`.
+    pub(crate) fn above(last: Uuid) -> Ids {
+        Ids(Mutex::new(last))
+    }
+
+    /// The next one; `now` in milliseconds since the epoch.
+    pub(crate) fn next(&self, now: u64) -> Uuid {
+        let mut last = self.0.lock();
+        *last = next(*last, now, rand::random());
+        *last
+    }
+}
+
 /// The id after `last`: of the time `now` (milliseconds since the epoch) where that is later, else just above `last`,
 /// whatever the clock says.
-pub(crate) fn next(last: Uuid, now: u64, random: [u8; 10]) -> Uuid {
+fn next(last: Uuid, now: u64, random: [u8; 10]) -> Uuid {
     let fresh = Builder::from_unix_timestamp_millis(now, &random).into_uuid();
     if fresh > last { fresh } else { above(last) }
 }

@@ -67,15 +67,15 @@ pub(crate) fn read_ticket(key: &[u8]) -> Option<(u64, EventId)> {
     Some((u64::from_be_bytes(*ticket), read_event(event)?))
 }
 
-/// The inbox in its order, behind a ticket.
-pub(crate) fn tickets(after: Option<u64>) -> KeyRange {
-    let mut range = prefix(vec![IN_ORDER]);
-    match after.map(|ticket| ticket.checked_add(1)) {
-        None => {}
-        Some(Some(next)) => range.from.extend(next.to_be_bytes()),
-        Some(None) => range.from.clone_from(&range.to),
-    }
-    range
+/// What the keys of [`ticket`] begin with.
+pub(crate) fn tickets() -> Vec<u8> {
+    vec![IN_ORDER]
+}
+
+/// A key behind the event that has that ticket.
+pub(crate) fn behind_ticket(ticket: u64) -> Vec<u8> {
+    // No event has such an id.
+    self::ticket(ticket, EventId { delivery: Uuid::max(), index: u16::MAX })
 }
 
 /// `e:1 delivery:16 index:2`: where an event is that waits in the inbox or is held.

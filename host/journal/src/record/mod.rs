@@ -94,7 +94,7 @@ pub(crate) fn read<R: Record>(bytes: &[u8], key: &impl std::fmt::Display) -> Res
 /// A delivery on its way into the store, encoded by the caller, to keep the writer thread free.
 #[derive(Clone, Debug)]
 pub(crate) struct EncodedDelivery {
-    head: Vec<u8>,
+    delivery: Vec<u8>,
     events: Vec<Vec<u8>>,
 }
 
@@ -102,53 +102,84 @@ pub(crate) struct EncodedDelivery {
 #[derive(Debug)]
 pub(crate) struct StoredDelivery {
     pub(crate) delivery: KeptDelivery,
-    /// Those events of it that were new, each with its place in the delivery.
-    pub(crate) events: Vec<(u16, Admission)>,
+    /// Those events of it that were new.
+    pub(crate) events: Vec<StoredEvent>,
+}
+
+/// An event of a stored delivery.
+#[derive(Debug)]
+pub(crate) struct StoredEvent {
+    /// Its place in the delivery.
+    pub(crate) index: u16,
+    pub(crate) admission: Admission,
+    /// What `transform` made of it before the commit; none if it went into the inbox.
+    pub(crate) outputs: Option<Vec<CloudEvent>>,
+}
+
+/// The handoffs that the commit of an event queued. One that has no record of its own has not been tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Owed {
+    /// The event's place in its delivery.
+    pub(crate) index: u16,
+    /// When they were queued, by the clock that queued handoffs wait by.
+    pub(crate) queued: u64,
+    /// Destinations, each with the number of the output.
+    pub(crate) to: Vec<(String, u16)>,
 }
 
 impl StoredDelivery {
     /// The delivery and one of its events; none when that is not kept with it.
-    pub(crate) fn take(self, index: u16) -> Option<(KeptDelivery, Admission)> {
-        let (_, admission) = self.events.into_iter().find(|(kept, _)| *kept == index)?;
-        Some((self.delivery, admission))
+    pub(crate) fn take(self, index: u16) -> Option<(KeptDelivery, StoredEvent)> {
+        let event = self.events.into_iter().find(|event| event.index == index)?;
+        Some((self.delivery, event))
     }
 }
 
 impl EncodedDelivery {
+    /// A delivery with its events, each with its outputs if it is transformed already.
     pub(crate) fn new<'a>(
         delivery: &KeptDelivery,
-        events: impl IntoIterator<Item = &'a Admission>,
+        events: impl IntoIterator<Item = (&'a Admission, Option<&'a Vec<CloudEvent>>)>,
     ) -> Result<Self, JournalError> {
-        const KIND: &str = "delivery";
-        let mut head = Vec::with_capacity(delivery.request.body.len() + 512);
-        head.push(VERSION);
-        let head = postcard::to_extend(delivery, head).map_err(|e| unwritable(KIND, &e))?;
-        let events = events.into_iter().map(postcard::to_stdvec).collect::<Result<_, _>>();
-        Ok(EncodedDelivery { head, events: events.map_err(|e| unwritable(KIND, &e))? })
+        let encoded = Vec::with_capacity(delivery.request.body.len() + 512);
+        let delivery = postcard::to_extend(delivery, encoded).map_err(|e| unwritable(DELIVERY, &e))?;
+        let events = events.into_iter().map(|event| postcard::to_stdvec(&event)).collect::<Result<_, _>>();
+        Ok(EncodedDelivery { delivery, events: events.map_err(|e| unwritable(DELIVERY, &e))? })
     }
 
     /// Bytes that it takes with all its events, at most.
     pub(crate) fn bytes(&self) -> u64 {
         let events: usize = self.events.iter().map(|event| 2 + event.len()).sum();
-        (self.head.len() + events) as u64
+        (2 + self.delivery.len() + events) as u64
     }
 
-    /// `version:1 delivery { index:2 admission }*`: the delivery with the events that are new.
-    pub(crate) fn finish(self, new: &[u16]) -> Vec<u8> {
-        let mut bytes = self.head;
+    /// `version:1 owed delivery { index:2 admission outputs }*`: the delivery with the events that are new. What is owed comes
+    /// first, so that it can be read without the rest.
+    pub(crate) fn finish(&self, new: &[u16], owed: &[Owed]) -> Result<Vec<u8>, JournalError> {
+        let bytes =
+            self.bytes() as usize + owed.iter().flat_map(|owed| &owed.to).map(|to| to.0.len() + 16).sum::<usize>();
+        let mut bytes = Vec::with_capacity(bytes);
+        bytes.push(VERSION);
+        let mut bytes = postcard::to_extend(owed, bytes).map_err(|e| unwritable(DELIVERY, &e))?;
+        bytes.extend(&self.delivery);
         for &index in new {
             if let Some(event) = self.events.get(usize::from(index)) {
                 bytes.extend(index.to_be_bytes());
                 bytes.extend(event);
             }
         }
-        bytes
+        Ok(bytes)
     }
 }
 
-/// A delivery with one event, which has that place in it.
+/// What messages call a stored delivery.
+const DELIVERY: &str = "delivery";
+
+/// A delivery with one event that goes into the inbox, which has that place in it.
 pub(crate) fn write_delivery(delivery: &KeptDelivery, index: u16, event: &Admission) -> Result<Vec<u8>, JournalError> {
-    let EncodedDelivery { head: mut bytes, events } = EncodedDelivery::new(delivery, [event])?;
+    let EncodedDelivery { delivery, events } = EncodedDelivery::new(delivery, [(event, None)])?;
+    // Its place is not that of the only event that is encoded here.
+    let mut bytes = EncodedDelivery { delivery, events: Vec::new() }.finish(&[], &[])?;
     bytes.extend(index.to_be_bytes());
     events.iter().for_each(|event| bytes.extend(event));
     Ok(bytes)
@@ -156,17 +187,25 @@ pub(crate) fn write_delivery(delivery: &KeptDelivery, index: u16, event: &Admiss
 
 /// Reads [`EncodedDelivery::finish`] and [`write_delivery`].
 pub(crate) fn read_delivery(bytes: &[u8], id: Uuid) -> Result<StoredDelivery, JournalError> {
-    const KIND: &str = "delivery";
-    let rest = versioned(bytes, KIND, &id)?;
-    let (delivery, mut rest) = postcard::take_from_bytes::<KeptDelivery>(rest).map_err(|e| damaged(KIND, &id, &e))?;
+    let damaged = |why: &dyn std::fmt::Display| damaged(DELIVERY, &id, &why);
+    let rest = versioned(bytes, DELIVERY, &id)?;
+    let (_, rest) = postcard::take_from_bytes::<Vec<Owed>>(rest).map_err(|e| damaged(&e))?;
+    let (delivery, mut rest) = postcard::take_from_bytes::<KeptDelivery>(rest).map_err(|e| damaged(&e))?;
     let mut events = Vec::new();
     while !rest.is_empty() {
-        let (index, event) = rest.split_first_chunk().ok_or_else(|| damaged(KIND, &id, &"it ends too early"))?;
-        let (event, behind) = postcard::take_from_bytes(event).map_err(|e| damaged(KIND, &id, &e))?;
-        events.push((u16::from_be_bytes(*index), event));
+        let (index, event) = rest.split_first_chunk().ok_or_else(|| damaged(&"it ends too early"))?;
+        let ((admission, outputs), behind) = postcard::take_from_bytes(event).map_err(|e| damaged(&e))?;
+        events.push(StoredEvent { index: u16::from_be_bytes(*index), admission, outputs });
         rest = behind;
     }
     Ok(StoredDelivery { delivery: delivery.with_decoded(), events })
+}
+
+/// Reads only what the events of a delivery owe.
+pub(crate) fn read_owed(bytes: &[u8], id: Uuid) -> Result<Vec<Owed>, JournalError> {
+    let rest = versioned(bytes, DELIVERY, &id)?;
+    let (owed, _) = postcard::take_from_bytes(rest).map_err(|e| damaged(DELIVERY, &id, &e))?;
+    Ok(owed)
 }
 
 /// What the idempotency space holds under a key: `version:1 expires:8 delivery:16 index:2 content:16`.

@@ -25,7 +25,7 @@ pub(crate) struct State {
     pub(crate) spaces: [u64; Space::COUNT],
     /// Commits with something new in them, since the store was made.
     pub(crate) commits: u64,
-    /// The last delivery's id; the next one is above it.
+    /// The highest id of a delivery; ids that are given out are above it.
     pub(crate) last: Uuid,
     /// Every delivery up to this id has come to the end of its retention; those not finished then are left.
     pub(crate) retained: Uuid,
@@ -142,7 +142,7 @@ impl Delta {
     /// Adds what came after.
     pub(crate) fn absorb(&mut self, later: Delta) {
         self.commits += later.commits;
-        self.last = later.last.or(self.last);
+        self.last = self.last.max(later.last);
         self.retained = later.retained.or(self.retained);
         self.inbox += later.inbox;
         self.deliveries += later.deliveries;
@@ -210,34 +210,25 @@ impl Books {
         Ok(())
     }
 
-    /// The books after a batch, which gets them as its last writes.
-    pub(crate) fn enter(&self, delta: &Delta, batch: &mut Batch) -> Result<Books, JournalError> {
-        let mut next = self.clone();
+    /// What a batch makes of the books. The batch gets that as its last writes. It costs only what the batch changes.
+    pub(crate) fn next(&self, delta: &Delta, batch: &mut Batch) -> Result<Entry, JournalError> {
+        let mut entry = Entry { state: self.state.clone(), destinations: Vec::new(), held: Vec::new() };
         for (name, change) in &delta.destinations {
-            let counts = next.destinations.entry(name.clone()).or_default();
+            let mut counts = self.destinations.get(name).copied().unwrap_or_default();
             counts.apply(change);
-            let key = destination_key(name);
-            if *counts == Counts::default() {
-                next.destinations.remove(name);
-                batch.delete(Space::Meta, key);
-            } else {
-                batch.put(Space::Meta, key, record::write(counts)?);
-            }
+            note(batch, destination_key(name), &counts)?;
+            entry.destinations.push((name.clone(), counts));
         }
         for (source, by) in &delta.held {
-            let held = next.held.entry(source.clone()).or_default();
+            let mut held = self.held.get(source).copied().unwrap_or_default();
             held.0 = held.0.saturating_add_signed(*by);
-            if *held == HeldCount(0) {
-                next.held.remove(source);
-                batch.delete(Space::Meta, held_key(source));
-            } else {
-                batch.put(Space::Meta, held_key(source), record::write(held)?);
-            }
+            note(batch, held_key(source), &held)?;
+            entry.held.push((source.clone(), held));
         }
-        let state = &mut next.state;
+        let state = &mut entry.state;
         state.batch += 1;
         state.commits += delta.commits;
-        state.last = delta.last.unwrap_or(state.last);
+        state.last = state.last.max(delta.last.unwrap_or_default());
         state.retained = delta.retained.unwrap_or(state.retained);
         state.inbox = state.inbox.saturating_add_signed(delta.inbox);
         state.deliveries = state.deliveries.saturating_add_signed(delta.deliveries);
@@ -249,6 +240,41 @@ impl Books {
         }
         state.spaces[Space::Meta as usize] = state.batch;
         batch.put(Space::Meta, STATE.to_vec(), record::write(state)?);
-        Ok(next)
+        Ok(entry)
+    }
+
+    /// Enters a batch that the engine has applied.
+    pub(crate) fn enter(&mut self, entry: &Entry) {
+        self.state.clone_from(&entry.state);
+        entry.destinations.iter().for_each(|(name, counts)| keep(&mut self.destinations, name, *counts));
+        entry.held.iter().for_each(|(source, held)| keep(&mut self.held, source, *held));
+    }
+}
+
+/// What a batch changes of the [`Books`].
+#[derive(Debug)]
+pub(crate) struct Entry {
+    pub(crate) state: State,
+    destinations: Vec<(String, Counts)>,
+    held: Vec<(String, HeldCount)>,
+}
+
+/// Puts a counter into a batch; one without a count is not kept.
+fn note<C: Record + Default + PartialEq>(batch: &mut Batch, key: Vec<u8>, count: &C) -> Result<(), JournalError> {
+    if *count == C::default() {
+        batch.delete(Space::Meta, key);
+    } else {
+        batch.put(Space::Meta, key, record::write(count)?);
+    }
+    Ok(())
+}
+
+fn keep<C: Default + PartialEq>(counters: &mut BTreeMap<String, C>, name: &str, count: C) {
+    if count == C::default() {
+        counters.remove(name);
+    } else if let Some(counter) = counters.get_mut(name) {
+        *counter = count;
+    } else {
+        counters.insert(name.to_owned(), count);
     }
 }

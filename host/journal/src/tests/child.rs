@@ -118,7 +118,19 @@ pub(super) fn commit_of(number: u64) -> Commit {
     let mut commit = commit(&body(number), &[Some(key(number))]);
     commit.events[0].0.identity.known_by = KnownBy::Id(number.to_string());
     commit.events[0].1 = Some(EventKey { hash: key(number), lasts: Duration::from_secs(1_000_000), kind: KeyKind::Id });
+    if is_straight(number) {
+        commit.routed =
+            vec![Some(Routed { outputs: vec![output("a")], to: vec![(STRAIGHT.to_owned(), 0)], strand: None })];
+    }
     commit
+}
+
+/// The destination of events that are committed in their final form.
+const STRAIGHT: &str = "straight";
+
+/// Whether the event of a key is committed in its final form.
+fn is_straight(key: u64) -> bool {
+    key.is_multiple_of(3)
 }
 
 /// Checks a store against what was acknowledged: all of it there, nothing twice, and new work goes on.
@@ -150,6 +162,7 @@ fn check_opened(journal: &Journal, acks: &Acks) -> Result<(), String> {
         journal.event(event.id).map_err(|e| e.to_string())?;
     }
     check_strands(journal)?;
+    check_straight(journal, acks)?;
     if wait(journal.commit(commit_of(u64::MAX))).map_err(|e| e.to_string())?.is_empty() {
         return Err("a new commit admitted nothing".to_owned());
     }
@@ -174,6 +187,33 @@ fn check_strands(journal: &Journal) -> Result<(), String> {
         }
     }
     match journal.stats().map_err(|e| e.to_string())?.destinations.get("orders") {
+        None => Ok(()),
+        left => Err(format!("after all that was queued has gone there is {left:?}")),
+    }
+}
+
+/// Hands over all that commits have queued. Each event that was acknowledged owed its handoff.
+fn check_straight(journal: &Journal, acks: &Acks) -> Result<(), String> {
+    loop {
+        let queued = journal.queue(STRAIGHT, None, 100).map_err(|e| e.to_string())?;
+        if queued.is_empty() {
+            break;
+        }
+        for (_, id) in queued {
+            let state = journal.handoff(&id).map_err(|e| e.to_string())?.map(|handoff| handoff.state);
+            if !matches!(state, Some(HandoffState::Pending(_))) {
+                return Err(format!("{id:?} is queued and {state:?}"));
+            }
+            wait(journal.record(&id, success(1), HandoffState::Delivered(2))).map_err(|e| e.to_string())?;
+        }
+    }
+    for (key, id) in acks.admitted.iter().filter(|(key, _)| is_straight(**key)) {
+        let handoffs = journal.handoffs_of(*id).map_err(|e| e.to_string())?;
+        if !matches!(handoffs[..], [(_, Handoff { state: HandoffState::Delivered(_), .. })]) {
+            return Err(format!("{id} (key {key}) has the handoffs {handoffs:?}"));
+        }
+    }
+    match journal.stats().map_err(|e| e.to_string())?.destinations.get(STRAIGHT) {
         None => Ok(()),
         left => Err(format!("after all that was queued has gone there is {left:?}")),
     }
@@ -247,8 +287,10 @@ async fn move_on(journal: Journal, say: Say) {
             say(format!("fanned-out {id} \n"));
         }
         for _ in 0..3 {
-            for (_, id) in journal.queue("orders", None, 20).unwrap_or_default() {
-                drop(journal.record(&id, success(1), HandoffState::Delivered(2)).await);
+            for destination in ["orders", STRAIGHT] {
+                for (_, id) in journal.queue(destination, None, 20).unwrap_or_default() {
+                    drop(journal.record(&id, success(1), HandoffState::Delivered(2)).await);
+                }
             }
         }
         let grown = tokio::time::timeout(Duration::from_millis(50), journal.inbox_grown().notified());

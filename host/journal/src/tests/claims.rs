@@ -1,7 +1,7 @@
 //! Objects that deliveries refer to: known with the commit, listed when the delivery goes.
 
 use hookgate_model::claim::Claim;
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ fn claim(object: Uuid) -> Claim {
 
 fn claimed(object: Uuid, keys: &[Option<IdempotencyKey>]) -> Commit {
     let mut commit = commit(b"", keys);
-    commit.delivery.claim = Some(claim(object));
+    Arc::make_mut(&mut commit.delivery).claim = Some(claim(object));
     commit
 }
 

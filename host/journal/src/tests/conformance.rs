@@ -12,7 +12,7 @@ fn an_event_goes_all_the_way() {
         let id = new(&wait(journal.commit(commit(b"{}", &[Some(key(1))]))).unwrap());
         assert_eq!(journal.waiting(), [id]);
         let kept = journal.event(id).unwrap().unwrap();
-        assert_eq!(*kept.delivery, commit(b"{}", &[]).delivery);
+        assert_eq!(kept.delivery, commit(b"{}", &[]).delivery);
         assert_eq!((kept.admission, kept.outputs), (admission(0), None));
 
         let to = vec![("orders".to_owned(), 0), ("audit".to_owned(), 0)];

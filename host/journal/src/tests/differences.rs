@@ -1,5 +1,7 @@
 //! What is known of versions on trial: counted, bounded, there after a crash, forgotten in time.
 
+use std::sync::Arc;
+
 use hookgate_model::{
     limits,
     trial::{Difference, Part},
@@ -120,7 +122,7 @@ fn recorded_deliveries_come_newest_first_and_of_their_source_only() {
         let dir = tempfile::tempdir().unwrap();
         let (journal, clock) = opened(&dir, engine);
         let other = |mut commit: Commit| {
-            commit.delivery.source = "other".to_owned();
+            Arc::make_mut(&mut commit.delivery).source = "other".to_owned();
             commit
         };
         let mut ids = Vec::new();

@@ -1,7 +1,7 @@
 //! Dropped duplicates: recorded with the commit that drops them, bounded, admitted at an order, forgotten with their key.
 
 use hookgate_model::claim::Claim;
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use hookgate_capabilities::{KnownBy, Position};
 use hookgate_config::EngineKind;
@@ -39,7 +39,7 @@ fn undeclared(body: &[u8], number: u64) -> Commit {
 }
 
 fn of_source(source: &str, mut commit: Commit) -> Commit {
-    commit.delivery.source = source.to_owned();
+    Arc::make_mut(&mut commit.delivery).source = source.to_owned();
     commit
 }
 
@@ -117,7 +117,7 @@ fn the_same_bytes_at_another_url_are_another_content() {
         let (journal, _) = opened(&dir, engine);
         take_in(&journal, commit(b"", &[Some(key(1))]));
         let mut elsewhere = commit(b"", &[Some(key(1))]);
-        elsewhere.delivery.request.url.push_str("?status=failed");
+        Arc::make_mut(&mut elsewhere.delivery).request.url.push_str("?status=failed");
         let id = take_in(&journal, elsewhere).dropped[0].id;
         let event = admitted(&journal, id);
         assert!(journal.event(event).unwrap().unwrap().delivery.request.url.ends_with("?status=failed"));
@@ -270,7 +270,8 @@ fn of_one_source_the_oldest_go_when_their_bytes_are_too_many() {
         let claimed = |number: u64| {
             let mut commit = commit(b"", &[Some(key(1))]);
             let object = Uuid::from_u128(number.into());
-            commit.delivery.claim = Some(Claim { object, length, sha256: [number as u8; 32], ranges: Vec::new() });
+            Arc::make_mut(&mut commit.delivery).claim =
+                Some(Claim { object, length, sha256: [number as u8; 32], ranges: Vec::new() });
             commit
         };
         let ids: Vec<EventId> =
@@ -295,7 +296,8 @@ fn the_object_of_a_duplicate_goes_with_the_last_that_refers_to_it() {
         let (journal, clock) = opened(&dir, engine);
         let object = Uuid::from_u128(7);
         let mut large = commit(b"", &[Some(key(1))]);
-        large.delivery.claim = Some(Claim { object, length: 1 << 20, sha256: [7; 32], ranges: Vec::new() });
+        Arc::make_mut(&mut large.delivery).claim =
+            Some(Claim { object, length: 1 << 20, sha256: [7; 32], ranges: Vec::new() });
         take_in(&journal, commit(b"{}", &[Some(key(1))]));
         let committed = take_in(&journal, large);
         assert!(committed.keeps_object);
@@ -320,7 +322,7 @@ fn what_is_too_large_is_listed_without_its_content() {
         let (journal, _) = opened(&dir, engine);
         let mut large = commit(b"", &[Some(key(1))]);
         let (object, length) = (Uuid::from_u128(7), limits::DUPLICATES_OF_SOURCE_BYTES_MAX);
-        large.delivery.claim = Some(Claim { object, length, sha256: [7; 32], ranges: Vec::new() });
+        Arc::make_mut(&mut large.delivery).claim = Some(Claim { object, length, sha256: [7; 32], ranges: Vec::new() });
         take_in(&journal, commit(b"{}", &[Some(key(1))]));
         let committed = take_in(&journal, large);
         assert!(!committed.keeps_object);

@@ -25,5 +25,6 @@ mod plugins;
 #[cfg(target_os = "linux")]
 mod power;
 mod signatures;
+mod straight;
 mod strands;
-mod support;
+pub(crate) mod support;

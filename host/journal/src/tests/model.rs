@@ -22,8 +22,9 @@ const DESTINATIONS: [&str; 3] = ["a", "ab", "b"];
 
 #[derive(Clone, Debug)]
 enum Step {
-    /// A delivery with events of these keys (0: none), verified by these signatures.
-    Commit(Vec<u8>, Vec<u8>),
+    /// A delivery with events of these keys (0: none), verified by these signatures. In their final form if so many outputs
+    /// go to the destinations whose bit is set.
+    Commit(Vec<u8>, Vec<u8>, Option<(u8, u16)>),
     /// The first event of the inbox, so many outputs to the destinations whose bit is set, in a strand.
     FanOut(u8, u16, Option<(u8, OnFailure)>),
     FanOutFailed,
@@ -56,7 +57,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     let outcome = prop_oneof![Just(Outcome::Delivered), any::<u16>().prop_map(Outcome::Retry), Just(Outcome::Dead),];
     let strand = (0u8..2, prop_oneof![Just(OnFailure::Continue), Just(OnFailure::Block)]);
     let step = prop_oneof![
-        6 => (vec(0u8..6, 1..4), vec(0u8..6, 0..3)).prop_map(|(keys, signatures)| Step::Commit(keys, signatures)),
+        6 => (vec(0u8..6, 1..4), vec(0u8..6, 0..3), proptest::option::of((0u8..8, 0u16..3)))
+            .prop_map(|(keys, signatures, straight)| Step::Commit(keys, signatures, straight)),
         6 => (0u8..8, 1u16..3, proptest::option::weighted(0.7, strand)).prop_map(|(to, outputs, strand)| Step::FanOut(to, outputs, strand)),
         1 => Just(Step::FanOutFailed),
         8 => (0..3usize, outcome).prop_map(|(to, outcome)| Step::Record(to, outcome)),
@@ -231,7 +233,7 @@ fn run(engine: EngineKind, steps: Vec<Step>) {
 
 fn do_step(journal: &Journal, sweeper: &mut sweep::Sweeper, retention: Duration, model: &mut Model, step: Step) {
     match step {
-        Step::Commit(keys, signatures) => do_commit(journal, model, &keys, &signatures),
+        Step::Commit(keys, signatures, straight) => do_commit(journal, model, &keys, &signatures, straight),
         Step::FanOut(to, outputs, strand) => do_fan_out(journal, model, to, outputs, strand),
         Step::FanOutFailed => {
             let Some(event) = model.first_waiting() else { return };
@@ -333,11 +335,7 @@ fn do_step(journal: &Journal, sweeper: &mut sweep::Sweeper, retention: Duration,
 
 fn do_fan_out(journal: &Journal, model: &mut Model, to: u8, outputs: u16, strand: Option<(u8, OnFailure)>) {
     let Some(event) = model.first_waiting() else { return };
-    let names: Vec<_> =
-        DESTINATIONS.iter().enumerate().filter(|(n, _)| to & (1 << n) != 0).map(|(_, name)| name).collect();
-    let pairs = (0..outputs).flat_map(|output| names.iter().map(move |name| ((**name).to_owned(), output)));
-    let to: Vec<(String, u16)> = pairs.collect();
-    let made = vec![output("a"); outputs.into()];
+    let Routed { outputs: made, to, .. } = routed(to, outputs);
     match strand {
         Some((number, on_failure)) => {
             let strand = Strand::of("shop", &number.to_string(), on_failure);
@@ -355,6 +353,14 @@ fn do_fan_out(journal: &Journal, model: &mut Model, to: u8, outputs: u16, strand
     }
 }
 
+/// So many outputs to the destinations whose bit is set.
+fn routed(to: u8, outputs: u16) -> Routed {
+    let names: Vec<_> =
+        DESTINATIONS.iter().enumerate().filter(|(n, _)| to & (1 << n) != 0).map(|(_, name)| name).collect();
+    let pairs = (0..outputs).flat_map(|output| names.iter().map(move |name| ((**name).to_owned(), output)));
+    Routed { outputs: vec![output("a"); outputs.into()], to: pairs.collect(), strand: None }
+}
+
 fn do_move_dead(model: &mut Model, id: &HandoffId, redrive: bool) {
     if !redrive {
         return model.put(id, HandoffState::Discarded(model.now));
@@ -366,10 +372,15 @@ fn do_move_dead(model: &mut Model, id: &HandoffId, redrive: bool) {
     model.put(id, HandoffState::Pending(model.waited));
 }
 
-fn do_commit(journal: &Journal, model: &mut Model, keys: &[u8], signatures: &[u8]) {
+fn do_commit(journal: &Journal, model: &mut Model, keys: &[u8], signatures: &[u8], straight: Option<(u8, u16)>) {
     let named: Vec<_> = keys.iter().map(|n| (*n > 0).then(|| key(u64::from(*n)))).collect();
     let signed: Vec<_> = signatures.iter().map(|n| key(1000 + u64::from(*n))).collect();
-    let committed = wait(journal.take_in(signed_commit(b"{}", &named, &signed, SIGNED))).unwrap();
+    let mut commit = signed_commit(b"{}", &named, &signed, SIGNED);
+    if let Some((to, outputs)) = straight {
+        commit.id = Some(journal.next_delivery());
+        commit.routed = vec![Some(routed(to, outputs)); keys.len()];
+    }
+    let committed = wait(journal.take_in(commit)).unwrap();
     let (admitted, mut dropped) = (committed.events, committed.dropped.into_iter());
     assert_eq!(admitted.len(), keys.len());
     let now = model.now;
@@ -397,7 +408,15 @@ fn do_commit(journal: &Journal, model: &mut Model, keys: &[u8], signatures: &[u8
                 let previous = model.admitted.last();
                 assert!(previous.is_none_or(|last| id > *last), "{id} is not above {previous:?}");
                 model.admitted.push(id);
-                model.put_into_inbox(id);
+                match straight {
+                    Some((to, outputs)) => {
+                        model.outputs.insert(id, outputs);
+                        for (destination, output) in routed(to, outputs).to {
+                            model.queue_anew(HandoffId { destination, event: id, output }, None);
+                        }
+                    }
+                    None => model.put_into_inbox(id),
+                }
                 if *n > 0 {
                     model.keys.insert(*n, (now + TTL, id));
                 }

@@ -89,7 +89,7 @@ fn a_store_without_a_right_seal_is_not_touched() {
             Some("hookgate store\nformat = 999\nengine = fjall\n"),
             |e| matches!(e, OpenError::OtherFormat { found, known: open::seal::FORMAT, .. } if found == "999"),
         ),
-        ("unknown engine", Some("hookgate store\nformat = 3\nengine = rocks\n"), |e| {
+        ("unknown engine", Some("hookgate store\nformat = 4\nengine = rocks\n"), |e| {
             matches!(e, OpenError::Damaged { .. })
         }),
         ("not ours", Some("something else\n"), |e| matches!(e, OpenError::Damaged { .. })),
@@ -241,8 +241,10 @@ fn a_space_that_was_lost_alone_is_noticed_and_mended() {
     batch.delete(Space::Deliveries, record::keys::delivery(ids[3].delivery));
     let queued = engine::collect(&*engine, Space::Queue, &record::keys::all(), 9, |key| Some(key.to_vec())).unwrap();
     queued.into_iter().for_each(|key| batch.delete(Space::Queue, key));
-    let waiting =
-        engine::collect(&*engine, Space::Inbox, &record::keys::tickets(None), 9, |key| Some(key.to_vec())).unwrap();
+    let waiting = engine::collect(&*engine, Space::Inbox, &record::keys::prefix(record::keys::tickets()), 9, |key| {
+        Some(key.to_vec())
+    })
+    .unwrap();
     batch.delete(Space::Inbox, waiting[0].clone());
     engine.apply(batch, 2, Durability::Power).unwrap();
     drop((engine, opener));

@@ -1,6 +1,6 @@
 //! Held events, the same on both engines: late ones, bounds, clocks, memory, losses, rules that change.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use hookgate_capabilities::{Ordering as Place, Position};
 use hookgate_config::EngineKind;
@@ -258,7 +258,7 @@ fn a_time_far_ahead_makes_no_other_event_late() {
         assert_eq!((bench.inbox(), bench.marks(next)), (vec![far, next], Marks::default()));
         // A clock of ours that was set far back makes all times lie ahead: then the order of arrival is kept.
         let mut delivery = ordered(&[("x".to_owned(), at(&bench))], bench.rules.clone());
-        delivery.delivery.request.received_at = 1;
+        Arc::make_mut(&mut delivery.delivery).request.received_at = 1;
         let last = new(&wait(bench.journal.commit(delivery)).unwrap());
         bench.pass(WINDOW);
         assert_eq!((bench.inbox(), bench.marks(last).late), (vec![far, next, last], false));

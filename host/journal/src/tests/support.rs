@@ -55,7 +55,7 @@ pub(super) fn wait<F: Future>(future: F) -> F::Output {
 }
 
 /// A delivery with that body and events with those keys.
-pub(super) fn commit(body: &[u8], keys: &[Option<IdempotencyKey>]) -> Commit {
+pub(crate) fn commit(body: &[u8], keys: &[Option<IdempotencyKey>]) -> Commit {
     let request = Request {
         method: "POST".to_owned(),
         url: "https://hooks.example.com/in/shop".to_owned(),
@@ -74,7 +74,7 @@ pub(super) fn commit(body: &[u8], keys: &[Option<IdempotencyKey>]) -> Commit {
         decoded: None,
     };
     let events = keys.iter().enumerate().map(|(index, key)| (admission(index), key.map(remembered))).collect();
-    Commit { delivery, events, signatures: Signatures::default(), ordering: None }
+    Commit::new(delivery, events)
 }
 
 /// A key that is remembered for ten minutes.
@@ -94,7 +94,7 @@ pub(super) fn signed_commit(
 }
 
 /// What a plugin would say of an event.
-pub(super) fn admission(index: usize) -> Admission {
+pub(crate) fn admission(index: usize) -> Admission {
     let identity = Identity {
         known_by: KnownBy::Id(format!("evt_{index}")),
         kind: Some("paid".to_owned()),

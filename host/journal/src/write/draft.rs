@@ -10,23 +10,26 @@ use uuid::Uuid;
 use crate::{
     engine::{Batch, Direction, Engine, KeyRange, Space},
     record::{
+        ids::Ids,
         keys,
         state::{Books, Delta},
     },
     reorder::OrderingNotice,
-    types::JournalError,
-    write::heads::Heads,
+    types::{EventId, HandoffId, JournalError, RoutedEvent},
+    write::{
+        fronts::{Fronts, Pair},
+        recent::{Recent, RecentEvent},
+    },
 };
-
-/// A key and its value.
-type Pair = (Vec<u8>, Vec<u8>);
 
 /// What a request reads and writes. Dropped, it leaves nothing behind.
 pub(crate) struct Draft<'a> {
     engine: &'a dyn Engine,
     group: &'a Group,
     books: &'a Books,
-    heads: &'a Heads,
+    fronts: &'a Fronts,
+    recent: &'a Recent,
+    ids: &'a Ids,
     /// The time of the batch, in milliseconds since the epoch.
     pub(crate) now: u64,
     /// The same by the clock that held events wait by.
@@ -39,6 +42,12 @@ pub(crate) struct Draft<'a> {
     pub(crate) wakes: Wakes,
     /// What became of events with an ordering key.
     pub(crate) notices: Vec<OrderingNotice>,
+    /// Events in their final form.
+    pub(crate) committed: Vec<RecentEvent>,
+    /// The event that is being admitted, if it is transformed and waits for its turn in an order.
+    pub(crate) arriving: Option<(EventId, RoutedEvent)>,
+    /// Events that were admitted in their final form.
+    pub(crate) in_final_form: Vec<EventId>,
     /// A power cut may take the writes: the reply does not depend on them.
     pub(crate) may_be_lost: bool,
 }
@@ -61,6 +70,7 @@ pub(crate) struct Group {
     pub(crate) delta: Delta,
     pub(crate) wakes: Wakes,
     pub(crate) notices: Vec<OrderingNotice>,
+    pub(crate) recent: Vec<RecentEvent>,
 }
 
 /// What the drafts of one batch read: the store as it was before the batch, and the time of the batch.
@@ -68,7 +78,9 @@ pub(crate) struct Group {
 pub(crate) struct ReadView<'a> {
     pub(crate) engine: &'a dyn Engine,
     pub(crate) books: &'a Books,
-    pub(crate) heads: &'a Heads,
+    pub(crate) fronts: &'a Fronts,
+    pub(crate) recent: &'a Recent,
+    pub(crate) ids: &'a Ids,
     pub(crate) now: u64,
     pub(crate) hold_now: u64,
 }
@@ -79,16 +91,21 @@ impl<'a> Draft<'a> {
         self.writes.put(Space::Deliveries, keys::delivery(delivery), encoded);
         self.delta.deliveries += 1;
         self.delta.commits += 1;
-        self.delta.last = Some(delivery);
+        self.delta.last = self.delta.last.max(Some(delivery));
     }
 
     pub(crate) fn new(view: ReadView<'a>, group: &'a Group) -> Self {
-        let ReadView { engine, books, heads, now, hold_now } = view;
+        let ReadView { engine, books, fronts, recent, ids, now, hold_now } = view;
         Draft {
             engine,
             group,
             books,
-            heads,
+            fronts,
+            recent,
+            committed: Vec::new(),
+            arriving: None,
+            in_final_form: Vec::new(),
+            ids,
             now,
             hold_now,
             writes: Batch::default(),
@@ -110,52 +127,45 @@ impl<'a> Draft<'a> {
 
     /// The first `limit` entries of a range as they will be when all that came before is applied.
     pub(crate) fn page(&self, space: Space, range: &KeyRange, limit: usize) -> Result<Vec<Pair>, JournalError> {
-        Ok(self.merged(space, range, &range.from, limit)?.0)
-    }
-
-    /// [`Draft::page`] of a range that is worked off from its front; `of` is what all its keys begin with.
-    pub(crate) fn front_page(&self, space: Space, of: Vec<u8>, limit: usize) -> Result<Vec<Pair>, JournalError> {
-        let range = keys::prefix(of.clone());
-        let mut raised = range.clone();
-        let look = self.heads.start(space, of, &mut raised);
-        let (page, first) = self.merged(space, &range, &raised.from, limit)?;
-        self.heads.seen(look, first.unwrap_or(raised.to));
-        Ok(page)
-    }
-
-    /// The entries, and the first key that the engine has at `stored_from` or above.
-    fn merged(
-        &self,
-        space: Space,
-        range: &KeyRange,
-        stored_from: &[u8],
-        limit: usize,
-    ) -> Result<(Vec<Pair>, Option<Vec<u8>>), JournalError> {
-        let mut written: BTreeMap<&[u8], Option<&Vec<u8>>> = BTreeMap::new();
-        for batch in [&self.group.batch, &self.writes] {
-            let (from, to) = ((space, range.from.clone()), (space, range.to.clone()));
-            written.extend(batch.writes.range(from..to).map(|((_, key), value)| (key.as_slice(), value.as_ref())));
-        }
-        let (mut page, mut first) = (Vec::new(), None);
-        let stored = KeyRange { from: stored_from.to_vec(), to: range.to.clone() };
-        self.engine.scan(space, &stored, Direction::Forward, &mut |key, value| {
-            first.get_or_insert_with(|| key.to_vec());
+        let written = self.written(space, range);
+        let mut page = Vec::new();
+        self.engine.scan(space, range, Direction::Forward, &mut |key, value| {
             if !written.contains_key(key) {
                 page.push((key.to_vec(), value.to_vec()));
             }
             if page.len() < limit { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        let there = written.into_iter().filter_map(|(key, value)| Some((key.to_vec(), value?.clone())));
-        page.extend(there);
-        page.sort();
-        page.truncate(limit);
-        Ok((page, first))
+        Ok(merged(page, written, limit))
+    }
+
+    /// [`Draft::page`] of a range that is worked off from its front; `of` is what all its keys begin with.
+    pub(crate) fn front_page(&self, space: Space, of: Vec<u8>, limit: usize) -> Result<Vec<Pair>, JournalError> {
+        let written = self.written(space, &keys::prefix(of.clone()));
+        // As many of them may be deleted in this batch as it has written.
+        let mut page = self.fronts.read(self.engine, space, of, None, limit.saturating_add(written.len()))?;
+        page.retain(|(key, _)| !written.contains_key(key.as_slice()));
+        Ok(merged(page, written, limit))
+    }
+
+    /// What this batch has written of a range so far.
+    fn written(&self, space: Space, range: &KeyRange) -> BTreeMap<&[u8], Option<&Vec<u8>>> {
+        let mut written = BTreeMap::new();
+        for batch in [&self.group.batch, &self.writes] {
+            let (from, to) = ((space, range.from.clone()), (space, range.to.clone()));
+            written.extend(batch.writes.range(from..to).map(|((_, key), value)| (key.as_slice(), value.as_ref())));
+        }
+        written
     }
 
     /// A number above every one before it.
     pub(crate) fn ticket(&mut self) -> u64 {
         self.delta.tickets += 1;
         self.books.state.tickets + self.group.delta.tickets + self.delta.tickets
+    }
+
+    /// How many events are in the inbox.
+    pub(crate) fn inbox(&self) -> u64 {
+        self.books.state.inbox.saturating_add_signed(self.group.delta.inbox + self.delta.inbox)
     }
 
     /// How many events of a source are held.
@@ -192,9 +202,14 @@ impl<'a> Draft<'a> {
         touched(&self.group.batch) || touched(&self.writes)
     }
 
-    /// The last delivery's id that was given out.
-    pub(crate) fn last_delivery(&self) -> Uuid {
-        self.delta.last.or(self.group.delta.last).unwrap_or(self.books.state.last)
+    /// When a handoff was queued that has not been tried, if its event was committed a moment ago.
+    pub(crate) fn queued_recently(&self, id: &HandoffId) -> Option<u64> {
+        self.recent.queued(id)
+    }
+
+    /// An id for a delivery, above all before it.
+    pub(crate) fn next_delivery(&self) -> Uuid {
+        self.ids.next(self.now)
     }
 
     /// The last delivery that has come to the end of its retention.
@@ -204,8 +219,17 @@ impl<'a> Draft<'a> {
 
     /// What is to be added to the group.
     pub(crate) fn finish(self) -> Group {
-        Group { batch: self.writes, delta: self.delta, wakes: self.wakes, notices: self.notices }
+        let (delta, wakes, notices) = (self.delta, self.wakes, self.notices);
+        Group { batch: self.writes, delta, wakes, notices, recent: self.committed }
     }
+}
+
+/// Stored entries, and those that were written since, in their order.
+fn merged(mut page: Vec<Pair>, written: BTreeMap<&[u8], Option<&Vec<u8>>>, limit: usize) -> Vec<Pair> {
+    page.extend(written.into_iter().filter_map(|(key, value)| Some((key.to_vec(), value?.clone()))));
+    page.sort();
+    page.truncate(limit);
+    page
 }
 
 impl Group {
@@ -217,5 +241,6 @@ impl Group {
         self.wakes.queues.extend(later.wakes.queues);
         self.wakes.held_until = [self.wakes.held_until, later.wakes.held_until].into_iter().flatten().min();
         self.notices.extend(later.notices);
+        self.recent.extend(later.recent);
     }
 }

@@ -2,7 +2,8 @@
 
 pub(crate) mod clock;
 mod draft;
-mod heads;
+mod fronts;
+mod recent;
 mod shared;
 mod writer;
 
@@ -10,6 +11,7 @@ pub use self::shared::Health;
 pub(crate) use self::{
     clock::Clocks,
     draft::Draft,
+    recent::RecentEvent,
     shared::Shared,
     writer::{Kind, Request, Task, Writer},
 };

@@ -1,7 +1,7 @@
 //! The state that the handles, the writer and the sweeper share.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeSet,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use serde::Serialize;
 use tokio::sync::Notify;
 use uuid::Uuid;
@@ -17,11 +17,15 @@ use uuid::Uuid;
 use crate::{
     Journal,
     engine::Engine,
-    record::{ids, state::Books},
+    record::{
+        ids::{self, Ids},
+        state::Books,
+    },
     types::{HandoffState, JournalError},
     write::{
         clock::{CalmClock, Clocks, WaitClock},
-        heads::Heads,
+        fronts::Fronts,
+        recent::Recent,
     },
 };
 
@@ -54,6 +58,11 @@ impl Journal {
         self.0.shared.now()
     }
 
+    /// An id for a delivery that is about to be committed. It is above all ids that were given out before.
+    pub fn next_delivery(&self) -> Uuid {
+        self.0.shared.ids.next(self.now())
+    }
+
     /// The clock by which handoffs wait, in milliseconds. It runs only while the store is open, goes on after a restart, and
     /// is independent of the system's clock.
     pub fn wait_time(&self) -> u64 {
@@ -75,9 +84,23 @@ impl Journal {
         self.0.shared.release_nears()
     }
 
-    /// Woken whenever something new was queued for the destination.
-    pub fn queue_grown(&self, destination: &str) -> Arc<Notify> {
-        self.0.shared.queue_grown(destination)
+    /// Waits until something new is queued. The destinations for which that is so; all that have something queued after the
+    /// store was opened again. There must be one caller only.
+    pub async fn queues_grown(&self) -> BTreeSet<String> {
+        let shared = &self.0.shared;
+        loop {
+            // What grows between the look and the wait wakes as well.
+            let grown = std::mem::take(&mut *shared.grown.lock());
+            if !grown.is_empty() {
+                return grown;
+            }
+            shared.queues_grown.notified().await;
+        }
+    }
+
+    /// The destinations that have something queued.
+    pub fn queued_destinations(&self) -> Vec<String> {
+        self.0.shared.queued_destinations().collect()
     }
 }
 
@@ -91,14 +114,20 @@ pub(crate) struct Shared {
     /// `None` while it is being opened again.
     engine: RwLock<Option<Arc<dyn Engine>>>,
     health: RwLock<Health>,
-    books: RwLock<Arc<Books>>,
-    /// Where queues begin.
-    pub(crate) heads: Heads,
+    books: RwLock<Books>,
+    /// Ids of deliveries.
+    pub(crate) ids: Ids,
+    /// What comes next in queues.
+    pub(crate) fronts: Fronts,
+    /// Events that were committed a moment ago.
+    pub(crate) recent: Recent,
     /// Counts operators' orders as the writer runs them.
     pub(crate) orders: AtomicU64,
     inbox_grown: Notify,
     release_nears: Notify,
-    queues_grown: Mutex<HashMap<String, Arc<Notify>>>,
+    queues_grown: Notify,
+    /// The destinations that have had something queued since the last look.
+    grown: Mutex<BTreeSet<String>>,
 }
 
 impl Shared {
@@ -110,12 +139,15 @@ impl Shared {
             next_release: AtomicU64::new(u64::MAX),
             engine: RwLock::new(Some(engine)),
             health: RwLock::default(),
-            books: RwLock::new(Arc::new(books)),
-            heads: Heads::default(),
+            ids: Ids::above(books.state.last),
+            books: RwLock::new(books),
+            fronts: Fronts::default(),
+            recent: Recent::default(),
             orders: AtomicU64::new(0),
             inbox_grown: Notify::new(),
             release_nears: Notify::new(),
-            queues_grown: Mutex::default(),
+            queues_grown: Notify::new(),
+            grown: Mutex::default(),
         }
     }
 
@@ -165,21 +197,20 @@ impl Shared {
         *self.health.write() = health;
     }
 
-    pub(crate) fn books(&self) -> Arc<Books> {
-        self.books.read().clone()
+    /// The counters as of the last batch. The writer waits while they are read.
+    pub(crate) fn books(&self) -> RwLockReadGuard<'_, Books> {
+        self.books.read()
+    }
+
+    pub(crate) fn books_mut(&self) -> RwLockWriteGuard<'_, Books> {
+        self.books.write()
     }
 
     /// Wakes all waiting tasks: the store was opened again, and what they have missed is unknown.
     pub(crate) fn wake_all(&self) {
         self.inbox_grown.notify_one();
         self.release_nears.notify_one();
-        for queue in self.queues_grown.lock().values() {
-            queue.notify_one();
-        }
-    }
-
-    pub(crate) fn set_books(&self, books: Books) {
-        *self.books.write() = Arc::new(books);
+        self.grow(self.queued_destinations());
     }
 
     pub(crate) fn inbox_grown(&self) -> &Notify {
@@ -197,11 +228,18 @@ impl Shared {
         }
     }
 
-    pub(crate) fn queue_grown(&self, destination: &str) -> Arc<Notify> {
-        let mut queues = self.queues_grown.lock();
-        match queues.get(destination) {
-            Some(notify) => notify.clone(),
-            None => queues.entry(destination.to_owned()).or_default().clone(),
+    /// Something was queued for these destinations.
+    pub(crate) fn grow(&self, destinations: impl IntoIterator<Item = String>) {
+        let mut grown = self.grown.lock();
+        grown.extend(destinations);
+        if !grown.is_empty() {
+            self.queues_grown.notify_one();
         }
+    }
+
+    fn queued_destinations(&self) -> impl Iterator<Item = String> + use<> {
+        let books = self.books();
+        let queued = books.destinations.iter().filter(|(_, counts)| counts.queued > 0);
+        queued.map(|(name, _)| name.clone()).collect::<Vec<_>>().into_iter()
     }
 }

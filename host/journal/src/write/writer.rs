@@ -17,12 +17,13 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::{
     engine::{Batch, Durability, Engine, EngineError, disk::Disk},
     open::{Opener, error::OpenError, sidecar::Sidecar},
-    record::state::{Books, Delta},
+    record::state::{Books, Delta, Entry},
     reorder,
     types::JournalError,
     write::{
         draft::{Draft, Group, ReadView},
-        heads::Heads,
+        fronts::Changes,
+        recent::Written,
         shared::{Health, Shared},
     },
 };
@@ -212,18 +213,18 @@ impl Writer {
             return Ok(());
         }
         let mut batch = Batch::default();
-        let books = self.books.enter(&delta, &mut batch).map_err(|e| EngineError::Failed(e.to_string()))?;
-        let number = books.state.batch;
+        let entry = self.books.next(&delta, &mut batch).map_err(|e| EngineError::Failed(e.to_string()))?;
+        let number = entry.state.batch;
         let applied = catch_unwind(AssertUnwindSafe(|| engine.apply(batch, number, Durability::Process)));
         applied.unwrap_or_else(|_| Err(EngineError::Failed("the engine panicked".to_owned())))?;
-        self.enter(books);
+        self.enter(&entry);
         Ok(())
     }
 
-    fn enter(&mut self, books: Books) {
+    fn enter(&mut self, entry: &Entry) {
         self.time_noted = Instant::now();
-        self.books = books.clone();
-        self.shared.set_books(books);
+        self.books.enter(entry);
+        self.shared.books_mut().enter(entry);
     }
 
     /// Closes the engine for good: what the store's path means now is not this store, and nothing that is written would be
@@ -255,7 +256,15 @@ impl Writer {
         };
         let room = self.room();
         let (now, hold_now) = (self.shared.now(), self.shared.hold_clock.now());
-        let view = ReadView { engine: &*engine, books: &self.books, heads: &self.shared.heads, now, hold_now };
+        let view = ReadView {
+            engine: &*engine,
+            books: &self.books,
+            fronts: &self.shared.fronts,
+            recent: &self.shared.recent,
+            ids: &self.shared.ids,
+            now,
+            hold_now,
+        };
         let mut group = Group::default();
         let mut answers: Vec<(Answer, Option<OwnedSemaphorePermit>)> = Vec::new();
         let mut durability = Durability::Process;
@@ -325,18 +334,19 @@ impl Writer {
     }
 
     fn apply(&mut self, engine: &dyn Engine, group: Group, durability: Durability) -> Result<(), EngineError> {
-        let Group { mut batch, delta, wakes, notices } = group;
+        let Group { mut batch, delta, wakes, notices, recent } = group;
         if batch.is_empty() && delta.retained.is_none() {
             return Ok(());
         }
-        let books = self.books.enter(&delta, &mut batch).map_err(|e| EngineError::Failed(e.to_string()))?;
-        let additions = Heads::additions(&batch);
-        engine.apply(batch, books.state.batch, durability)?;
-        self.shared.heads.added(additions);
+        let entry = self.books.next(&delta, &mut batch).map_err(|e| EngineError::Failed(e.to_string()))?;
+        let (changes, written) = (Changes::of(&batch), Written::by(&batch));
+        engine.apply(batch, entry.state.batch, durability)?;
+        self.shared.recent.applied(recent, &written);
+        self.shared.fronts.applied(changes);
         if durability == Durability::Power {
-            self.sidecar.note(&books.state);
+            self.sidecar.note(&entry.state);
         }
-        self.enter(books);
+        self.enter(&entry);
         reorder::report(&notices);
         if let Some(due) = wakes.held_until {
             self.shared.held_until(due);
@@ -344,9 +354,7 @@ impl Writer {
         if wakes.inbox {
             self.shared.inbox_grown().notify_one();
         }
-        for destination in wakes.queues {
-            self.shared.queue_grown(&destination).notify_one();
-        }
+        self.shared.grow(wakes.queues);
         Ok(())
     }
 
@@ -394,8 +402,11 @@ impl Writer {
     }
 
     fn ready(&mut self, engine: Arc<dyn Engine>, books: Books) {
-        self.enter(books);
-        self.shared.heads.clear();
+        self.time_noted = Instant::now();
+        self.shared.books_mut().clone_from(&books);
+        self.books = books;
+        self.shared.fronts.clear();
+        self.shared.recent.clear();
         self.shared.set_engine(engine);
         self.shared.set_health(Health::Ready);
         self.shared.wake_all();

@@ -16,7 +16,7 @@ use wit_component::{StringEncoding, embed_component_metadata};
 use crate::{
     SandboxLimits,
     bindings::ProviderPre,
-    call::{self, Call, DeliveryHandle},
+    call::{self, Call, CallTime, DeliveryHandle},
     convert, engine,
 };
 
@@ -178,7 +178,8 @@ fn store(engine: &Engine) -> Store<Call> {
         body: bytes::Bytes::new(),
     };
     let delivery = own::Delivery::without_secrets(Arc::new(request), Arc::default());
-    let mut store = Store::new(engine, Call::new(delivery, None, MEMORY_BYTES));
+    let mut store =
+        Store::new(engine, Call::new(delivery, None, CallTime::at_most(Duration::from_secs(1)), MEMORY_BYTES));
     store.limiter(|call| &mut call.memory);
     store.set_epoch_deadline(1_000_000);
     store

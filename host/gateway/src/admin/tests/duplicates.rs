@@ -13,8 +13,8 @@ impl Api {
         let identity = Identity { known_by: KnownBy::Undeclared, kind: Some("paid".to_owned()), ..Identity::default() };
         let request = hookgate_capabilities::Request { body: Bytes::from_static(body.as_bytes()), ..delivered() };
         let event_key = EventKey { hash: [key; 16], lasts: Duration::from_secs(600), kind: KeyKind::Undeclared };
-        let commit = Commit {
-            delivery: KeptDelivery {
+        let commit = Commit::new(
+            KeptDelivery {
                 source: source.to_owned(),
                 plugin: ("shopping".to_owned(), "ab".repeat(32)),
                 trace: "0af7651916cd43dd8448eb211c80319c".to_owned(),
@@ -24,10 +24,8 @@ impl Api {
                 is_incomplete: false,
                 decoded: None,
             },
-            events: vec![(Admission { identity, payload: Payload::Body }, Some(event_key))],
-            signatures: Default::default(),
-            ordering: None,
-        };
+            vec![(Admission { identity, payload: Payload::Body }, Some(event_key))],
+        );
         let committed = self.journal.take_in(commit).await.unwrap();
         committed.dropped.first().map(|dropped| dropped.id.to_string())
     }

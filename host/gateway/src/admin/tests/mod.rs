@@ -58,6 +58,8 @@ fn current(config: Config, plugins: BTreeMap<String, (Plugin, Origin)>) -> Curre
         config,
         plugins,
         sources: Arc::default(),
+        routes: Arc::default(),
+        ordered: Arc::default(),
         fetcher: Fetcher::new(Guard::default()),
         destination_health,
     })
@@ -126,8 +128,8 @@ impl Api {
     async fn admit(&self, source: &str, id: &str) -> EventId {
         let identity =
             Identity { known_by: KnownBy::Id(id.to_owned()), kind: Some("paid".to_owned()), ..Identity::default() };
-        let commit = Commit {
-            delivery: KeptDelivery {
+        let commit = Commit::new(
+            KeptDelivery {
                 source: source.to_owned(),
                 plugin: ("shopping".to_owned(), "ab".repeat(32)),
                 trace: "0af7651916cd43dd8448eb211c80319c".to_owned(),
@@ -137,10 +139,8 @@ impl Api {
                 is_incomplete: false,
                 decoded: None,
             },
-            events: vec![(Admission { identity, payload: Payload::Body }, None)],
-            signatures: Default::default(),
-            ordering: None,
-        };
+            vec![(Admission { identity, payload: Payload::Body }, None)],
+        );
         match self.journal.commit(commit).await.unwrap()[..] {
             [Admitted::New(id)] => id,
             ref other => panic!("{other:?}"),

@@ -126,3 +126,37 @@ async fn what_says_that_it_is_due_later_than_any_pause_is_due_now() {
     }
     assert!(dispatcher.stop(PATIENCE).await);
 }
+
+#[tokio::test]
+async fn after_a_reload_nothing_begins_under_the_configuration_before() {
+    let release = Arc::new(Notify::new());
+    let released = release.clone();
+    let before = Receiver::start(move |_, _| {
+        let released = released.clone();
+        async move {
+            released.notified().await;
+            status(200)
+        }
+    })
+    .await;
+    let mut destination = http("orders", &before.url);
+    destination.concurrency = 2;
+    let mut bench = Bench::new(vec![destination]);
+    let journal = bench.open();
+    let mut dispatcher = bench.start(&journal);
+    let first = admit(&journal, "acme", "1").await;
+    before.has_seen(1).await;
+
+    let after = Receiver::with_statuses(&[200]).await;
+    bench.config.destinations = vec![Arc::new(http("orders", &after.url))];
+    let prepared = Dispatcher::prepare(&bench.config, &journal, None).unwrap();
+    dispatcher.work_on(prepared, Arc::new(Whole), PATIENCE);
+    let second = admit(&journal, "acme", "2").await;
+    until("it is queued", || journal.handoff(&handoff_id(second, "orders")).unwrap().is_some()).await;
+    release.notify_one();
+    for event in [first, second] {
+        assert!(is_delivered(&settled(&journal, event, "orders").await));
+    }
+    assert_eq!((before.seen().len(), after.seen().len()), (1, 1));
+    assert!(dispatcher.stop(PATIENCE).await);
+}

@@ -219,7 +219,7 @@ pub async fn admit_as(journal: &Journal, source: &str, identity: Identity, body:
         decoded: None,
     };
     let admission = Admission { identity, payload: Payload::Body };
-    let commit = Commit { delivery, events: vec![(admission, None)], signatures: Default::default(), ordering: None };
+    let commit = Commit::new(delivery, vec![(admission, None)]);
     match journal.commit(commit).await.unwrap().as_slice() {
         [Admitted::New(id)] => *id,
         other => panic!("{other:?}"),
