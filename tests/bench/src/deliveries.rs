@@ -1,4 +1,4 @@
-//! Stripe deliveries to send: every one with an id of its own and signed.
+//! Deliveries to send, of Stripe and of GitHub: each is signed and has an id of its own.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -61,4 +61,39 @@ pub fn request(signed: &Signed, source: &str) -> Vec<u8> {
     .into_bytes();
     request.extend_from_slice(&signed.body);
     request
+}
+
+/// A delivery of GitHub about a push, as an HTTP/1.1 request to `path` with the headers that GitHub sends. `bytes` is the
+/// length of the body, or its least possible length if that is more. `id` makes it unlike all others.
+pub fn github_request(id: u64, bytes: usize, path: &str, secret: &str) -> Vec<u8> {
+    let body = github_push(id, bytes);
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("HMAC takes keys of any length");
+    mac.update(body.as_bytes());
+    let mut request = format!(
+        "POST {path} HTTP/1.1\r\nhost: hooks.example.com\r\nuser-agent: GitHub-Hookshot/1a2b3c4\r\naccept: */*\r\n\
+         content-type: application/json\r\nx-github-delivery: {id:08x}-5b0e-11f0-8c2d-{id:012x}\r\n\
+         x-github-event: push\r\nx-github-hook-id: 292430182\r\n\
+         x-github-hook-installation-target-id: 35129377\r\nx-github-hook-installation-target-type: repository\r\n\
+         x-hub-signature-256: sha256={}\r\ncontent-length: {}\r\n\r\n",
+        hex::encode(mac.finalize().into_bytes()),
+        body.len()
+    )
+    .into_bytes();
+    request.extend_from_slice(body.as_bytes());
+    request
+}
+
+/// A push of one commit, whose message fills the body.
+fn github_push(id: u64, bytes: usize) -> String {
+    let start = format!(
+        r#"{{"ref":"refs/heads/main","before":"{before:040x}","after":"{id:040x}","repository":{{"id":35129377,"node_id":"MDEwOlJlcG9zaXRvcnkzNTEyOTM3Nw==","name":"public-repo","full_name":"octocat/public-repo","private":false,"owner":{{"name":"octocat","login":"octocat","id":583231,"type":"User"}},"url":"https://github.com/octocat/public-repo","default_branch":"main"}},"pusher":{{"name":"octocat"}},"sender":{{"login":"octocat","id":583231,"url":"https://api.github.com/users/octocat"}},"created":false,"deleted":false,"forced":false,"commits":[{{"id":"{id:040x}","distinct":true,"message":""#,
+        before = id.wrapping_sub(1)
+    );
+    let end = r#"","timestamp":"2026-05-05T19:40:15-04:00","author":{"name":"octocat","email":"octocat@example.com"},"added":[],"removed":[],"modified":["README.md"]}]}"#;
+    let message: String = "Say in the README how it is built. "
+        .chars()
+        .cycle()
+        .take(bytes.saturating_sub(start.len() + end.len()))
+        .collect();
+    format!("{start}{message}{end}")
 }

@@ -12,10 +12,10 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::deliveries::{now_unix, request, signed_about};
+use crate::deliveries::{SECRET, github_request, now_unix, request, signed_about};
 
 /// What to send.
-#[derive(Clone, Copy, Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct Load {
     /// Where to.
     #[arg(long)]
@@ -41,6 +41,22 @@ pub struct Load {
     /// To this number of sources in turn, `s0` and on; none: to `stripe`.
     #[arg(long)]
     pub sources: Option<usize>,
+    /// Deliveries of GitHub to this path; none: of Stripe to the sources.
+    #[arg(long)]
+    pub github: Option<String>,
+}
+
+impl Load {
+    /// The request of this number, signed.
+    fn request(&self, n: usize, now_unix: u64) -> Vec<u8> {
+        let id = self.first + n as u64;
+        if let Some(path) = &self.github {
+            return github_request(id, self.bytes, path, SECRET);
+        }
+        let object = if self.one_key { 0 } else { id };
+        let source = self.sources.map_or_else(|| "stripe".to_owned(), |count| format!("s{}", n % count.max(1)));
+        request(&signed_about(object, id, self.bytes, now_unix), &source)
+    }
 }
 
 /// What came of it.
@@ -57,10 +73,7 @@ pub async fn run(load: Load) -> Result<Measured> {
     let now = now_unix();
     let mut piles: Vec<Vec<Vec<u8>>> = vec![Vec::new(); load.connections];
     for n in 0..load.count {
-        let id = load.first + n as u64;
-        let object = if load.one_key { 0 } else { id };
-        let source = load.sources.map_or_else(|| "stripe".to_owned(), |count| format!("s{}", n % count.max(1)));
-        piles[n % load.connections].push(request(&signed_about(object, id, load.bytes, now), &source));
+        piles[n % load.connections].push(load.request(n, now));
     }
     let pace = load.rate.map(|rate| Duration::from_secs_f64(load.connections as f64 / rate));
     let began = Instant::now();

@@ -48,6 +48,7 @@ pub async fn run(directory: &Path, hookgate: &Path, rounds: usize, swaps: usize,
             rate: Some(rate),
             one_key: false,
             sources: None,
+            github: None,
         };
         *first += COUNT as u64;
         load::run(load).await
