@@ -7,6 +7,7 @@ mod deliveries;
 mod disk;
 mod filters;
 mod load;
+mod peers;
 mod report;
 mod sandbox;
 mod server;
@@ -86,6 +87,8 @@ enum Command {
         #[arg(long)]
         native: bool,
     },
+    /// hookgate compared with other ways to receive webhooks.
+    Peers(peers::Peers),
     /// Sends deliveries and prints seconds, p50 and p99 in microseconds.
     Load(load::Load),
     /// The native twin.
@@ -132,6 +135,7 @@ async fn run(command: Command) -> Result<()> {
         Command::Spin { bytes, rounds, native } => {
             sandbox::spin(&tempfile::tempdir()?.path().join("artifacts"), bytes, rounds, native).await
         }
+        Command::Peers(peers) => peers.run(),
         Command::Twin { config } => server::twin(&config).await,
         Command::Bare => server::bare().await,
         Command::Load(_) => unreachable!("handled before a runtime is made"),

@@ -1,6 +1,7 @@
 //! The run, and its report: medians of ratios, each taken within a round in which everything ran in turn.
 
 use std::{
+    net::SocketAddr,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -273,8 +274,10 @@ async fn lone_commits(directory: &Path) -> Result<()> {
 pub struct Measured {
     /// From the first request to the last reply.
     pub seconds: f64,
-    p50_us: f64,
-    p99_us: f64,
+    /// Half of the replies came sooner.
+    pub p50_us: f64,
+    /// One reply in a hundred came later.
+    pub p99_us: f64,
 }
 
 /// Two gateways, in turn, round by round.
@@ -333,8 +336,20 @@ pub fn load(
     first: u64,
     more: &[&str],
 ) -> Result<Measured> {
+    load_at(server.at, count, connections, bytes, first, more)
+}
+
+/// As [`load`], to any server.
+pub fn load_at(
+    to: SocketAddr,
+    count: usize,
+    connections: usize,
+    bytes: usize,
+    first: u64,
+    more: &[&str],
+) -> Result<Measured> {
     let mut command = Command::new(std::env::current_exe()?);
-    command.arg("load").args(["--to", &server.at.to_string()]);
+    command.arg("load").args(["--to", &to.to_string()]);
     let numbers = [("--count", count), ("--connections", connections), ("--bytes", bytes), ("--first", first as usize)];
     for (name, value) in numbers {
         command.arg(name).arg(value.to_string());
