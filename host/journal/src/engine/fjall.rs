@@ -6,7 +6,7 @@ use std::{io, ops::Bound, path::Path};
 
 use fjall::{
     CompressionType, Database, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode,
-    config::{BloomConstructionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy},
+    config::{BloomConstructionPolicy, CompressionPolicy, FilterPolicy, FilterPolicyEntry, PinningPolicy},
 };
 
 use crate::engine::{Batch, Direction, Durability, Engine, EngineError, KeyRange, Space, Visit, disk::sync_dir};
@@ -89,6 +89,8 @@ fn options(space: Space) -> KeyspaceCreateOptions {
         .manual_journal_persist(true)
         .max_memtable_size(if space == Space::Deliveries { MEMTABLE_DELIVERIES } else { MEMTABLE_OTHERS });
     match space {
+        // Most of what is written: compressed from the first flush on, where the default begins with the third level.
+        Space::Deliveries => options.data_block_compression_policy(CompressionPolicy::all(CompressionType::Lz4)),
         // Nearly every look-up is for a key that is not there (ordering keys: where each event has its own): a filter on
         // every level, kept in memory, answers it without reading the disk.
         Space::Idempotency | Space::OrderingKeys => options
