@@ -85,7 +85,7 @@ impl Provider for Plugin {
         }))
     }
 
-    /// After the reply: what the event is to those who get it.
+    /// What the event means to its receivers.
     fn transform(event: &Event) -> Result<Vec<CloudEvent>, String> {
         let identity = event.identity();
         let kind = identity.kind.as_deref().unwrap_or("event");

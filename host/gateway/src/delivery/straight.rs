@@ -71,7 +71,8 @@ impl<'a> StraightPath<'a> {
     fn may_begin(&self, accepted: &Accepted) -> bool {
         let DeliveryContext { gateway, inbound, provider, .. } = self.context;
         let running = inbound.plugin.get();
-        self.body.in_memory().is_some()
+        // The plugin has the host read the body, and nothing interrupts the host.
+        self.body.in_memory().is_some_and(|body| (body.len() as u64) < limits::PLUGIN_WORKER_BODY_BYTES_MAX)
             && (1..=limits::EARLY_TRANSFORMS_MAX).contains(&accepted.events.len())
             && !accepted.events.iter().any(|event| inbound.source.ordering.is_some() && is_held(event))
             && running.transforming(provider.hash(), &inbound.breakers).hash() == provider.hash()
