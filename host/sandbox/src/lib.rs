@@ -408,27 +408,34 @@ impl Plugin {
     }
 
     async fn judge(&self, delivery: Delivery, events_of: EventsOf<'_>) -> Result<Judged, Broken> {
-        let answer =
-            self.0.call(delivery, None, async |loaded, store| self.judge_in(loaded, store, events_of).await).await;
-        self.counted(answer)
+        let began = Instant::now();
+        let mut took = None;
+        let judged = self
+            .0
+            .call(delivery, None, async |_, store| {
+                let (instance, verdict) = self.verify_in(store).await?;
+                took = Some(began.elapsed());
+                let transformed = match &verdict {
+                    Ok(Verdict::Admit(accepted)) => self.transform_all_in(&instance, store, events_of(accepted)).await,
+                    _ => Vec::new(),
+                };
+                Ok(Judged { verdict, transformed })
+            })
+            .await;
+        if self.1 == Counting::Counted {
+            self.0.metrics.verify.record(took.unwrap_or_else(|| began.elapsed()));
+        }
+        self.counted(judged)
     }
 
-    /// Calls `verify`, and for each event of an admission `transform`, in one fresh instance.
-    async fn judge_in(
-        &self,
-        loaded: &Loaded,
-        store: &mut Store<Call>,
-        events_of: EventsOf<'_>,
-    ) -> wasmtime::Result<Judged> {
+    /// Calls `verify` in a fresh instance. The instance goes on to `transform`.
+    async fn verify_in(&self, store: &mut Store<Call>) -> wasmtime::Result<(Instance, Result<Verdict, Refusal>)> {
+        let loaded = &self.0;
         let body_length = store.data().delivery.body_length();
-        let began = Instant::now();
         let instance = loaded.provider.instance_pre().instantiate_async(&mut *store).await?;
         let delivery = Resource::<DeliveryHandle>::new_borrow(0);
         let answer: Result<bindings::Verdict, bindings::Refusal> =
             run(&instance, store, &loaded.exported.verify, delivery).await?;
-        if self.1 == Counting::Counted {
-            self.0.metrics.verify.record(began.elapsed());
-        }
         let verdict = match answer {
             Err(refusal) => Err(rules::refusal(convert::refusal(refusal))),
             Ok(verdict) => {
@@ -437,67 +444,76 @@ impl Plugin {
                 Ok(verdict)
             }
         };
-        let mut transformed = Vec::new();
-        if let Ok(Verdict::Admit(accepted)) = &verdict {
-            let events = events_of(accepted);
-            if !events.is_empty() {
-                store.data_mut().begin_transforming();
-            }
-            for event in events {
-                let transforming = self.transform_in(&instance, loaded, store, event);
-                let outcome = if loaded.needs_wasi {
-                    // A guest that waits for a WASI clock computes nothing.
-                    timeout(WASI_WAIT * limits::PLUGIN_SHORT_TIME, transforming)
-                        .await
-                        .unwrap_or_else(|_| Err(Trap::Interrupt.into()))
-                } else {
-                    transforming.await
-                };
-                match outcome {
-                    Ok(outputs) => transformed.push(outputs),
-                    // The instance cannot be called any more.
-                    Err(error) => {
-                        tracing::debug!(plugin = loaded.descriptor.name, %error, "an event is transformed later");
-                        break;
-                    }
+        Ok((instance, verdict))
+    }
+
+    /// Transforms events in the instance that has admitted them, up to the first one that breaks it or takes too long.
+    async fn transform_all_in(
+        &self,
+        instance: &Instance,
+        store: &mut Store<Call>,
+        events: Vec<Event>,
+    ) -> Vec<Result<Vec<CloudEvent>, String>> {
+        let mut transformed = Vec::with_capacity(events.len());
+        store.data_mut().begin_transforming();
+        for event in events {
+            let began = Instant::now();
+            let transforming = self.transform_in(instance, store, event);
+            let outcome = if self.0.needs_wasi {
+                // A guest that waits for a WASI clock computes nothing.
+                let ended = timeout(WASI_WAIT * limits::PLUGIN_SHORT_TIME, transforming).await;
+                ended.unwrap_or_else(|_| Err(Trap::Interrupt.into()))
+            } else {
+                transforming.await
+            };
+            self.record_transform(began);
+            match outcome {
+                Ok(outputs) => transformed.push(outputs),
+                // The instance cannot be called any more.
+                Err(error) => {
+                    tracing::debug!(plugin = self.0.descriptor.name, %error, "an event is transformed later");
+                    break;
                 }
             }
         }
-        Ok(Judged { verdict, transformed })
+        transformed
     }
 
     /// Calls `transform` in an instance.
     async fn transform_in(
         &self,
         instance: &Instance,
-        loaded: &Loaded,
         store: &mut Store<Call>,
         event: Event,
     ) -> wasmtime::Result<Result<Vec<CloudEvent>, String>> {
-        let began = Instant::now();
-        loaded.lend_fuel(store);
+        self.0.lend_fuel(store);
         store.data_mut().lend_event(event);
         let event = Resource::<EventHandle>::new_borrow(0);
         let answer: Result<Vec<bindings::CloudEvent>, String> =
-            run(instance, store, &loaded.exported.transform, event).await?;
-        if self.1 == Counting::Counted {
-            self.0.metrics.transform.record(began.elapsed());
-        }
+            run(instance, store, &self.0.exported.transform, event).await?;
         Ok(answer.map(|events| events.into_iter().map(convert::cloud_event).collect()).map_err(|why| tame(&why)))
     }
 
-    /// Puts an admitted event into CloudEvents. The inner error is the plugin's own.
+    fn record_transform(&self, began: Instant) {
+        if self.1 == Counting::Counted {
+            self.0.metrics.transform.record(began.elapsed());
+        }
+    }
+
+    /// Puts an admitted event into CloudEvents, in a sandbox of its own. The inner error is the plugin's own.
     ///
     /// # Errors
     /// [`Broken`] when the call did not end by the rules.
     pub async fn transform(&self, event: Event) -> Result<Result<Vec<CloudEvent>, String>, Broken> {
+        let began = Instant::now();
         let answer = self
             .0
             .call(event.delivery(), Some(event.clone()), async |loaded, store| {
                 let instance = loaded.provider.instance_pre().instantiate_async(&mut *store).await?;
-                self.transform_in(&instance, loaded, store, event).await
+                self.transform_in(&instance, store, event).await
             })
             .await;
+        self.record_transform(began);
         self.counted(answer)
     }
 

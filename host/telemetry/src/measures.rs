@@ -122,7 +122,7 @@ pub(super) const PLUGIN_CALL_SECONDS: Measure = seconds(
     "hookgate_plugin_call_seconds",
     CALL_BUCKETS,
     &["plugin", "call"],
-    "One call of a plugin, with its fresh sandbox; `call` is `verify` or `transform`.",
+    "One call of a plugin; `call` is `verify` or `transform`. The sandbox is part of it, unless `transform` follows `verify` in one.",
 );
 pub(super) const PLUGIN_SWAPS: Measure = counter_of(
     "hookgate_plugin_swaps_total",

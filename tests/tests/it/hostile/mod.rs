@@ -368,6 +368,30 @@ async fn an_event_whose_transformation_breaks_is_a_dead_letter_and_the_others_go
     .await;
 }
 
+/// `transform` in the instance that has verified the delivery: what `verify` was lent is taken back. A plugin that keeps the
+/// handle of a secret breaks there, breaks in the next instances, too, and its event becomes a dead letter.
+#[tokio::test]
+async fn a_secret_that_verify_was_lent_is_of_no_use_in_transform() {
+    let plugins = tempfile::tempdir().unwrap();
+    let receiver = Receiver::start().await;
+    let keep = "(call $secret (local.get $delivery) (i32.const 2560) (i32.const 7) (i32.const 0)
+                              (i32.const 0) (i32.const 0) (i32.const 0) (i32.const 20480))";
+    let keeps = Hostile {
+        imports: SECRETS,
+        // With a secret it would end well: no outputs.
+        transform: "(drop (call $verify-mac (i32.load (i32.const 20484)) (i32.const 4) (i32.const 16384) (i32.const 0)
+                                            (i32.const 0) (i32.const 32)))
+                    (call $drop-event (local.get $event)) (i32.const 24576)",
+        ..Hostile::verify("keeps-a-secret", format!("{keep} {}", admitting(Vec::new())))
+    };
+    let gateway = Gateway::start(hostile_gateway(plugins.path(), std::slice::from_ref(&keeps), &receiver)).await;
+    let id = gateway.send(keeps.name, &Delivery::post(&[], "{}")).await.accepted().remove(0);
+    eventually("its dead letter", async || {
+        gateway.cli(&["dead-letters", "list", "--json"]).ok().contains(&id).then_some(())
+    })
+    .await;
+}
+
 /// A plugin that does not load is reported by `check`, in bounded time; other plugins' sources are not affected.
 #[tokio::test]
 async fn a_component_that_does_not_load_is_reported_and_affects_only_its_own_source() {
