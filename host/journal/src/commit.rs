@@ -94,10 +94,11 @@ impl Prepared {
         let outputs = |index: usize| commit.routed.get(index)?.as_ref().filter(unordered).map(|routed| &routed.outputs);
         let events = commit.events.iter().enumerate().map(|(index, (event, _))| (event, outputs(index)));
         let encoded = EncodedDelivery::new(&commit.delivery, events)?;
+        let bytes = usize::try_from(encoded.bytes()).unwrap_or(usize::MAX);
         let routed = commit.routed.into_iter().zip(&commit.events);
         let routed = routed.map(|(routed, (event, _))| {
             let (delivery, admission) = (commit.delivery.clone(), event.clone());
-            routed.map(|routed| RoutedEvent { delivery, admission, routed })
+            routed.map(|routed| RoutedEvent { delivery, admission, routed, bytes })
         });
         Ok(Prepared {
             lines,

@@ -12,7 +12,7 @@ use crate::{
 impl RoutedEvent {
     /// Queues the handoffs of the event. What it owes, if that is anything.
     pub(super) fn admit(self, draft: &mut Draft<'_>, event: EventId) -> Result<Option<Owed>, JournalError> {
-        let RoutedEvent { delivery, admission, routed: Routed { outputs, to, .. } } = self;
+        let RoutedEvent { delivery, admission, routed: Routed { outputs, to, .. }, bytes } = self;
         let queued = draft.hold_now;
         draft.in_final_form.push(event);
         for (destination, output) in &to {
@@ -28,7 +28,7 @@ impl RoutedEvent {
         // What is read back has its body decoded.
         if !delivery.request.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-encoding")) {
             let kept = KeptEvent { id: event, delivery, admission, outputs: Some(outputs) };
-            draft.committed.push(RecentEvent { event: kept, owed: to.clone(), queued });
+            draft.committed.push(RecentEvent { event: kept, owed: to.clone(), queued, bytes });
         }
         Ok(Some(Owed { index: event.index, queued, to }))
     }
@@ -46,7 +46,7 @@ pub(super) fn admit_in_turn(draft: &mut Draft<'_>, event: EventId, marks: Marks)
 
 impl RoutedEvent {
     fn admit_in_order(self, draft: &mut Draft<'_>, id: EventId) -> Result<(), JournalError> {
-        let RoutedEvent { delivery, admission, routed: Routed { mut outputs, to, strand } } = self;
+        let RoutedEvent { delivery, admission, routed: Routed { mut outputs, to, strand }, .. } = self;
         draft.in_final_form.push(id);
         let waiting = Waiting { ticket: draft.ticket(), event: id, marks: Marks::default() };
         hookgate_cloudevents::say_order(&mut outputs, &KeptEvent { id, delivery, admission, outputs: None }, &waiting);

@@ -57,6 +57,8 @@ pub(crate) struct RoutedEvent {
     pub(crate) delivery: Arc<KeptDelivery>,
     pub(crate) admission: Admission,
     pub(crate) routed: Routed,
+    /// Bytes of the delivery's record.
+    pub(crate) bytes: usize,
 }
 
 /// Signatures to be known again, as keys of the idempotency space (made so that none is an event's).

@@ -402,8 +402,8 @@ pub const TRANSFORMS_OF_SOURCE_MAX: usize = 24;
 pub const FANOUT_EVENTS_MAX: usize = 4096;
 /// Bodies of waiting events; further events are read again when it is their turn.
 pub const FANOUT_WAITING_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// Bodies of events that were committed in their final form and whose handoffs have not been tried; further events are read
-/// from the store. Each counts a KiB besides its body.
+/// Records of events that were committed in their final form and whose handoffs have not been tried, in memory; further events
+/// are read from the store.
 pub const RECENT_EVENTS_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Attempts in flight, of all destinations.
 pub const ATTEMPTS_MAX: usize = 4096;

@@ -12,9 +12,6 @@ use crate::{
     types::{EventId, HandoffId, KeptEvent},
 };
 
-/// What an event takes in memory besides its body, roughly.
-const OVERHEAD_BYTES: usize = 1024;
-
 /// An event whose handoffs have not been tried.
 #[derive(Clone, Debug)]
 pub(crate) struct RecentEvent {
@@ -23,6 +20,8 @@ pub(crate) struct RecentEvent {
     pub(crate) owed: Vec<(String, u16)>,
     /// When they were queued, by the clock that queued handoffs wait by.
     pub(crate) queued: u64,
+    /// Bytes of its delivery's record, with all events and outputs.
+    pub(crate) bytes: usize,
 }
 
 /// The recent events. The oldest make room.
@@ -85,10 +84,6 @@ impl Written {
 }
 
 impl RecentEvent {
-    fn bytes(&self) -> usize {
-        self.event.delivery.request.body.len() + OVERHEAD_BYTES
-    }
-
     fn position(&self, id: &HandoffId) -> Option<usize> {
         self.owed.iter().position(|(destination, output)| *destination == id.destination && *output == id.output)
     }
@@ -96,7 +91,7 @@ impl RecentEvent {
 
 impl Kept {
     fn add(&mut self, event: RecentEvent) {
-        self.bytes += event.bytes();
+        self.bytes += event.bytes;
         self.order.push_back(event.event.id);
         self.events.insert(event.event.id, event);
         while self.bytes > RECENT_EVENTS_BYTES_MAX || self.order.len() > 2 * self.events.len() + 64 {
@@ -128,7 +123,7 @@ impl Kept {
 
     fn remove(&mut self, id: EventId) {
         if let Some(event) = self.events.remove(&id) {
-            self.bytes -= event.bytes();
+            self.bytes -= event.bytes;
         }
     }
 }
@@ -140,11 +135,11 @@ mod tests {
     use super::*;
     use crate::tests::support::{admission, commit};
 
-    fn event(number: u128, body: usize, to: &[&str]) -> RecentEvent {
+    fn event(number: u128, bytes: usize, to: &[&str]) -> RecentEvent {
         let id = EventId { delivery: Uuid::from_u128(number), index: 0 };
-        let delivery = commit(&vec![b'x'; body], &[]).delivery;
+        let delivery = commit(b"{}", &[]).delivery;
         let event = KeptEvent { id, delivery, admission: admission(0), outputs: Some(Vec::new()) };
-        RecentEvent { event, owed: to.iter().map(|name| ((*name).to_owned(), 0)).collect(), queued: 7 }
+        RecentEvent { event, owed: to.iter().map(|name| ((*name).to_owned(), 0)).collect(), queued: 7, bytes }
     }
 
     fn handoff(event: &RecentEvent, destination: &str) -> HandoffId {
