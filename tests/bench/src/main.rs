@@ -13,6 +13,7 @@ mod sandbox;
 mod server;
 mod sources;
 mod store;
+mod subject;
 mod swap;
 mod twin;
 
@@ -20,6 +21,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Parser;
+
+use self::subject::Subject;
 
 // As the gateway's binary, for all that is measured.
 #[global_allocator]
@@ -47,24 +50,16 @@ enum Command {
     },
     /// One large delivery by claim check: memory, and the cost of hashing.
     Claims {
-        /// The hookgate binary.
-        #[arg(long, env = "HOOKGATE_BIN")]
-        hookgate: PathBuf,
-        /// Where the body goes.
-        #[arg(long, default_value = "target/bench")]
-        directory: PathBuf,
+        #[command(flatten)]
+        subject: Subject,
         /// Its size.
         #[arg(long, default_value_t = 1024)]
         mib: usize,
     },
     /// What exchanging a plugin costs the deliveries beside it.
     Swap {
-        /// The hookgate binary.
-        #[arg(long, env = "HOOKGATE_BIN")]
-        hookgate: PathBuf,
-        /// Where the store goes.
-        #[arg(long, default_value = "target/bench")]
-        directory: PathBuf,
+        #[command(flatten)]
+        subject: Subject,
         /// Measurements of each kind.
         #[arg(long, default_value_t = 5)]
         rounds: usize,
@@ -121,16 +116,13 @@ async fn run(command: Command) -> Result<()> {
         Command::Sources(run) => run.sources_alone().await,
         Command::Sandbox { rounds } => report::sandbox(rounds).await,
         Command::Filters { rounds } => filters::run(rounds),
-        Command::Claims { hookgate, directory, mib } => {
-            std::fs::create_dir_all(&directory)?;
-            let directory = tempfile::tempdir_in(&directory)?;
+        Command::Claims { subject, mib } => {
+            let directory = subject.scratch()?;
             claims::hashing(directory.path(), 9)?;
-            claims::one_large(directory.path(), &hookgate, mib)
+            claims::one_large(directory.path(), &subject.hookgate, mib)
         }
-        Command::Swap { hookgate, directory, rounds, swaps, rate } => {
-            std::fs::create_dir_all(&directory)?;
-            let directory = tempfile::tempdir_in(&directory)?;
-            swap::run(directory.path(), &hookgate, rounds, swaps, rate).await
+        Command::Swap { subject, rounds, swaps, rate } => {
+            swap::run(subject.scratch()?.path(), &subject.hookgate, rounds, swaps, rate).await
         }
         Command::Spin { bytes, rounds, native } => {
             sandbox::spin(&tempfile::tempdir()?.path().join("artifacts"), bytes, rounds, native).await

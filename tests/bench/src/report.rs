@@ -16,6 +16,7 @@ use crate::{
     server::{Kind, Server},
     sources,
     store::{self, Bench},
+    subject::Subject,
 };
 
 /// How long anything may take that is waited for.
@@ -27,12 +28,8 @@ const SIZES: [usize; 3] = [1024, 8 * 1024, 64 * 1024];
 /// Everything, with a report.
 #[derive(clap::Args, Debug)]
 pub struct Run {
-    /// The hookgate binary (of the same profile as this program).
-    #[arg(long, env = "HOOKGATE_BIN")]
-    hookgate: PathBuf,
-    /// Where stores and files are made; must be on the disk that is meant.
-    #[arg(long, default_value = "target/bench")]
-    directory: PathBuf,
+    #[command(flatten)]
+    subject: Subject,
     /// Rounds of each load.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -44,8 +41,7 @@ pub struct Run {
 impl Run {
     /// Runs it all.
     pub async fn run(self) -> Result<()> {
-        std::fs::create_dir_all(&self.directory)?;
-        let directory = tempfile::tempdir_in(&self.directory)?;
+        let directory = self.subject.scratch()?;
         sandbox(20_000).await?;
         self.throughput(directory.path())?;
         self.latency(directory.path())?;
@@ -53,15 +49,14 @@ impl Run {
         self.one_key(directory.path())?;
         lone_commits(directory.path()).await?;
         self.large_store(directory.path()).await?;
-        sources::run(directory.path(), &self.hookgate, self.rounds)?;
+        sources::run(directory.path(), &self.subject.hookgate, self.rounds)?;
         sources::loading(directory.path(), self.rounds).await?;
         filters::run(20_000)
     }
 
     /// What ordering costs, and nothing else.
     pub fn ordering_alone(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.directory)?;
-        let directory = tempfile::tempdir_in(&self.directory)?;
+        let directory = self.subject.scratch()?;
         self.ordering(directory.path())?;
         self.one_key(directory.path())
     }
@@ -76,7 +71,7 @@ impl Run {
                      jsonl = { path = \"events.jsonl\" }\n[[route]]\nfrom = \"*\"\nto = \"file\"";
         let mut both = Both::default();
         let directories = ["own-keys", "one-key"].map(|name| directory.join(name));
-        let start = |directory: &PathBuf| Server::start_with(Kind::Hookgate, directory, &self.hookgate, lines);
+        let start = |directory: &PathBuf| Server::start_with(Kind::Hookgate, directory, &self.subject.hookgate, lines);
         let servers = [start(&directories[0])?, start(&directories[1])?];
         for round in 0..=self.rounds {
             for (at, server) in servers.iter().enumerate() {
@@ -95,10 +90,9 @@ impl Run {
 
     /// What many sources and plugins cost, and nothing else.
     pub async fn sources_alone(&self) -> Result<()> {
-        std::fs::create_dir_all(&self.directory)?;
-        let directory = tempfile::tempdir_in(&self.directory)?;
+        let directory = self.subject.scratch()?;
         sources::loading(directory.path(), self.rounds).await?;
-        sources::run(directory.path(), &self.hookgate, self.rounds)
+        sources::run(directory.path(), &self.subject.hookgate, self.rounds)
     }
 
     /// As fast as it goes all the way into a file, with ordering and without. Each event has an ordering key of its own,
@@ -109,8 +103,9 @@ impl Run {
         let to_file = "[[destination]]\nname = \"file\"\njsonl = { path = \"events.jsonl\" }\n\
                        [[route]]\nfrom = \"*\"\nto = \"file\"";
         let ordered = format!("ordering = {{ window = \"500ms\", late = \"deliver\" }}\n{to_file}");
-        let start =
-            |name: &str, lines: &str| Server::start_with(Kind::Hookgate, &directory.join(name), &self.hookgate, lines);
+        let start = |name: &str, lines: &str| {
+            Server::start_with(Kind::Hookgate, &directory.join(name), &self.subject.hookgate, lines)
+        };
         let servers = [start("off", to_file)?, start("on", &ordered)?];
         let mut both = Both::default();
         let mut first = 0;
@@ -229,7 +224,7 @@ impl Run {
     }
 
     fn servers(&self, directory: &Path) -> Result<Vec<Server>> {
-        KINDS.iter().map(|kind| Server::start(*kind, directory, &self.hookgate)).collect()
+        KINDS.iter().map(|kind| Server::start(*kind, directory, &self.subject.hookgate)).collect()
     }
 }
 

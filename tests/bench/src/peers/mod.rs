@@ -14,7 +14,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{SocketAddr, TcpStream},
     os::unix::fs::PermissionsExt,
-    path::{Path, PathBuf},
+    path::Path,
     time::Duration,
 };
 
@@ -32,6 +32,7 @@ use crate::{
     deliveries::{SECRET, github_request},
     report::load_at,
     server::{Kind, Server},
+    subject::Subject,
 };
 
 const CONNECTIONS: usize = 64;
@@ -52,12 +53,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// hookgate compared with other ways to receive webhooks.
 #[derive(clap::Args, Debug)]
 pub struct Peers {
-    /// The hookgate binary (of the same profile as this program).
-    #[arg(long, env = "HOOKGATE_BIN")]
-    hookgate: PathBuf,
-    /// Where the peers are installed and all servers store; must be on the disk that is meant.
-    #[arg(long, default_value = "target/bench")]
-    directory: PathBuf,
+    #[command(flatten)]
+    subject: Subject,
     /// Rounds that count.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
@@ -75,9 +72,8 @@ impl Peers {
     /// # Errors
     /// hookgate could not be measured, or a peer that was not left out.
     pub fn run(self) -> Result<()> {
-        fs::create_dir_all(&self.directory)?;
-        let installation = Installation::new(&self.directory.join("peers"))?;
-        let directory = tempfile::tempdir_in(&self.directory)?;
+        let directory = self.subject.scratch()?;
+        let installation = Installation::new(&self.subject.directory.join("peers"))?;
         // Postgres does not run as root; its own user must reach its files.
         fs::set_permissions(directory.path(), Permissions::from_mode(0o711))?;
         let directory = fs::canonicalize(directory.path())?;
@@ -127,7 +123,7 @@ impl Peers {
         let source = format!(
             "[[source]]\nname = \"github\"\nplugin = \"github\"\nsecrets.signing = {{ value = \"{SECRET}\" }}\n{lines}"
         );
-        let server = Server::start_with(Kind::Hookgate, directory, &self.hookgate, &source)?;
+        let server = Server::start_with(Kind::Hookgate, directory, &self.subject.hookgate, &source)?;
         let (at, roots) = (server.at, vec![server.process_id()]);
         Contestant::checked(Row::new(name, true), at, "/in/github", roots, Box::new(server))
     }
