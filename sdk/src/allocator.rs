@@ -1,4 +1,4 @@
-//! A bump allocator: a plugin lives for one call, and what it allocates dies with it.
+//! A bump allocator: a plugin lives for one delivery, and what it allocates dies with it.
 //!
 //! Against the default allocator it spares the code, the bookkeeping, and above all the memory pages that are touched:
 //! page faults are most of what a fresh instance costs.

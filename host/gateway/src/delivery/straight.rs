@@ -1,9 +1,9 @@
 //! The straight path: the events of a delivery are transformed in the sandbox that has just verified it, and routed, so that
 //! one commit writes them in their final form, with the handoffs that they owe.
 //!
-//! An event that cannot be transformed there goes into the inbox and is transformed after the reply, as are all events of a
-//! delivery with a large body or of a plugin that is out, and events that are held until it is their turn. What is lent to the plugin is the same on
-//! both paths: the request as it is kept, and no secrets.
+//! An event that cannot be transformed there goes into the inbox and is transformed after the reply. So are events that are held
+//! until it is their turn, and all events of a delivery with a large body or of a plugin that is out. What is lent to the
+//! plugin is the same on both paths: the request as it is kept, and no secrets.
 
 use std::sync::Arc;
 

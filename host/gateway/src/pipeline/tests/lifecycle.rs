@@ -10,6 +10,20 @@ use super::{
     *,
 };
 
+/// A receiver that answers once for each notice.
+async fn holding() -> (Receiver, Arc<Notify>) {
+    let release = Arc::new(Notify::new());
+    let released = release.clone();
+    let receiver = Receiver::start(move |_, _| {
+        let released = released.clone();
+        async move {
+            released.notified().await;
+            status(200)
+        }
+    });
+    (receiver.await, release)
+}
+
 #[tokio::test]
 async fn what_was_undelivered_goes_on_after_a_restart() {
     let broken = Receiver::with_statuses(&[500]).await;
@@ -39,16 +53,7 @@ async fn what_was_undelivered_goes_on_after_a_restart() {
 
 #[tokio::test]
 async fn a_stop_waits_for_what_is_in_flight_and_starts_nothing() {
-    let release = Arc::new(Notify::new());
-    let released = release.clone();
-    let receiver = Receiver::start(move |_, _| {
-        let released = released.clone();
-        async move {
-            released.notified().await;
-            status(200)
-        }
-    })
-    .await;
+    let (receiver, release) = holding().await;
     let mut destination = http("orders", &receiver.url);
     destination.concurrency = 1;
     let bench = Bench::new(vec![destination]);
@@ -129,16 +134,7 @@ async fn what_says_that_it_is_due_later_than_any_pause_is_due_now() {
 
 #[tokio::test]
 async fn after_a_reload_nothing_begins_under_the_configuration_before() {
-    let release = Arc::new(Notify::new());
-    let released = release.clone();
-    let before = Receiver::start(move |_, _| {
-        let released = released.clone();
-        async move {
-            released.notified().await;
-            status(200)
-        }
-    })
-    .await;
+    let (before, release) = holding().await;
     let mut destination = http("orders", &before.url);
     destination.concurrency = 2;
     let mut bench = Bench::new(vec![destination]);
