@@ -6,8 +6,8 @@ use tokio::time::Instant;
 
 /// A mark up to which a queue has been read, dropped periodically.
 ///
-/// The store has to step over entries that were removed from the front of a queue, so a reader continues where it stopped. An
-/// entry that is inserted before the mark (a replayed event, a clock set back) is found when the mark is dropped.
+/// A reader has thousands of entries in hand while a plugin is out, so it continues where it stopped. An entry that is before the
+/// mark (it could not be read, or the store was opened again) is found when the mark is dropped.
 #[derive(Debug)]
 pub struct Cursor<T> {
     at: Option<T>,
