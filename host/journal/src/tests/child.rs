@@ -61,7 +61,7 @@ pub(super) struct Acks {
     pub(super) admitted: BTreeMap<u64, EventId>,
     /// Taken out of the inbox.
     pub(super) fanned_out: Vec<EventId>,
-    /// Commits that were refused, and why.
+    /// What was refused, and why: commits, and steps of what had been admitted.
     pub(super) refused: Vec<String>,
 }
 
@@ -281,7 +281,8 @@ async fn move_on(journal: Journal, say: Say) {
             let strand = Strand::of("shop", &strand_number(&event).to_string(), OnFailure::Block);
             let to = vec![("orders".to_owned(), 0)];
             // The order of the inbox is kept over failures, too.
-            if journal.fan_out_in_order(id, vec![output("a")], to, strand).await.is_err() {
+            if let Err(e) = journal.fan_out_in_order(id, vec![output("a")], to, strand).await {
+                say(format!("refused {id} {e}\n"));
                 break;
             }
             say(format!("fanned-out {id} \n"));
@@ -289,7 +290,9 @@ async fn move_on(journal: Journal, say: Say) {
         for _ in 0..3 {
             for destination in ["orders", STRAIGHT] {
                 for (_, id) in journal.queue(destination, None, 20).unwrap_or_default() {
-                    drop(journal.record(&id, success(1), HandoffState::Delivered(2)).await);
+                    if let Err(e) = journal.record(&id, success(1), HandoffState::Delivered(2)).await {
+                        say(format!("refused {} {e}\n", id.event));
+                    }
                 }
             }
         }
