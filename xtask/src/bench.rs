@@ -23,9 +23,8 @@ impl Bench {
             return edge();
         }
         let gateway = chore::build_gateway(chore::For::Bench)?;
-        let mut bench = chore::cargo();
-        bench.args(["run", "--release", "--package", "hookgate-bench", "--features", "native-twin", "--"]);
-        bench.env("HOOKGATE_BIN", gateway);
+        let mut bench = Command::new(chore::target_directory()?.join("release/hookgate-bench"));
+        bench.current_dir(chore::workspace()).env("HOOKGATE_BIN", gateway);
         if self.arguments.is_empty() {
             bench.arg("run")
         } else {
@@ -38,7 +37,7 @@ impl Bench {
 /// The edge, which is built with other features of wasmtime than the gateway, and so is measured by a binary of its own.
 fn edge() -> Result<()> {
     let target = chore::target_directory()?;
-    let gateway = chore::build_gateway(chore::For::Bench)?;
+    let gateway = chore::build_gateway(chore::For::EdgeBench)?;
     chore::run(Command::new(gateway).args(["edge", "build", "--plugin", "stripe", "--out"]).arg(target.join("edge")))?;
     let mut hello = chore::cargo();
     hello.args(["build", "--package", "hookgate-edge-hello", "--profile", "edge", "--target", "wasm32-wasip2"]);

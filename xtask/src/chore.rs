@@ -63,6 +63,10 @@ fn need_target(target: &str) -> Result<()> {
 /// All that compiles for this machine, for cargo; what is made with Spin's SDK compiles for wasm alone.
 pub const NATIVE: [&str; 5] = ["--workspace", "--exclude", "hookgate-edge", "--exclude", "hookgate-edge-hello"];
 
+/// The gateway and the benchmark, for cargo.
+const BENCH: [&str; 7] =
+    ["--release", "--package", "hookgate", "--package", "hookgate-bench", "--features", "hookgate-bench/native-twin"];
+
 /// What the gateway is built for.
 #[derive(Clone, Copy)]
 pub enum For {
@@ -72,29 +76,33 @@ pub enum For {
     EdgeDemo,
     /// The tests.
     Tests,
-    /// The benchmark.
+    /// The benchmark, which is built with it: as it is shipped, with features that only the benchmark's own code uses.
     Bench,
+    /// The benchmark of the edge.
+    EdgeBench,
 }
 
 /// Builds the gateway, and puts its binary where no other build replaces it.
 pub fn build_gateway(purpose: For) -> Result<PathBuf> {
     let mut build = cargo();
-    build.args(["build", "--bins"]);
+    build.arg("build");
+    // All but the benchmark build a part of one selection of packages, and so with one set of features.
     match purpose {
-        For::Demo => build.args(["--package", "hookgate", "--package", "hookgate-tests"]),
+        For::Demo => build.args(NATIVE).args(["--bin", "hookgate", "--bin", "hookgate-demo"]),
         For::EdgeDemo => {
-            build.args(["--package", "hookgate", "--package", "hookgate-tests", "--package", "hookgate-edge-host"])
+            build.args(NATIVE).args(["--bin", "hookgate", "--bin", "hookgate-edge-demo", "--bin", "hookgate-edge-host"])
         }
-        // With a test among the targets all is built with the features that tests ask for, as it is for them afterwards.
-        For::Tests => build.args(NATIVE).args(["--test", "it"]),
-        For::Bench => build.args(["--package", "hookgate", "--release"]),
+        For::Tests => build.args(NATIVE).args(["--bins", "--test", "it"]),
+        For::Bench => build.args(BENCH).arg("--bins"),
+        // The edge's host would add its own features of wasmtime.
+        For::EdgeBench => build.args(["--release", "--package", "hookgate", "--bins"]),
     };
     run(&mut build)?;
     let target = target_directory()?;
     let name = format!("hookgate{}", env::consts::EXE_SUFFIX);
     let directory = match purpose {
         For::Demo | For::EdgeDemo | For::Tests => "debug",
-        For::Bench => "release",
+        For::Bench | For::EdgeBench => "release",
     };
     let (built, kept) = (target.join(directory).join(&name), target.join("xtask").join(directory));
     fs::create_dir_all(&kept)?;
@@ -103,4 +111,31 @@ pub fn build_gateway(purpose: For) -> Result<PathBuf> {
     fs::copy(&built, &new).with_context(|| format!("there is no {}", built.display()))?;
     fs::rename(&new, &kept)?;
     Ok(kept)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// Each package with its features, as it is built when dependencies of these kinds take part.
+    fn packages(kinds: &str) -> BTreeSet<String> {
+        let mut tree = cargo();
+        tree.args(["tree", "--offline", "--prefix", "none", "--format", "{p} {f}", "--edges", kinds]).args(NATIVE);
+        let output = tree.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        let lines = String::from_utf8(output.stdout).unwrap();
+        lines.lines().map(|line| line.trim_end_matches(" (*)").to_owned()).collect()
+    }
+
+    /// A feature that only dev-dependencies ask for is missing from the demo, and everything above its package is compiled
+    /// twice. tests/Cargo.toml asks for such features.
+    #[test]
+    fn the_demo_and_the_tests_share_one_set_of_features() {
+        let (demo, tests) = (packages("no-dev"), packages("all"));
+        let other: Vec<_> = demo.difference(&tests).collect();
+        assert!(other.is_empty(), "with other features in tests: {other:#?}");
+    }
 }
