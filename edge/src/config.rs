@@ -42,23 +42,25 @@ pub struct Config {
 impl Config {
     /// Reads it.
     pub fn read(plugin: &Descriptor) -> Result<Config, Refused> {
-        let origin = needed("origin")?;
-        let store = variable("store")?.unwrap_or_else(|| "default".to_owned());
-        let source = variable("source")?.unwrap_or_else(|| plugin.name.clone());
-        let route = variable("route")?.unwrap_or_else(|| format!("/in/{source}"));
+        let variables = Variables::read()?;
+        let origin = variables.needed("origin")?;
+        let store = variables.text("store").unwrap_or_else(|| "default".to_owned());
+        let source = variables.text("source").unwrap_or_else(|| plugin.name.clone());
+        let route = variables.text("route").unwrap_or_else(|| format!("/in/{source}"));
+        let body_limit = variables.number("body_limit")?;
         Ok(Config {
             source,
             route: Some(route).filter(|route| route != "*"),
             origin: origin_url(&origin)?,
-            origin_secret: needed("origin_secret")?,
-            origin_timeout: seconds("origin_timeout", ORIGIN_TIMEOUT)?,
-            body_limit: number("body_limit")?.map_or(BODY_BYTES, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
-            body_timeout: seconds("body_timeout", BODY_TIMEOUT)?,
+            origin_secret: variables.needed("origin_secret")?,
+            origin_timeout: variables.seconds("origin_timeout", ORIGIN_TIMEOUT)?,
+            body_limit: body_limit.map_or(BODY_BYTES, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
+            body_timeout: variables.seconds("body_timeout", BODY_TIMEOUT)?,
             store: Some(store).filter(|store| store != "none"),
-            idempotency: seconds("idempotency", IDEMPOTENCY)?,
-            public_url: variable("public_url")?,
-            settings: settings(plugin)?,
-            secrets: secrets(plugin)?,
+            idempotency: variables.seconds("idempotency", IDEMPOTENCY)?,
+            public_url: variables.text("public_url"),
+            settings: settings(plugin, &variables),
+            secrets: secrets(plugin, &variables)?,
         })
     }
 
@@ -101,22 +103,20 @@ fn origin_url(text: &str) -> Result<Url, Refused> {
     Ok(url.without_empty_segments())
 }
 
-fn settings(plugin: &Descriptor) -> Result<Vec<(String, String)>, Refused> {
-    let mut settings = Vec::new();
-    for spec in &plugin.settings {
-        if let Some(value) = variable(&format!("setting_{}", in_variables(&spec.name)))? {
-            settings.push((spec.name.clone(), value));
-        }
-    }
-    Ok(settings)
+fn settings(plugin: &Descriptor, variables: &Variables) -> Vec<(String, String)> {
+    let setting = |name: &String| {
+        let value = variables.text(&format!("setting_{}", in_variables(name)))?;
+        Some((name.clone(), value))
+    };
+    plugin.settings.iter().filter_map(|spec| setting(&spec.name)).collect()
 }
 
 /// Of each secret up to two versions are live, so that it can be rotated.
-fn secrets(plugin: &Descriptor) -> Result<Vec<gate::SecretText>, Refused> {
+fn secrets(plugin: &Descriptor, variables: &Variables) -> Result<Vec<gate::SecretText>, Refused> {
     let mut secrets = Vec::new();
     for spec in &plugin.secrets {
         let name = format!("secret_{}", in_variables(&spec.name));
-        let versions = [variable(&name)?, variable(&format!("{name}_previous"))?];
+        let versions = [variables.text(&name), variables.text(&format!("{name}_previous"))];
         let versions: Vec<String> = versions.into_iter().flatten().collect();
         if spec.required && versions.is_empty() {
             return Err(misconfigured(&name, "the plugin needs it and it is not set"));
@@ -132,29 +132,41 @@ fn in_variables(name: &str) -> String {
     name.replace('-', "_")
 }
 
-fn variable(name: &str) -> Result<Option<String>, Refused> {
-    match store::get(name) {
-        Ok(value) => Ok(value.filter(|text| !text.is_empty())),
-        Err(store::Error::Upstream(why) | store::Error::Io(why)) => {
-            Err(misconfigured(name, &format!("the platform does not provide it: {why}")))
+/// The variables of the component. They are read anew for each request: a secret that was changed counts at once.
+struct Variables(Vec<(String, String)>);
+
+impl Variables {
+    /// Reads all of them in one call. A call for each, of which there are a dozen, takes far more time.
+    fn read() -> Result<Variables, Refused> {
+        match store::get_all() {
+            Ok(variables) => Ok(Variables(variables)),
+            Err(store::Error::Upstream(why) | store::Error::Io(why)) => {
+                Err(Refused::Misconfigured(format!("the platform does not provide the variables: {why}")))
+            }
         }
     }
-}
 
-fn needed(name: &str) -> Result<String, Refused> {
-    variable(name)?.ok_or_else(|| misconfigured(name, "it is not set"))
-}
-
-fn number(name: &str) -> Result<Option<u64>, Refused> {
-    let Some(text) = variable(name)? else { return Ok(None) };
-    match text.trim().parse() {
-        Ok(number) if number > 0 => Ok(Some(number)),
-        _ => Err(misconfigured(name, "it is not a whole number above 0")),
+    /// A variable; none where it is not set or empty.
+    fn text(&self, name: &str) -> Option<String> {
+        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
+        Some(value.clone()).filter(|value| !value.is_empty())
     }
-}
 
-fn seconds(name: &str, default: Duration) -> Result<Duration, Refused> {
-    Ok(number(name)?.map_or(default, Duration::from_secs))
+    fn needed(&self, name: &str) -> Result<String, Refused> {
+        self.text(name).ok_or_else(|| misconfigured(name, "it is not set"))
+    }
+
+    fn number(&self, name: &str) -> Result<Option<u64>, Refused> {
+        let Some(text) = self.text(name) else { return Ok(None) };
+        match text.trim().parse() {
+            Ok(number) if number > 0 => Ok(Some(number)),
+            _ => Err(misconfigured(name, "it is not a whole number above 0")),
+        }
+    }
+
+    fn seconds(&self, name: &str, default: Duration) -> Result<Duration, Refused> {
+        Ok(self.number(name)?.map_or(default, Duration::from_secs))
+    }
 }
 
 fn misconfigured(name: &str, why: &str) -> Refused {

@@ -5,6 +5,7 @@
 //! call the same (`wasmtime-wasi-keyvalue`, `wasmtime-wasi-config`). It is for tests, the demo and a first try; it does not
 //! interrupt a guest that spins.
 
+mod calls;
 mod candidate;
 mod log;
 mod outgoing;
@@ -15,6 +16,7 @@ mod state;
 use std::{collections::BTreeMap, sync::Arc};
 
 use bytes::Bytes;
+pub use calls::Calls;
 use http::{Request, Response};
 use http_body_util::BodyExt as _;
 pub use log::Log;
@@ -47,6 +49,8 @@ pub struct Options {
     pub documents: Documents,
     /// Where standard error goes; to that of this process when it is not said.
     pub log: Option<Log>,
+    /// Where calls for variables and the key-value store are noted.
+    pub calls: Option<Calls>,
 }
 
 /// A component that is ready to take requests.

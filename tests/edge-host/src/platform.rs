@@ -91,16 +91,19 @@ pub fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
 
 impl variables::Host for State {
     fn get(&mut self, key: String) -> Result<Result<Option<String>, variables::Error>> {
+        self.note("variables.get");
         Ok(Ok(self.options.variables.get(&key).cloned()))
     }
 
     fn get_all(&mut self) -> Result<Result<Vec<(String, String)>, variables::Error>> {
+        self.note("variables.get-all");
         Ok(Ok(self.options.variables.clone().into_iter().collect()))
     }
 }
 
 impl key_value::Host for State {
     fn open(&mut self, identifier: String) -> Result<Result<Resource<Bucket>, Error>> {
+        self.note("store.open");
         let is_there = identifier == "default" && self.options.store.unless(Fault::Missing).is_ok();
         if is_there { Ok(Ok(self.table.push(Bucket)?)) } else { Ok(Err(Error::NoSuchStore)) }
     }
@@ -108,26 +111,31 @@ impl key_value::Host for State {
 
 impl key_value::HostBucket for State {
     fn get(&mut self, _: Resource<Bucket>, key: String) -> Result<Result<Option<Vec<u8>>, Error>> {
+        self.note("store.get");
         let store = &self.options.store;
         Ok(store.unless(Fault::Reading).map(|()| store.kept(|kept| kept.values.get(&key).cloned())))
     }
 
     fn set(&mut self, _: Resource<Bucket>, key: String, value: Vec<u8>) -> Result<Result<(), Error>> {
+        self.note("store.set");
         let store = &self.options.store;
         Ok(store.unless(Fault::Writing).map(|()| drop(store.kept(|kept| kept.values.insert(key, value)))))
     }
 
     fn delete(&mut self, _: Resource<Bucket>, key: String) -> Result<Result<(), Error>> {
+        self.note("store.delete");
         let store = &self.options.store;
         Ok(store.unless(Fault::Writing).map(|()| drop(store.kept(|kept| kept.values.remove(&key)))))
     }
 
     fn exists(&mut self, _: Resource<Bucket>, key: String) -> Result<Result<bool, Error>> {
+        self.note("store.exists");
         let store = &self.options.store;
         Ok(store.unless(Fault::Reading).map(|()| store.kept(|kept| kept.values.contains_key(&key))))
     }
 
     fn list_keys(&mut self, _: Resource<Bucket>, _: Option<String>) -> Result<Result<key_value::KeyResponse, Error>> {
+        self.note("store.list-keys");
         let store = &self.options.store;
         let keys = || store.kept(|kept| kept.values.keys().cloned().collect());
         Ok(store.unless(Fault::Reading).map(|()| key_value::KeyResponse { keys: keys(), cursor: None }))

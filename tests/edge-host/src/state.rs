@@ -42,6 +42,13 @@ impl State {
         }
     }
 
+    /// Notes a call, where calls are noted.
+    pub fn note(&self, call: &'static str) {
+        if let Some(calls) = &self.options.calls {
+            calls.note(call);
+        }
+    }
+
     /// As `wasmtime-wasi-config` has variables.
     pub fn config(&mut self) -> WasiConfig<'_> {
         WasiConfig::new(&self.variables)

@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use hookgate_edge_host::{Edge, Fault, KeyValue, Log, Options, engine};
+use hookgate_edge_host::{Calls, Edge, Fault, KeyValue, Log, Options, engine};
 use hookgate_tests::{
     Answer, Config, Delivery, Finished, Gateway, Receiver, SECRET, binary, coding::coded, directory, now, run, send,
     sign, verified_event,
@@ -37,6 +37,7 @@ struct AtTheEdge {
     edge: Edge,
     store: KeyValue,
     log: Log,
+    calls: Calls,
     path: String,
 }
 
@@ -54,11 +55,16 @@ impl AtTheEdge {
         let component = std::fs::read(out.path().join(format!("{plugin}.wasm"))).unwrap();
         let set = [("origin", origin), ("origin_secret", ORIGIN_SECRET)];
         let all = set.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let (store, log) = (KeyValue::default(), Log::default());
-        let options =
-            Options { variables: all.collect(), store: store.clone(), log: Some(log.clone()), ..Options::default() };
+        let (store, log, calls) = (KeyValue::default(), Log::default(), Calls::default());
+        let options = Options {
+            variables: all.collect(),
+            store: store.clone(),
+            log: Some(log.clone()),
+            calls: Some(calls.clone()),
+            ..Options::default()
+        };
         let edge = Edge::new(&engine().unwrap(), &component, options).unwrap();
-        AtTheEdge { edge, store, log, path: format!("/in/{plugin}") }
+        AtTheEdge { edge, store, log, calls, path: format!("/in/{plugin}") }
     }
 
     /// Serves it, and returns the address.
@@ -275,7 +281,13 @@ async fn the_same_plugin_runs_where_wasi_has_other_names() {
     let component = std::fs::read(out.path().join("stripe.wasm")).unwrap();
     let options = Options { variables, ..Options::default() };
     let edge = Edge::new(&engine().unwrap(), &component, options).unwrap();
-    let stripe = AtTheEdge { edge, store: KeyValue::default(), log: Log::default(), path: "/in/stripe".to_owned() };
+    let stripe = AtTheEdge {
+        edge,
+        store: KeyValue::default(),
+        log: Log::default(),
+        calls: Calls::default(),
+        path: "/in/stripe".to_owned(),
+    };
     assert_eq!(stripe.answer(&sign::stripe_event(SECRET, "evt_1")).await.status(), 200);
     assert_eq!(origin.wait_for(1).await.len(), 1);
 }
