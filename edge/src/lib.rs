@@ -136,7 +136,7 @@ async fn confirm(gate: &Gate, confirmation: Confirmation, plugin: &Descriptor) -
 
 /// Forwards what the origin has not had, and answers when the origin has.
 async fn admit(gate: &Gate, accepted: Accepted, config: &Config) -> Result<Taken, Refused> {
-    let seen = Seen::open(config);
+    let mut seen = Seen::open(config);
     let mut parcel = Parcel::default();
     for admission in &accepted.events {
         let admitted = gate.admit(admission);
