@@ -6,6 +6,7 @@
 
 #[allow(missing_docs, unsafe_code, clippy::unwrap_used)]
 mod bindings;
+mod codings;
 mod config;
 mod fetched;
 #[allow(unsafe_code, reason = "the SDK's macro exports the handler")]
@@ -76,6 +77,7 @@ async fn take(request: Request) -> Result<Taken, Refused> {
         headers: http::headers_of(&request),
         received_at,
         body: Vec::new(),
+        decoded_body: None,
         nonce: nonce(),
     };
     let body = within(config.body_timeout, http::body_of_request(request, config.body_limit)).await;
@@ -83,8 +85,9 @@ async fn take(request: Request) -> Result<Taken, Refused> {
         BodyError::TooLarge => Refused::TooLarge(config.body_limit),
         BodyError::Truncated => Refused::Truncated,
     })?;
-    let gate = Gate::new(&config.gate_source(&plugin), &gate::Request { body, ..head });
-    let is_coded = gate.decode(config.body_limit as u64)?;
+    let decoded_body = codings::decoded(&head.headers, &body, config.body_limit)?;
+    let is_coded = decoded_body.is_some();
+    let gate = Gate::new(&config.gate_source(&plugin), &gate::Request { body, decoded_body, ..head });
     let verdict = verify(&gate, is_coded, &config).await?;
     gate.check(&verdict, &plugin).map_err(Refused::PluginBroken)?;
     match verdict {

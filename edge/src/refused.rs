@@ -3,10 +3,16 @@
 
 use std::fmt;
 
-use hookgate_capabilities::refusals::{self, Row, row};
+use hookgate_capabilities::{
+    CodingError,
+    refusals::{self, Row, row},
+};
 use strum::IntoStaticStr;
 
-use crate::bindings::{Refusal, Reply, gate::CodingError};
+use crate::{
+    bindings::{Refusal, Reply},
+    codings,
+};
 
 /// Why a delivery was turned away.
 #[derive(IntoStaticStr)]
@@ -81,7 +87,7 @@ impl Refused {
         let retry_after = retry_after_seconds.map(|seconds| ("retry-after".to_owned(), seconds.to_string()));
         // RFC 9110, section 15.5.16.
         let is_coding = matches!(self, Refused::UnsupportedCoding(_));
-        let accepted = is_coding.then(|| ("accept-encoding".to_owned(), "gzip, deflate, br, zstd".to_owned()));
+        let accepted = is_coding.then(|| ("accept-encoding".to_owned(), codings::ACCEPTED.to_owned()));
         let headers = [content_type].into_iter().chain(retry_after).chain(accepted).collect();
         Reply { status, headers, body: body.into_bytes() }
     }
@@ -89,10 +95,11 @@ impl Refused {
 
 impl From<CodingError> for Refused {
     fn from(error: CodingError) -> Refused {
+        let text = error.to_string();
         match error {
-            CodingError::Unknown(text) => Refused::UnsupportedCoding(text),
-            CodingError::Undecodable(text) => Refused::Undecodable(text),
-            CodingError::TooLarge(text) => Refused::DecodedTooLarge(text),
+            CodingError::Unknown(_) | CodingError::TooMany(_) => Refused::UnsupportedCoding(text),
+            CodingError::Undecodable(..) => Refused::Undecodable(text),
+            CodingError::TooLarge { .. } => Refused::DecodedTooLarge(text),
         }
     }
 }

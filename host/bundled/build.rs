@@ -75,6 +75,13 @@ fn title(folder: &Path) -> Result<String, Box<dyn Error>> {
 fn edge(root: &Path, target: &Path, out: &Path) -> Result<(), Box<dyn Error>> {
     let parts = [
         ("EDGE", "The edge: takes requests, and asks the plugin.", "edge", Target::Wasip2, None),
+        (
+            "EDGE_WITH_CONTENT_CODINGS",
+            "The same, with decoders of content codings.",
+            "edge",
+            Target::Wasip2,
+            Some("content-codings"),
+        ),
         ("CAPABILITIES", "What plugins are lent at the edge.", "edge/capabilities", Target::Pure, None),
         (
             "CAPABILITIES_WITH_PUBLIC_KEYS",

@@ -64,9 +64,13 @@ fn clippy_of_plugins() -> Result<()> {
     })
 }
 
+/// The edge has code for its feature, and other code for components without it.
 fn clippy_of_edge() -> Result<()> {
     run_clippy(|clippy| {
         clippy.args(["--target", "wasm32-wasip2", "--package", "hookgate-edge", "--package", "hookgate-edge-hello"]);
+    })?;
+    run_clippy(|clippy| {
+        clippy.args(["--target", "wasm32-wasip2", "--package", "hookgate-edge", "--features", "content-codings"]);
     })
 }
 

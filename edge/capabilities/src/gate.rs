@@ -8,7 +8,7 @@ use std::{
 };
 
 use hookgate_capabilities::{
-    self as own, CodingError as OwnCodingError, ContentCodings, KeyRequest, Prefixes, SecretText, Secrets, UrlPattern,
+    self as own, KeyRequest, Prefixes, SecretText, Secrets, UrlPattern,
     known_by::{self, Occurrences},
     rules,
 };
@@ -17,8 +17,8 @@ use crate::{
     Capabilities,
     bindings::exports::hookgate::{
         edge::gate::{
-            Admission, Admitted, CloudEvent, CodingError, Delivery, Descriptor, EventBorrow, Guest, GuestGate, KeyNeed,
-            Outgoing, Request, SecretText as Text, SignedBody, Source, Verdict,
+            Admission, Admitted, CloudEvent, Delivery, Descriptor, EventBorrow, Guest, GuestGate, KeyNeed, Outgoing,
+            Request, SecretText as Text, SignedBody, Source, Verdict,
         },
         provider::capabilities::Event,
     },
@@ -37,7 +37,7 @@ pub struct Gate {
     /// As received.
     request: Arc<own::Request>,
     /// The body as plugins read it, without its content codings.
-    body: RefCell<own::Body>,
+    body: own::Body,
     is_url_trusted: bool,
     has_read_untrusted_url: Rc<Cell<bool>>,
     secrets: Arc<Secrets>,
@@ -62,8 +62,9 @@ impl Guest for Capabilities {
 
 impl GuestGate for Gate {
     fn new(source: Source, request: Request) -> Self {
-        let Request { method, url, is_url_trusted, headers, received_at, body, nonce } = request;
+        let Request { method, url, is_url_trusted, headers, received_at, body, decoded_body, nonce } = request;
         let body = bytes::Bytes::from(body);
+        let read_body = decoded_body.map_or_else(|| body.clone(), bytes::Bytes::from);
         // One by one: collecting into a map brings a sort along, some 15 KiB of the component.
         let (mut texts, mut settings, mut prefixes) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
         for Text { name, versions, prefixes: listed } in &source.secrets {
@@ -75,7 +76,7 @@ impl GuestGate for Gate {
         }
         Gate {
             settings: Arc::new(settings),
-            body: RefCell::new(own::Body::Memory(body.clone())),
+            body: own::Body::Memory(read_body),
             request: Arc::new(own::Request { method, url, headers, received_at, body }),
             is_url_trusted,
             has_read_untrusted_url: Rc::default(),
@@ -90,19 +91,9 @@ impl GuestGate for Gate {
         }
     }
 
-    fn decode(&self, body_limit: u64) -> Result<bool, CodingError> {
-        let codings = ContentCodings::of_headers(&self.request.headers).map_err(coding_error)?;
-        if codings.is_empty() {
-            return Ok(false);
-        }
-        let decoded = codings.decode(&self.request.body, body_limit).map_err(coding_error)?;
-        *self.body.borrow_mut() = own::Body::Memory(decoded);
-        Ok(true)
-    }
-
     fn delivery(&self, signed: SignedBody) -> Delivery {
         let delivery = own::Delivery::new(self.request.clone(), self.settings.clone(), self.secrets.clone())
-            .with_body(self.body.borrow().clone())
+            .with_body(self.body.clone())
             .with_keys(self.given.clone())
             .with_prefixes(self.prefixes.clone());
         let delivery = match signed {
@@ -131,7 +122,7 @@ impl GuestGate for Gate {
     }
 
     fn check(&self, verdict: Verdict, plugin: Descriptor) -> Result<(), String> {
-        let body_length = self.body.borrow().length();
+        let body_length = self.body.length();
         rules::verdict(&convert::verdict(verdict), body_length, &convert::descriptor(plugin))
     }
 
@@ -142,7 +133,7 @@ impl GuestGate for Gate {
 
     fn admit(&self, admission: Admission) -> Admitted {
         let own::Admission { identity, payload } = convert::admission(admission);
-        let payload_bytes = kept(payload.within(&self.body.borrow()));
+        let payload_bytes = kept(payload.within(&self.body));
         let id = hex::encode(self.key_of(&identity.known_by, &payload_bytes));
         let event = own::Event {
             event_id: id.clone(),
@@ -150,7 +141,7 @@ impl GuestGate for Gate {
             admitted_as: identity,
             payload_bytes,
             brought_by: own::Delivery::without_secrets(self.request.clone(), self.settings.clone())
-                .with_body(self.body.borrow().clone()),
+                .with_body(self.body.clone()),
         };
         Admitted { id, event: Event::new(lent::Event(event)) }
     }
@@ -181,15 +172,6 @@ impl Gate {
             }
             own::KnownBy::Undeclared => by_delivery(&(self.request.received_at / UNDECLARED_WINDOW_MS).to_be_bytes()),
         }
-    }
-}
-
-fn coding_error(error: OwnCodingError) -> CodingError {
-    let text = error.to_string();
-    match error {
-        OwnCodingError::Unknown(_) | OwnCodingError::TooMany(_) => CodingError::Unknown(text),
-        OwnCodingError::Undecodable(..) => CodingError::Undecodable(text),
-        OwnCodingError::TooLarge { .. } => CodingError::TooLarge(text),
     }
 }
 

@@ -12,7 +12,6 @@ mod body;
 #[cfg(feature = "public-keys")]
 mod certificate;
 pub mod cloudevents;
-#[cfg(feature = "content-codings")]
 mod content_coding;
 mod conversions;
 mod delivery;
@@ -45,7 +44,6 @@ mod types;
 mod url_pattern;
 
 pub use body::{Body, ReadBytes};
-#[cfg(feature = "content-codings")]
 pub use content_coding::{CodingError, ContentCodings};
 pub use delivery::{Delivery, Event, Prefixes};
 pub use digest::Digest;

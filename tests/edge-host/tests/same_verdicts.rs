@@ -16,7 +16,7 @@ use hookgate_capabilities::{
 };
 use hookgate_conformance::Vector;
 use hookgate_edge_host::{Documents, Edge, Options, compile, engine};
-use hookgate_gateway::edge::{Platform, compose};
+use hookgate_gateway::edge::{ContentCodings, Platform, compose};
 use hookgate_sandbox::{Broken, Catalog, FirstCalls, Plugin, Sandbox, SandboxLimits, vectors};
 use http::HeaderValue;
 use http_body_util::{BodyExt as _, Full};
@@ -88,7 +88,7 @@ async fn every_vector_gets_the_same_at_the_edge_as_in_the_gateway() {
     let (mut compared, mut left_out, mut failures) = (0, 0, Vec::new());
     for (name, _) in catalog.list() {
         let plugin = catalog.load(name, &sandbox).await.unwrap();
-        let composed = compose(component(name).unwrap(), Platform::Spin).unwrap();
+        let composed = compose(component(name).unwrap(), Platform::Spin, ContentCodings::Decoded).unwrap();
         let component = compile(&engine, &composed.component).unwrap();
         for (id, vector) in vectors::carried(&plugin).unwrap() {
             let vector = vector.unwrap();

@@ -3,14 +3,14 @@
 //! What a decoder does with a stranger's bytes is bounded: the decoded body has a limit, each byte of the received one may
 //! stand for a limited number, and windows are at most 16 MiB (`br`) or 8 MiB (`zstd`, RFC 9659).
 
+#[cfg(feature = "content-codings")]
+mod decode;
+#[cfg(feature = "content-codings")]
 mod decoders;
 
 use std::fmt;
 
-use bytes::Bytes;
-
 use crate::limits::{CONTENT_CODINGS_MAX, DECODED_RATIO_MAX, DECODED_SMALL_BYTES};
-use decoders::Failed;
 
 /// The content codings of a body, in the order in which the sender applied them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -89,27 +89,6 @@ impl ContentCodings {
     pub fn decoded_bytes_max(received: u64, limit: u64) -> u64 {
         received.saturating_mul(DECODED_RATIO_MAX).max(DECODED_SMALL_BYTES).min(limit)
     }
-
-    /// Undoes all codings of a body, which may have `limit` bytes then.
-    ///
-    /// # Errors
-    /// The body is not in these codings, or is larger than allowed.
-    pub fn decode(&self, received: &Bytes, limit: u64) -> Result<Bytes, CodingError> {
-        // Some senders set the header of a GET or a ping without a body as well.
-        if received.is_empty() {
-            return Ok(received.clone());
-        }
-        let most = ContentCodings::decoded_bytes_max(received.len() as u64, limit);
-        let mut body = received.clone();
-        for coding in self.0.iter().rev() {
-            let decoded = coding.decode(&body, usize::try_from(most).unwrap_or(usize::MAX));
-            body = decoded.map(Bytes::from).map_err(|failed| match failed {
-                Failed::Broken(why) => CodingError::Undecodable(coding.name(), why),
-                Failed::TooLarge => CodingError::TooLarge { received: received.len() as u64, most },
-            })?;
-        }
-        Ok(body)
-    }
 }
 
 /// As in a header, with the registered names.
@@ -145,16 +124,7 @@ impl Coding {
             Coding::Zstd => "zstd",
         }
     }
-
-    fn decode(self, coded: &[u8], most: usize) -> Result<Vec<u8>, Failed> {
-        match self {
-            Coding::Gzip => decoders::gzip(coded, most),
-            Coding::Deflate => decoders::deflate(coded, most),
-            Coding::Brotli => decoders::brotli(coded, most),
-            Coding::Zstd => decoders::zstd(coded, most),
-        }
-    }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "content-codings"))]
 mod tests;

@@ -4,6 +4,8 @@
 
 use std::io::Write;
 
+use bytes::Bytes;
+
 use super::*;
 
 const DOCUMENT: &str = r#"{"type":"invoice.paid","amount":1099}"#;

@@ -1,6 +1,6 @@
 //! Composes components.
 
-use hookgate_bundled::{CAPABILITIES, CAPABILITIES_WITH_PUBLIC_KEYS, EDGE};
+use hookgate_bundled::{CAPABILITIES, CAPABILITIES_WITH_PUBLIC_KEYS, EDGE, EDGE_WITH_CONTENT_CODINGS};
 use wac_graph::{
     CompositionGraph, EncodeOptions, NodeId, PackageId,
     types::{ItemKind, Package},
@@ -8,7 +8,7 @@ use wac_graph::{
 use wasmparser::{Parser, Payload};
 
 use super::{
-    Platform,
+    ContentCodings, Platform,
     offered::{HANDLER, IMPORTS, is_offered},
 };
 
@@ -56,10 +56,14 @@ pub enum ComposeError {
 ///
 /// # Errors
 /// The plugin does not fit, or imports what the platform does not offer.
-pub fn compose(plugin: &[u8], platform: Platform) -> Result<Composed, ComposeError> {
+pub fn compose(plugin: &[u8], platform: Platform, codings: ContentCodings) -> Result<Composed, ComposeError> {
+    let edge = match codings {
+        ContentCodings::Refused => EDGE,
+        ContentCodings::Decoded => EDGE_WITH_CONTENT_CODINGS,
+    };
     let mut graph = CompositionGraph::new();
     let capabilities = if imports_public_keys(plugin)? { CAPABILITIES_WITH_PUBLIC_KEYS } else { CAPABILITIES };
-    let [capabilities, edge, plugin] = [("capabilities", capabilities), ("edge", EDGE), ("plugin", plugin)]
+    let [capabilities, edge, plugin] = [("capabilities", capabilities), ("edge", edge), ("plugin", plugin)]
         .map(|(name, bytes)| add(&mut graph, name, &without_notes(bytes)?));
     let (capabilities, edge, plugin) = (capabilities?, edge?, plugin?);
 

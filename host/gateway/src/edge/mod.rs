@@ -19,6 +19,15 @@ pub enum Platform {
     Wasi,
 }
 
+/// What a component does with a body that has a content coding.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentCodings {
+    /// It refuses the delivery. Hardly any provider compresses its deliveries, and the decoders are large.
+    Refused,
+    /// It decodes the body, as the gateway does.
+    Decoded,
+}
+
 impl fmt::Display for Platform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -7,7 +7,7 @@ use std::{
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
-use hookgate_gateway::edge::{self, Application, Platform};
+use hookgate_gateway::edge::{self, Application, ContentCodings, Platform};
 use hookgate_known_providers::COMPONENT;
 use hookgate_model::human::bytes;
 use hookgate_sandbox::{Origin, Plugin, read_component};
@@ -51,6 +51,9 @@ pub struct Build {
     /// The platform of the components
     #[arg(long, value_enum, default_value = "spin")]
     platform: Platform,
+    /// Decode bodies that were sent compressed (gzip, deflate, br, zstd), instead of refusing them: 310 KiB more
+    #[arg(long)]
+    content_codings: bool,
     /// The directory for the components
     #[arg(long, value_name = "DIR", default_value = "edge-components")]
     out: PathBuf,
@@ -145,9 +148,10 @@ struct Report {
 
 impl Build {
     async fn run(self) -> Result<Exit> {
+        let codings = if self.content_codings { ContentCodings::Decoded } else { ContentCodings::Refused };
         let mut reports = Vec::new();
         for Named { name, component, plugin } in self.plugins.load().await? {
-            let composed = edge::compose(&component, self.platform)
+            let composed = edge::compose(&component, self.platform, codings)
                 .with_context(|| format!("the plugin {name} cannot go to the edge"))?;
             let file = self.out.join(format!("{name}.wasm"));
             write(&file, &composed.component)?;
