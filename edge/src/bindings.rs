@@ -9,6 +9,6 @@ spin_sdk::wit_bindgen::generate!({
 
 pub use hookgate::{
     edge::gate,
-    provider::types::{Accepted, Confirmation, Reply},
+    provider::types::{Confirmation, Reply},
 };
 pub use wasi::{config, keyvalue};

@@ -27,12 +27,11 @@ use spin_sdk::wasip3::http::types::{ErrorCode, Request, Response};
 
 use crate::{
     bindings::{
-        Accepted, Confirmation, Descriptor, Reply, Verdict,
-        gate::{self, Gate, SignedBody},
+        Confirmation, Descriptor, Reply, Verdict,
+        gate::{self, Admitted, Gate, SignedBody},
     },
     config::Config,
     http::BodyError,
-    origin::Parcel,
     refused::Refused,
     seen::Seen,
     timed::within,
@@ -89,12 +88,12 @@ async fn take(request: Request) -> Result<Taken, Refused> {
     let is_coded = decoded_body.is_some();
     let gate = Gate::new(&config.gate_source(&plugin), &gate::Request { body, decoded_body, ..head });
     let verdict = verify(&gate, is_coded, &config).await?;
-    gate.check(&verdict, &plugin).map_err(Refused::PluginBroken)?;
+    let events = gate.accept(&verdict, &plugin).map_err(Refused::PluginBroken)?;
     match verdict {
         Verdict::Answer(reply) => Ok(("answered", reply)),
         Verdict::Confirm(confirmation) => confirm(&gate, confirmation, &plugin).await,
         Verdict::Enroll(_) => Err(Refused::HandoverClosed),
-        Verdict::Admit(accepted) => admit(&gate, accepted, &config).await,
+        Verdict::Admit(accepted) => admit(&gate, events, accepted.reply, &config).await,
     }
 }
 
@@ -138,25 +137,24 @@ async fn confirm(gate: &Gate, confirmation: Confirmation, plugin: &Descriptor) -
 }
 
 /// Forwards what the origin has not had, and answers when the origin has.
-async fn admit(gate: &Gate, accepted: Accepted, config: &Config) -> Result<Taken, Refused> {
+async fn admit(gate: &Gate, events: Vec<Admitted>, reply: Option<Reply>, config: &Config) -> Result<Taken, Refused> {
     let mut seen = Seen::open(config);
-    let mut parcel = Parcel::default();
-    for admission in &accepted.events {
-        let admitted = gate.admit(admission);
-        if seen.knows(&admitted.id, now()) {
+    let (judged_at, mut new) = (now(), Vec::new());
+    for Admitted { id, event } in events {
+        if seen.knows(&id, judged_at) {
             continue;
         }
-        let outputs = bindings::transform(&admitted.event).map_err(Refused::NotTransformed)?;
-        let documents = gate.render(&admitted.event, &outputs).map_err(Refused::PluginBroken)?;
-        parcel.add(admitted.id, documents);
+        let outputs = bindings::transform(&event).map_err(Refused::NotTransformed)?;
+        gate.add(&event, &outputs).map_err(Refused::PluginBroken)?;
+        new.push(id);
     }
-    let status = if parcel.ids.is_empty() { "duplicate" } else { "accepted" };
-    if !parcel.documents.is_empty() {
-        origin::forward(&parcel, config, now()).await?;
+    let status = if new.is_empty() { "duplicate" } else { "accepted" };
+    let outgoing = gate.pack(&config.origin_secret, judged_at / 1000);
+    if let Some(outgoing) = outgoing.map_err(|why| Refused::Misconfigured(format!("origin_secret: {why}")))? {
+        origin::forward(outgoing, config).await?;
     }
-    seen.note(&parcel.ids, now());
-    let reply = accepted.reply.unwrap_or(Reply { status: 200, headers: Vec::new(), body: Vec::new() });
-    Ok((status, reply))
+    seen.note(&new, now());
+    Ok((status, reply.unwrap_or(Reply { status: 200, headers: Vec::new(), body: Vec::new() })))
 }
 
 /// A random number: the keys of a new hasher are.

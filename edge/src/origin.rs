@@ -2,40 +2,15 @@
 
 use spin_sdk::wasip3::http::types::{Method, Response};
 
-use crate::{
-    bindings::gate::{self, Outgoing},
-    config::Config,
-    http,
-    refused::Refused,
-    timed::within,
-};
+use crate::{bindings::gate::Outgoing, config::Config, http, refused::Refused, timed::within};
 
 /// When the origin does not say.
 const RETRY_AFTER_SECONDS: u64 = 10;
 /// The longest that a provider is asked to wait, whatever the origin says.
 const RETRY_AFTER_SECONDS_MAX: u64 = 3600;
 
-/// What one delivery brings.
-#[derive(Default)]
-pub struct Parcel {
-    /// Of events that the origin has not had.
-    pub ids: Vec<String>,
-    /// CloudEvents made of them.
-    pub documents: Vec<String>,
-}
-
-impl Parcel {
-    /// Adds an event.
-    pub fn add(&mut self, id: String, documents: Vec<String>) {
-        self.ids.push(id);
-        self.documents.extend(documents);
-    }
-}
-
-/// Has the origin take them, all or none.
-pub async fn forward(parcel: &Parcel, config: &Config, now: u64) -> Result<(), Refused> {
-    let outgoing = gate::pack(&config.origin_secret, &parcel.ids, &parcel.documents, now / 1000);
-    let Outgoing { headers, body } = outgoing.map_err(|why| Refused::Misconfigured(format!("origin_secret: {why}")))?;
+/// Has the origin take the events, all or none.
+pub async fn forward(Outgoing { headers, body }: Outgoing, config: &Config) -> Result<(), Refused> {
     let headers = headers.into_iter().map(|(name, value)| (name, value.into_bytes())).collect();
     let sending = http::send(Method::Post, &config.origin, headers, body);
     let response = match within(config.origin_timeout, sending).await {

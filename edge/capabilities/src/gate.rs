@@ -17,14 +17,16 @@ use crate::{
     Capabilities,
     bindings::exports::hookgate::{
         edge::gate::{
-            Admission, Admitted, CloudEvent, Delivery, Descriptor, EventBorrow, Guest, GuestGate, KeyNeed, Outgoing,
-            Request, SecretText as Text, SignedBody, Source, Verdict,
+            Admitted, CloudEvent, Delivery, Descriptor, EventBorrow, Guest, GuestGate, KeyNeed, Outgoing, Request,
+            SecretText as Text, SignedBody, Source, Verdict,
         },
         provider::capabilities::Event,
     },
     convert,
     keys::{self, Asked, Given},
-    lent, pack, render,
+    lent,
+    pack::Parcel,
+    render,
 };
 
 /// The gateway's default of `idempotency.fallback-window`.
@@ -49,15 +51,11 @@ pub struct Gate {
     asked: Rc<Asked>,
     /// What the last need was about.
     needed: RefCell<Option<Arc<KeyRequest>>>,
+    parcel: RefCell<Parcel>,
 }
 
 impl Guest for Capabilities {
     type Gate = Gate;
-
-    fn pack(secret: String, ids: Vec<String>, documents: Vec<String>, timestamp: u64) -> Result<Outgoing, String> {
-        let (headers, body) = pack::pack(&secret, &ids, &documents, timestamp)?;
-        Ok(Outgoing { headers: headers.map(|(name, value)| (name.to_owned(), value)).into(), body })
-    }
 }
 
 impl GuestGate for Gate {
@@ -87,6 +85,7 @@ impl GuestGate for Gate {
             given: Arc::new(Given::new(&source.key_urls)),
             asked: Rc::default(),
             needed: RefCell::default(),
+            parcel: RefCell::default(),
             source,
         }
     }
@@ -121,9 +120,15 @@ impl GuestGate for Gate {
         }
     }
 
-    fn check(&self, verdict: Verdict, plugin: Descriptor) -> Result<(), String> {
-        let body_length = self.body.length();
-        rules::verdict(&convert::verdict(verdict), body_length, &convert::descriptor(plugin))
+    fn accept(&self, verdict: Verdict, plugin: Descriptor) -> Result<Vec<Admitted>, String> {
+        let verdict = convert::verdict(verdict);
+        rules::verdict(&verdict, self.body.length(), &convert::descriptor(plugin))?;
+        match verdict {
+            own::Verdict::Admit(accepted) => {
+                Ok(accepted.events.into_iter().map(|event| self.admitted(event)).collect())
+            }
+            own::Verdict::Answer(_) | own::Verdict::Confirm(_) | own::Verdict::Enroll(_) => Ok(Vec::new()),
+        }
     }
 
     fn may_confirm(&self, url: String, plugin: Descriptor) -> bool {
@@ -131,8 +136,26 @@ impl GuestGate for Gate {
         patterns.any(|pattern| pattern.fits(&url))
     }
 
-    fn admit(&self, admission: Admission) -> Admitted {
-        let own::Admission { identity, payload } = convert::admission(admission);
+    fn add(&self, event: EventBorrow<'_>, outputs: Vec<CloudEvent>) -> Result<(), String> {
+        let event = &event.get::<lent::Event>().0;
+        let outputs: Vec<_> = outputs.into_iter().map(convert::cloud_event).collect();
+        self.parcel.borrow_mut().add(event.event_id.clone(), render::render(event, &outputs)?);
+        Ok(())
+    }
+
+    fn pack(&self, secret: String, timestamp: u64) -> Result<Option<Outgoing>, String> {
+        let packed = self.parcel.take().pack(&secret, timestamp)?;
+        Ok(packed.map(|(headers, body)| Outgoing {
+            headers: headers.map(|(name, value)| (name.to_owned(), value)).into(),
+            body,
+        }))
+    }
+}
+
+impl Gate {
+    /// An event for the plugin's `transform`.
+    fn admitted(&self, admission: own::Admission) -> Admitted {
+        let own::Admission { identity, payload } = admission;
         let payload_bytes = kept(payload.within(&self.body));
         let id = hex::encode(self.key_of(&identity.known_by, &payload_bytes));
         let event = own::Event {
@@ -146,14 +169,6 @@ impl GuestGate for Gate {
         Admitted { id, event: Event::new(lent::Event(event)) }
     }
 
-    fn render(&self, event: EventBorrow<'_>, outputs: Vec<CloudEvent>) -> Result<Vec<String>, String> {
-        let event = &event.get::<lent::Event>().0;
-        let outputs: Vec<_> = outputs.into_iter().map(convert::cloud_event).collect();
-        render::render(event, &outputs)
-    }
-}
-
-impl Gate {
     /// What the event is known by here and at the origin. Where nothing identifies it for good, time does: equal bytes are
     /// one event within [`UNDECLARED_WINDOW_MS`] of the clock.
     fn key_of(&self, known_by: &own::KnownBy, payload: &own::Body) -> known_by::IdempotencyKey {

@@ -9,27 +9,49 @@ use sha2::{Digest as _, Sha256};
 /// Names and values.
 type Headers = [(&'static str, String); 4];
 
-/// Headers and body.
-///
-/// # Errors
-/// The secret is none.
-pub fn pack(secret: &str, ids: &[String], documents: &[String], timestamp: u64) -> Result<(Headers, Vec<u8>), String> {
-    let (content_type, body) = match documents {
-        [one] => ("application/cloudevents+json; charset=utf-8", one.clone()),
-        several => ("application/cloudevents-batch+json; charset=utf-8", format!("[{}]", several.join(","))),
-    };
-    let id = match ids {
-        [one] => one.clone(),
-        several => hex::encode(&Sha256::digest(several.join(" "))[..16]),
-    };
-    let signature = sign(secret, &id, timestamp, body.as_bytes())?;
-    let headers = [
-        ("content-type", content_type.to_owned()),
-        ("webhook-id", id),
-        ("webhook-timestamp", timestamp.to_string()),
-        ("webhook-signature", signature),
-    ];
-    Ok((headers, body.into_bytes()))
+/// What one delivery brings.
+#[derive(Default)]
+pub struct Parcel {
+    ids: Vec<String>,
+    /// CloudEvents as JSON.
+    documents: Vec<Vec<u8>>,
+}
+
+impl Parcel {
+    /// Adds an event.
+    pub fn add(&mut self, id: String, documents: Vec<Vec<u8>>) {
+        self.ids.push(id);
+        self.documents.extend(documents);
+    }
+
+    /// Headers and body; none where there are no documents.
+    ///
+    /// # Errors
+    /// The secret is none.
+    pub fn pack(mut self, secret: &str, timestamp: u64) -> Result<Option<(Headers, Vec<u8>)>, String> {
+        let (content_type, body) = match self.documents.len() {
+            0 => return Ok(None),
+            // Not copied: it may be large.
+            1 => ("application/cloudevents+json; charset=utf-8", self.documents.swap_remove(0)),
+            _ => ("application/cloudevents-batch+json; charset=utf-8", batch(&self.documents)),
+        };
+        let id = match &self.ids[..] {
+            [one] => one.clone(),
+            several => hex::encode(&Sha256::digest(several.join(" "))[..16]),
+        };
+        let signature = sign(secret, &id, timestamp, &body)?;
+        let headers = [
+            ("content-type", content_type.to_owned()),
+            ("webhook-id", id),
+            ("webhook-timestamp", timestamp.to_string()),
+            ("webhook-signature", signature),
+        ];
+        Ok(Some((headers, body)))
+    }
+}
+
+fn batch(documents: &[Vec<u8>]) -> Vec<u8> {
+    [&b"["[..], &documents.join(&b","[..]), b"]"].concat()
 }
 
 /// The value of `webhook-signature`.
@@ -60,18 +82,31 @@ mod tests {
         assert_eq!(signature, Ok("v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=".to_owned()));
     }
 
+    fn packed(events: &[(&str, &str)]) -> Option<(Headers, String)> {
+        let mut parcel = Parcel::default();
+        events.iter().for_each(|(id, document)| parcel.add((*id).to_owned(), vec![document.as_bytes().to_vec()]));
+        let packed = parcel.pack("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", 1).expect("a good secret");
+        packed.map(|(headers, body)| (headers, String::from_utf8(body).expect("JSON")))
+    }
+
     #[test]
     fn several_events_are_a_batch_with_an_id_of_its_own() {
-        let (secret, text) = ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", |text: &str| text.to_owned());
-        let (one, body) = pack(secret, &[text("a")], &[text("{}")], 1).expect("a good secret");
-        assert_eq!((one[0].1.as_str(), &body[..]), ("application/cloudevents+json; charset=utf-8", &b"{}"[..]));
+        let (one, body) = packed(&[("a", "{}")]).expect("an event");
+        assert_eq!((one[0].1.as_str(), body.as_str()), ("application/cloudevents+json; charset=utf-8", "{}"));
         assert_eq!(one[1].1, "a");
-        let (two, body) = pack(secret, &[text("a"), text("b")], &[text("{}"), text("[1]")], 1).expect("a good secret");
+        let (two, body) = packed(&[("a", "{}"), ("b", "[1]")]).expect("events");
         let batch = "application/cloudevents-batch+json; charset=utf-8";
-        assert_eq!((two[0].1.as_str(), &body[..]), (batch, &b"[{},[1]]"[..]));
+        assert_eq!((two[0].1.as_str(), body.as_str()), (batch, "[{},[1]]"));
         assert_eq!(two[1].1.len(), 32);
-        let others = pack(secret, &[text("a"), text("c")], &[text("{}"), text("[1]")], 1).expect("a good secret");
-        assert_ne!(two[1].1, others.0[1].1);
+        let (others, _) = packed(&[("a", "{}"), ("c", "[1]")]).expect("events");
+        assert_ne!(two[1].1, others[1].1);
+    }
+
+    #[test]
+    fn without_a_document_there_is_nothing_to_send() {
+        let mut parcel = Parcel::default();
+        parcel.add("a".to_owned(), Vec::new());
+        assert_eq!(parcel.pack("", 1), Ok(None));
     }
 
     #[test]

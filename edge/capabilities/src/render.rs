@@ -13,12 +13,14 @@ use serde::Serialize;
 
 /// The extension's name.
 const IDENTITY: &str = "hookgateidentity";
+/// Room for all of a document but its data, as a rule. It keeps large data from being copied while the document grows.
+const ATTRIBUTES_BYTES: usize = 2 << 10;
 
 /// One document for each output.
 ///
 /// # Errors
 /// For the plugin's author: what is wrong with an output.
-pub fn render(event: &Event, outputs: &[CloudEvent]) -> Result<Vec<String>, String> {
+pub fn render(event: &Event, outputs: &[CloudEvent]) -> Result<Vec<Vec<u8>>, String> {
     cloudevents::check_all(outputs)?;
     let several = outputs.len() > 1;
     let document = |(number, output): (usize, &CloudEvent)| {
@@ -33,8 +35,10 @@ pub fn render(event: &Event, outputs: &[CloudEvent]) -> Result<Vec<String>, Stri
             extensions.push((IDENTITY, ExtensionValue::Text(identity)));
         }
         let data = Data::of(output, || payload(event))?;
+        let mut document = Vec::with_capacity(data.as_ref().map_or(0, |data| data.bytes.len()) + ATTRIBUTES_BYTES);
         let envelope = Envelope { output, data: data.as_ref(), elsewhere: None, extensions };
-        serde_json::to_string(&envelope).map_err(|error| error.to_string())
+        serde_json::to_writer(&mut document, &envelope).map_err(|error| error.to_string())?;
+        Ok(document)
     };
     outputs.iter().enumerate().map(document).collect()
 }
