@@ -102,36 +102,43 @@ pub fn headers_of(request: &Request) -> Headers {
     all.into_iter().map(|(name, value)| (name.to_ascii_lowercase(), value)).collect()
 }
 
-/// All of a request's body.
-pub async fn body_of_request(request: Request, limit: usize) -> Result<Vec<u8>, BodyError> {
+/// What `content-length` says.
+pub fn length_of(headers: &Headers) -> Option<usize> {
+    let (_, value) = headers.iter().find(|(name, _)| name == "content-length")?;
+    std::str::from_utf8(value).ok()?.trim().parse().ok()
+}
+
+/// All of a request's body, which is said to have this length.
+pub async fn body_of_request(request: Request, length: Option<usize>, limit: usize) -> Result<Vec<u8>, BodyError> {
     let (_, processed) = wit_future::new(|| Ok(()));
     let (stream, trailers) = Request::consume_body(request, processed);
-    read(stream, trailers, limit).await
+    read(stream, trailers, length, limit).await
 }
 
 /// All of a response's body.
 pub async fn body_of_response(response: Response, limit: usize) -> Result<Vec<u8>, BodyError> {
     let (_, processed) = wit_future::new(|| Ok(()));
     let (stream, trailers) = Response::consume_body(response, processed);
-    read(stream, trailers, limit).await
+    read(stream, trailers, None, limit).await
 }
 
+/// Reads a body, which is said to have this length.
 async fn read(
     mut stream: StreamReader<u8>,
     trailers: FutureReader<Result<Option<Trailers>, ErrorCode>>,
+    length: Option<usize>,
     limit: usize,
 ) -> Result<Vec<u8>, BodyError> {
-    let mut body = Vec::new();
+    // The length is the sender's word, so no more than a piece is reserved for it. One byte more, in which the end is read.
+    let mut body = Vec::with_capacity(length.map_or(PIECE, |length| length.min(PIECE) + 1));
     loop {
-        let (result, piece) = stream.read(Vec::with_capacity(PIECE)).await;
-        if body.len() + piece.len() > limit {
-            return Err(BodyError::TooLarge);
+        if body.len() == body.capacity() {
+            body.reserve(PIECE);
         }
-        // Most bodies are one piece.
-        if body.is_empty() {
-            body = piece
-        } else {
-            body.extend_from_slice(&piece)
+        let result;
+        (result, body) = stream.read(body).await;
+        if body.len() > limit {
+            return Err(BodyError::TooLarge);
         }
         match result {
             StreamResult::Complete(_) => {}
@@ -207,12 +214,9 @@ fn with_length(mut headers: Headers, body: &[u8]) -> Headers {
 /// packet. On a kept-alive connection a second packet waits for the acknowledgement of the first, which peers delay by
 /// 40 ms.
 async fn contents(body: Vec<u8>) -> (Option<StreamReader<u8>>, FutureReader<Result<Option<Trailers>, ErrorCode>>) {
+    // Dropped when the body is written, it says that there are no trailers.
     let (ended, trailers) = wit_future::new(|| Ok(None));
     if body.is_empty() {
-        spawn(async move {
-            // A peer that does not read it does not want it.
-            _ = ended.write(Ok(None)).await;
-        });
         return (None, trailers);
     }
     let (mut writer, reader) = wit_stream::new();
@@ -220,7 +224,7 @@ async fn contents(body: Vec<u8>) -> (Option<StreamReader<u8>>, FutureReader<Resu
         // A peer that does not read it does not want it.
         _ = writer.write_all(body).await;
         drop(writer);
-        _ = ended.write(Ok(None)).await;
+        drop(ended);
     });
     let has_ended = poll_fn(|context| Poll::Ready(writing.as_mut().poll(context).is_ready())).await;
     if !has_ended {

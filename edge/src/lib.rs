@@ -79,7 +79,8 @@ async fn take(request: Request) -> Result<Taken, Refused> {
         decoded_body: None,
         nonce: nonce(),
     };
-    let body = within(config.body_timeout, http::body_of_request(request, config.body_limit)).await;
+    let body = http::body_of_request(request, http::length_of(&head.headers), config.body_limit);
+    let body = within(config.body_timeout, body).await;
     let body = body.ok_or(Refused::TooSlow)?.map_err(|error| match error {
         BodyError::TooLarge => Refused::TooLarge(config.body_limit),
         BodyError::Truncated => Refused::Truncated,

@@ -92,6 +92,7 @@ fn signed(id: &str, bytes: usize) -> Request<Full<Bytes>> {
     let tag: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
     let request = Request::post("http://edge.example/in/stripe")
         .header("content-type", "application/json")
+        .header("content-length", head.len())
         .header("stripe-signature", format!("t={at},v1={tag}"));
     request.body(Full::new(head.into())).unwrap_or_else(|_| unreachable!())
 }
