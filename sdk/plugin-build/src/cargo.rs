@@ -179,7 +179,7 @@ fn rustflags(workspace: &Path, target: Target, profile: &str) -> String {
     let linker = [&format!("-zstack-size={STACK_BYTES}"), "--compress-relocations", "--strip-debug"];
     let mut flags: Vec<_> = linker.iter().map(|argument| format!("-Clink-arg={argument}")).collect();
     if profile == "edge" {
-        // SHA-256 in vectors. Every platform with WASI 0.3 has them.
+        // SHA-256 in vectors, which wasmtime, and so Spin, has by default.
         flags.push("-Ctarget-feature=+simd128".to_owned());
     }
     let homes = [("CARGO_HOME", ".cargo", "cargo"), ("RUSTUP_HOME", ".rustup", "rustup")];

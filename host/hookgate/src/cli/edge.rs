@@ -51,7 +51,7 @@ pub struct Build {
     /// The platform of the components
     #[arg(long, value_enum, default_value = "spin")]
     platform: Platform,
-    /// Decode bodies that were sent compressed (gzip, deflate, br, zstd), instead of refusing them: 310 KiB more
+    /// Decode bodies that were sent compressed (gzip, deflate, br, zstd), instead of refusing them: about 300 KiB more
     #[arg(long)]
     content_codings: bool,
     /// The directory for the components
