@@ -170,7 +170,8 @@ impl Total {
         let mut suites: Vec<_> = self.suites.iter().collect();
         suites.sort_by(|one, other| other.0.total_cmp(&one.0));
         let (named, short): (Vec<_>, Vec<_>) = suites.into_iter().partition(|(time, _)| *time >= NAMED_SUITE_SECONDS);
-        let rest: f64 = short.iter().map(|(time, _)| time).sum();
+        // The sum of no numbers at all is -0.0.
+        let rest = short.iter().fold(0.0, |sum, (time, _)| sum + time);
         let lines = named.iter().map(|(time, name)| format!("{time:>7.1} s  {name}\n"));
         lines.chain([format!("{rest:>7.1} s  {} others", short.len())]).collect()
     }
