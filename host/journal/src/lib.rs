@@ -23,6 +23,7 @@ mod commit;
 mod dead_letters;
 mod differences;
 mod duplicates;
+mod early;
 mod events;
 mod handoffs;
 mod held;
@@ -54,6 +55,7 @@ pub use self::{
     duplicates::{
         AdmittedByHand, DroppedContent, DroppedEvent, Duplicate, DuplicateFilter, DuplicateOrder, Recurrences,
     },
+    early::EarlyTransform,
     engine::disk::free_bytes,
     events::{EventFilter, EventSummary},
     open::{
@@ -72,6 +74,7 @@ pub use self::{
     write::Health,
 };
 use self::{
+    early::Early,
     engine::{Engine, disk},
     suspects::Suspects,
     write::{Clocks, Draft, Kind, Request, Shared, Task, Writer},
@@ -93,6 +96,7 @@ struct Handle {
     /// How long deliveries are kept.
     retention: Duration,
     suspects: Arc<Suspects>,
+    early: Arc<Early>,
     /// Dropped with the handle, which stops the sweeper.
     _sweeping: mpsc::Sender<()>,
 }
@@ -109,6 +113,7 @@ impl Journal {
         let waits = |event| held::stage(&shared, event).is_ok_and(|stage| stage.is_some());
         let suspects = Suspects::open(opener.home.held_path(), waits).map(Arc::new);
         let suspects = suspects.map_err(|e| opener.error(e.into()))?;
+        let early = Early::open(opener.home.held_path()).map(Arc::new).map_err(|e| opener.error(e.into()))?;
         let (requests, waiting) = mpsc::channel();
         let (_sweeping, stop) = mpsc::channel();
         let disk = disk::Disk::new(store.path.clone(), store.headroom, free);
@@ -120,13 +125,14 @@ impl Journal {
             opener,
             disk,
             sidecar,
+            early: early.clone(),
             books,
             commits_per_batch,
             time_noted: Instant::now(),
         };
         let permits = Arc::new(Semaphore::new(WAITING));
         let retention = store.retention;
-        let handle = Arc::new(Handle { shared, requests, permits, metrics, suspects, retention, _sweeping });
+        let handle = Arc::new(Handle { shared, requests, permits, metrics, suspects, early, retention, _sweeping });
         let sweep = Arc::downgrade(&handle);
         let spawned =
             thread::Builder::new().name("journal-writer".to_owned()).spawn(move || writer.run()).and_then(|_| {

@@ -24,10 +24,9 @@ use std::{
     os::unix::fs::{FileExt, OpenOptionsExt},
     path::Path,
     sync::Arc,
-    time::Instant,
 };
 
-use hookgate_model::limits::{EARLY_TRANSFORM_REST, SUSPECTS_MAX};
+use hookgate_model::limits::SUSPECTS_MAX;
 use parking_lot::Mutex;
 use sha2::{Digest, Sha256};
 
@@ -47,12 +46,6 @@ impl Journal {
         self.0.suspects.mark(event)
     }
 
-    /// Whether events may be transformed before their commit. Not for a while after a process has died in that: the event is
-    /// not in the store, and could end one process after the other. Through the inbox it is found.
-    pub fn may_transform_early(&self) -> bool {
-        self.0.suspects.early_rests_until.is_none_or(|until| Instant::now() >= until)
-    }
-
     /// How many processes have died while they transformed an event that is still in the inbox.
     pub fn transform_deaths(&self, event: EventId) -> u8 {
         self.0.suspects.deaths(event)
@@ -64,8 +57,6 @@ impl Journal {
 pub(super) struct Suspects {
     file: File,
     slots: Mutex<Slots>,
-    /// A process has died while it transformed an event before its commit.
-    early_rests_until: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -96,7 +87,6 @@ impl Suspects {
         let mut bytes = Vec::new();
         (&file).take(SUSPECTS_MAX * SLOT as u64).read_to_end(&mut bytes)?;
         let mut slots = Slots::default();
-        let mut died_early = false;
         for (slot, bytes) in (0..).zip(bytes.as_chunks::<SLOT>().0) {
             slots.end = slot + 1;
             match read(bytes) {
@@ -105,8 +95,7 @@ impl Suspects {
                     slots.suspects.insert(event, (slot, deaths));
                     file.write_all_at(&slot_of(SUSPECT, deaths, event), slot * SLOT as u64)?;
                 }
-                marked => {
-                    died_early |= matches!(marked, Some((MARKED, ..)));
+                _ => {
                     slots.free.push(slot);
                     file.write_all_at(&[FREE; SLOT], slot * SLOT as u64)?;
                 }
@@ -118,14 +107,7 @@ impl Suspects {
                 "the process died while these events were being transformed: each is transformed alone now"
             );
         }
-        if died_early {
-            tracing::warn!(
-                "the process died while an event was being transformed before its commit: for an hour all events are \
-                 transformed after it"
-            );
-        }
-        let early_rests_until = died_early.then(|| Instant::now() + EARLY_TRANSFORM_REST);
-        Ok(Suspects { file, slots: Mutex::new(slots), early_rests_until })
+        Ok(Suspects { file, slots: Mutex::new(slots) })
     }
 
     /// Processes that have died while they transformed the event.
@@ -263,10 +245,7 @@ mod tests {
         die([suspects.mark(event(1)), suspects.mark(event(2))]);
         let suspects = Suspects::open(dir.path(), |id| id == event(2)).unwrap();
         assert_eq!(deaths(&suspects), [0, 0, 1, 0]);
-        assert!(suspects.early_rests_until.is_some(), "one of them was not in the inbox yet");
-        let suspects = open(&dir);
-        assert_eq!(deaths(&suspects), [0, 0, 1, 0]);
-        assert!(suspects.early_rests_until.is_none());
+        assert_eq!(deaths(&open(&dir)), [0, 0, 1, 0]);
     }
 
     #[test]

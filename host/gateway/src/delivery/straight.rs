@@ -8,7 +8,7 @@
 use std::sync::Arc;
 
 use hookgate_capabilities::{Accepted, Admission, Body, CloudEvent, Delivery, Event, Position, Request};
-use hookgate_journal::{Routed, TransformMark};
+use hookgate_journal::{EarlyTransform, Routed};
 use hookgate_model::{
     event::{EventId, KeptDelivery, KeptEvent, Marks, Sender, Waiting, methods},
     limits, redact,
@@ -38,7 +38,7 @@ struct Begun {
     kept: Arc<KeptDelivery>,
     /// What each call of `transform` was lent.
     lent: Vec<Delivery>,
-    _marks: Vec<TransformMark>,
+    _early: EarlyTransform,
 }
 
 /// A delivery whose events are transformed and routed.
@@ -69,7 +69,7 @@ impl<'a> StraightPath<'a> {
     }
 
     fn may_begin(&self, accepted: &Accepted) -> bool {
-        let DeliveryContext { gateway, inbound, provider, .. } = self.context;
+        let DeliveryContext { inbound, provider, .. } = self.context;
         let running = inbound.plugin.get();
         // The plugin has the host read the body, and nothing interrupts the host.
         self.body.in_memory().is_some_and(|body| (body.len() as u64) < limits::PLUGIN_WORKER_BODY_BYTES_MAX)
@@ -77,26 +77,25 @@ impl<'a> StraightPath<'a> {
             && !accepted.events.iter().any(|event| inbound.source.ordering.is_some() && is_held(event))
             && running.transforming(provider.hash(), &inbound.breakers).hash() == provider.hash()
             && !inbound.breakers.is_open(provider.hash(), Function::Transform)
-            && gateway.journal.may_transform_early()
     }
 
     fn begin(&self, accepted: &Accepted) -> Option<(Begun, Vec<Event>)> {
         let DeliveryContext { gateway, inbound, .. } = self.context;
+        let _early = gateway.journal.begin_early_transform()?;
         let kept =
             Arc::new(self.context.kept(self.request.clone(), self.senders.to_vec(), self.judged.is_incomplete()));
         let mut request = kept.request.clone();
         redact::hide(&mut request);
         let (request, methods) = (Arc::new(request), methods(self.senders));
         let id = gateway.journal.next_delivery();
-        let (mut events, mut marks) = (Vec::new(), Vec::new());
+        let mut events = Vec::new();
         for (index, admission) in (0..).zip(&accepted.events) {
             let id = EventId { delivery: id, index };
             let lent = inbound.lend(id, admission, request.clone(), self.body.clone(), methods.clone());
             events.push(lent.ok()?);
-            marks.push(gateway.journal.mark_transform(id)?);
         }
         let lent = events.iter().map(Event::delivery).collect();
-        Some((Begun { id, kept, lent, _marks: marks }, events))
+        Some((Begun { id, kept, lent, _early }, events))
     }
 
     /// Routes what `transform` has made of the events.
@@ -105,7 +104,7 @@ impl<'a> StraightPath<'a> {
         accepted: &Accepted,
         transformed: Vec<Result<Vec<CloudEvent>, String>>,
     ) -> Option<Straight> {
-        let Begun { id, kept, lent, _marks } = self.begun.into_inner()?;
+        let Begun { id, kept, lent, _early } = self.begun.into_inner()?;
         let DeliveryContext { live, inbound, provider, .. } = self.context;
         if !transformed.is_empty()
             && let Ok(permit) = inbound.breakers.ask(provider.hash(), Function::Transform, None)

@@ -15,6 +15,7 @@ use metrics::Histogram;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::{
+    early::Early,
     engine::{Batch, Durability, Engine, EngineError, disk::Disk},
     open::{Opener, error::OpenError, sidecar::Sidecar},
     record::state::{Books, Delta, Entry},
@@ -103,6 +104,7 @@ pub(crate) struct Writer {
     pub(crate) requests: Receiver<Request>,
     pub(crate) disk: Disk,
     pub(crate) sidecar: Sidecar,
+    pub(crate) early: Arc<Early>,
     pub(crate) books: Books,
     pub(crate) commits_per_batch: Histogram,
     /// When the time by which work waits was written down last.
@@ -157,6 +159,7 @@ impl Writer {
     }
 
     fn close(&mut self) {
+        self.early.settle();
         if self.shared.engine().is_ok()
             && let Err(e) = self.note_time()
         {
@@ -178,6 +181,7 @@ impl Writer {
                 Err(RecvTimeoutError::Disconnected) => return Next::End,
                 Err(RecvTimeoutError::Timeout) => {}
             }
+            self.early.look();
             if let Err(why) = self.check_home() {
                 return Next::Leave(why);
             }
