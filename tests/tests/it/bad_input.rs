@@ -167,7 +167,8 @@ async fn bodies_that_end_early_or_are_too_large() {
     let large = sign::stripe(SECRET, hookgate_tests::now(), vec![b' '; 3000]);
     assert_eq!(gateway.send("stripe", &large).await.refused(413)["type"], "urn:hookgate:too-large");
     let mut connection = Connection::open(gateway.deliveries()).await;
-    connection.write(format!("{head}transfer-encoding: chunked\r\n\r\n").as_bytes()).await;
+    // Closed after the answer, not at the header time-out: the connection of the delivery before would end at the same moment.
+    connection.write(format!("{head}connection: close\r\ntransfer-encoding: chunked\r\n\r\n").as_bytes()).await;
     for _ in 0..30 {
         if !connection.write(format!("64\r\n{}\r\n", "x".repeat(100)).as_bytes()).await {
             break;
