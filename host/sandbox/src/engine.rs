@@ -1,17 +1,12 @@
 //! The wasmtime engine: how components are compiled, where their memory comes from, and what stops a call that does not
 //! end.
 
-use std::{num::NonZeroUsize, thread, time::Duration};
+use std::{num::NonZeroUsize, time::Duration};
 
 use hookgate_model::limits;
 use wasmtime::{
-    Config, Enabled, Engine, EngineWeak, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
-    WasmBacktraceDetails,
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig, WasmBacktraceDetails,
 };
-
-/// How often a running guest is looked at. A guest that computes for longer yields to other deliveries at each tick, so
-/// one that spins costs the others a tick of latency, not its whole time-out.
-pub const TICK: Duration = Duration::from_millis(1);
 
 /// What a call of a plugin may take; the same for all.
 #[derive(Clone, Copy, Debug)]
@@ -20,11 +15,11 @@ pub struct SandboxLimits {
     pub concurrency: u32,
     /// Bytes of linear memory for one call, all memories of the component together.
     pub memory_bytes: usize,
-    /// Computing time of one call, what the host does for it included; looked at with each [`TICK`].
+    /// Computing time of one call, what the host does for it included; looked at with each [`crate::ticker::TICK`].
     pub time: Duration,
 }
 
-/// Makes the engine and starts its ticker, which ends with the engine.
+/// Makes the engine. Its epoch is moved on by a [`crate::ticker::Ticker`].
 ///
 /// The settings are those that measured best for a fresh instance a delivery; `docs/benchmarks.md` has the figures.
 pub fn engine(limits: &SandboxLimits) -> wasmtime::Result<Engine> {
@@ -46,9 +41,7 @@ pub fn engine(limits: &SandboxLimits) -> wasmtime::Result<Engine> {
     config.cranelift_nan_canonicalization(true);
     config.wasm_relaxed_simd(false);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool(limits)));
-    let engine = Engine::new(&config)?;
-    start_ticker(engine.weak());
-    Ok(engine)
+    Engine::new(&config)
 }
 
 fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
@@ -75,18 +68,4 @@ fn pool(limits: &SandboxLimits) -> PoolingAllocationConfig {
     pool.table_keep_resident(64 * 1024);
     pool.pagemap_scan(Enabled::Auto);
     pool
-}
-
-/// One OS thread an engine: no runtime's timer can fire while guests hold all its workers.
-fn start_ticker(engine: EngineWeak) {
-    thread::Builder::new()
-        .name("plugin-epochs".into())
-        .spawn(move || {
-            while let Some(engine) = engine.upgrade() {
-                engine.increment_epoch();
-                drop(engine);
-                thread::sleep(TICK);
-            }
-        })
-        .expect("the operating system starts a thread at start-up");
 }

@@ -20,6 +20,7 @@ mod slot;
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests;
+mod ticker;
 mod time;
 mod turns;
 pub mod vectors;
@@ -60,6 +61,7 @@ use self::{
     artifact::ArtifactStore,
     bindings::ProviderPre,
     call::{Call, CallTime, DeliveryHandle, EventHandle},
+    ticker::Ticker,
     time::Meter,
     turns::{LongTurn, Share, Turn, Turns},
 };
@@ -69,6 +71,7 @@ use hookgate_telemetry::PluginMetrics;
 /// Where plugins run: one engine, its limits, and as many slots as calls may run at once.
 pub struct Sandbox {
     engine: Engine,
+    ticker: Ticker,
     linker: Linker<Call>,
     limits: SandboxLimits,
     turns: Turns,
@@ -229,7 +232,8 @@ impl Sandbox {
         };
         let (engine, linker) = set_up().map_err(SandboxError::Engine)?;
         let turns = Turns::new(limits.concurrency);
-        Ok(Arc::new(Sandbox { engine, linker, limits, turns, artifacts, first_calls }))
+        let ticker = Ticker::start(engine.weak());
+        Ok(Arc::new(Sandbox { engine, ticker, linker, limits, turns, artifacts, first_calls }))
     }
 
     /// Compiles a component (or takes its artifact), links it and asks it what it is. One that is not bundled is tried in a
@@ -575,6 +579,7 @@ impl Loaded {
     ) -> Result<R, Broken> {
         let sandbox = &self.sandbox;
         let _turn = self.turn(event.is_none()).await?;
+        let _ticking = sandbox.ticker.during_call();
         let is_large = delivery.body_length() >= limits::PLUGIN_WORKER_BODY_BYTES_MAX || delivery.is_stored();
         let time = sandbox.limits.time + time_to_read(&delivery);
         let meter = Meter::new();
