@@ -15,16 +15,13 @@ pub fn decoded(headers: &Headers, body: &[u8], limit: usize) -> Result<Option<Ve
 }
 
 #[cfg(feature = "content-codings")]
-pub use decoding::{ACCEPTED, undone};
+use decoding::undone;
 #[cfg(not(feature = "content-codings"))]
-pub use refusing::{ACCEPTED, undone};
+use refusing::undone;
 
 #[cfg(feature = "content-codings")]
 mod decoding {
     use super::{ContentCodings, Refused};
-
-    /// For `accept-encoding`.
-    pub const ACCEPTED: &str = "gzip, deflate, br, zstd";
 
     pub fn undone(codings: &ContentCodings, body: &[u8], limit: usize) -> Result<Vec<u8>, Refused> {
         Ok(codings.decode(&body.to_vec().into(), limit as u64)?.into())
@@ -34,9 +31,6 @@ mod decoding {
 #[cfg(not(feature = "content-codings"))]
 mod refusing {
     use super::{ContentCodings, Refused};
-
-    /// For `accept-encoding`.
-    pub const ACCEPTED: &str = "identity";
 
     /// The signature may be one of the decoded body, so nothing can be said of the delivery.
     pub fn undone(codings: &ContentCodings, _: &[u8], _: usize) -> Result<Vec<u8>, Refused> {

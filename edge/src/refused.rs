@@ -9,10 +9,10 @@ use hookgate_capabilities::{
 };
 use strum::IntoStaticStr;
 
-use crate::{
-    bindings::{Refusal, Reply},
-    codings,
-};
+use crate::bindings::{Refusal, Reply};
+
+/// What bodies may be encoded with, for `accept-encoding`: the decoders are left out unless they are asked for.
+const CODINGS: &str = if cfg!(feature = "content-codings") { "gzip, deflate, br, zstd" } else { "identity" };
 
 /// Why a delivery was turned away.
 #[derive(IntoStaticStr)]
@@ -87,7 +87,7 @@ impl Refused {
         let retry_after = retry_after_seconds.map(|seconds| ("retry-after".to_owned(), seconds.to_string()));
         // RFC 9110, section 15.5.16.
         let is_coding = matches!(self, Refused::UnsupportedCoding(_));
-        let accepted = is_coding.then(|| ("accept-encoding".to_owned(), codings::ACCEPTED.to_owned()));
+        let accepted = is_coding.then(|| ("accept-encoding".to_owned(), CODINGS.to_owned()));
         let headers = [content_type].into_iter().chain(retry_after).chain(accepted).collect();
         Reply { status, headers, body: body.into_bytes() }
     }
