@@ -324,7 +324,7 @@ const RETRY: &[Key] = &[
     key(
         "first",
         Kind::Duration(&limits::RETRY_FIRST_MS),
-        "The longest first pause; each further one may be twice as long.",
+        "The first pause; each further one is twice as long. Pauses are spread by up to 20 %.",
     ),
     key("max", Kind::Duration(&limits::RETRY_MAX_MS), "The longest pause of all."),
 ];

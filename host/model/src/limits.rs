@@ -387,9 +387,9 @@ pub const ORDERING_MEMORY_MS: Range = Range::new(DAY_MS, SECOND_MS, 90 * DAY_MS)
 pub const DESTINATION_CONCURRENCY: Range = Range::new(16, 1, 1_024);
 /// For one attempt, from connecting to the end of the answer's head. Standard Webhooks recommends 15 to 30 seconds.
 pub const ATTEMPT_TIMEOUT_MS: Range = Range::new(30 * SECOND_MS, 100, 5 * MINUTE_MS);
-/// Attempts before an event becomes a dead letter: with the pauses below at most a day, half of it on average.
+/// Attempts before an event becomes a dead letter: with the pauses below about a day.
 pub const RETRY_ATTEMPTS: Range = Range::new(36, 1, 1_000);
-/// The base of the backoff: the first pause is at most this long, and each further one at most twice the one before.
+/// The base of the backoff: the first pause, before it is spread; each further one is twice as long.
 pub const RETRY_FIRST_MS: Range = Range::new(SECOND_MS, 10, HOUR_MS);
 /// The longest pause.
 pub const RETRY_MAX_MS: Range = Range::new(HOUR_MS, 10, 7 * DAY_MS);
@@ -431,12 +431,22 @@ pub const ANSWER_DRAINED_BYTES_MAX: usize = 64 * 1024;
 pub const ANSWER_DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
 /// The longest wait that a destination's `Retry-After` can bring about for one event.
 pub const RETRY_AFTER_TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// The least that is waited after a 429 and after an attempt without an answer, unless the policy's longest pause is shorter.
+/// Svix waits as long (<https://docs.svix.com/retries>).
+pub const RETRY_FLOOR: Duration = Duration::from_secs(60);
+/// How far a pause is spread to either side of its step, in percent.
+pub const RETRY_SPREAD_PERCENT: u32 = 20;
 /// Failures of a destination in a row that open its breaker.
 pub const BREAKER_FAILURES_MAX: u32 = 10;
 /// The longest pause between two attempts at a destination that is away, unless it asks for longer.
 pub const BREAKER_PAUSE_MAX: Duration = Duration::from_secs(30);
 /// The longest that a `Retry-After` keeps everything else from the destination.
 pub const BREAKER_ASKED_PAUSE_MAX: Duration = Duration::from_secs(5 * 60);
+
+/// Attempts that may start at once when a breaker has closed; each second the number of those that have started may double.
+pub const RAMP_FIRST: u32 = 16;
+/// When a breaker has been closed for this long, attempts have no bound but those of the destination.
+pub const RAMP_TIME: Duration = Duration::from_secs(10);
 
 /// Process deaths during an event's transformation after which it is a dead letter.
 pub const TRANSFORM_DEATHS_MAX: u8 = 3;

@@ -209,7 +209,7 @@ impl HttpEndpoint {
         let response = match timeout_at(deadline, self.client.request(request)).await {
             Ok(Ok(response)) => response,
             Ok(Err(error)) => return Outcome::unreachable(whole_story(&error)),
-            Err(_) => return Outcome::unreachable(format!("no answer within {within:?}")),
+            Err(_) => return Outcome::timed_out(format!("no answer within {within:?}")),
         };
         let (status, headers) = (response.status(), response.headers().clone());
         let body = read_some(response, deadline.min(Instant::now() + limits::ANSWER_DRAIN_TIME_MAX)).await;
@@ -268,7 +268,8 @@ async fn read_some(response: Response<Incoming>, deadline: Instant) -> Vec<u8> {
 /// |---|---|
 /// | 2xx | delivered |
 /// | 410 | the endpoint wants nothing more: given up |
-/// | 408, 425, 429, 5xx | tried again; `Retry-After` counts |
+/// | 408, 425, 5xx | tried again; `Retry-After` counts |
+/// | 429 | the same, and not soon |
 /// | other 4xx, 3xx | as the destination's policy says; a redirect is never followed |
 /// | 1xx | no answer to a POST: tried again |
 fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], on_4xx: On4xx) -> Outcome {
@@ -280,6 +281,7 @@ fn judge(status: StatusCode, headers: &HeaderMap, body: &[u8], on_4xx: On4xx) ->
     let advice = match on_4xx {
         _ if status == StatusCode::GONE => Advice::GiveUp,
         On4xx::DeadLetter if !transient => Advice::GiveUp,
+        _ if status == StatusCode::TOO_MANY_REQUESTS => Advice::RetryLater(after),
         _ => Advice::Retry(after),
     };
     let health = if transient { Health::Unwell } else { Health::Well };
@@ -326,6 +328,7 @@ mod tests {
     #[test]
     fn a_status_means_the_same_under_either_policy_but_for_other_4xx_and_3xx() {
         let retry = Some(Advice::Retry(None));
+        let later = Some(Advice::RetryLater(None));
         let give_up = Some(Advice::GiveUp);
         let cases = [
             (200, None, None),
@@ -340,7 +343,7 @@ mod tests {
             (408, retry, retry),
             (410, give_up, give_up),
             (425, retry, retry),
-            (429, retry, retry),
+            (429, later, later),
             (500, retry, retry),
             (503, retry, retry),
             (599, retry, retry),

@@ -38,6 +38,8 @@ pub enum Health {
 pub enum Advice {
     /// Try again, as the policy says, but not before that long has passed.
     Retry(Option<Duration>),
+    /// The same, and not soon: the destination has more than it can take.
+    RetryLater(Option<Duration>),
     /// Never try again.
     GiveUp,
 }
@@ -48,9 +50,15 @@ impl Outcome {
         Outcome { status, result: Ok(()) }
     }
 
-    /// The destination could not be reached, or gave no answer.
+    /// The destination could not be reached, or broke off.
     pub fn unreachable(error: String) -> Outcome {
         let failure = Failure { error, advice: Advice::Retry(None), health: Health::Unwell };
+        Outcome { status: None, result: Err(failure) }
+    }
+
+    /// The destination was reached, or not, and gave no answer in time: it may have it, or be busy with it.
+    pub fn timed_out(error: String) -> Outcome {
+        let failure = Failure { error, advice: Advice::RetryLater(None), health: Health::Unwell };
         Outcome { status: None, result: Err(failure) }
     }
 

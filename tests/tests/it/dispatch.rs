@@ -1,6 +1,13 @@
 //! From the journal to the destinations: forms, signatures, retries, dead letters, isolation, the egress guard.
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use hookgate_tests::{
     Answer, Config, Gateway, Received, Receiver, SECRET, WEBHOOK_SECRET, eventually, now, sign, verified_event,
@@ -153,6 +160,57 @@ async fn a_retry_after_is_waited_for() {
     let received = receiver.wait_for(2).await;
     let waited = received[1].at - received[0].at;
     assert!(waited >= Duration::from_millis(1900), "{waited:?}");
+}
+
+/// A destination that has more than it can take is left alone for the longest pause, where that is less than a minute.
+#[tokio::test]
+async fn after_a_429_and_after_no_answer_the_next_attempt_does_not_come_soon() {
+    let busy = Receiver::sequence(vec![Answer::status(429), Answer::status(200)]).await;
+    let silent = Receiver::answering(|_, count| match count {
+        0 => Answer::status(200).after(Duration::from_secs(600)),
+        _ => Answer::status(200),
+    })
+    .await;
+    let policy = "timeout = \"200ms\"\nretry = { attempts = 5, first = \"20ms\", max = \"2s\" }";
+    let config = Config::new()
+        .stripe("stripe")
+        .destination("busy", &http(&busy, "", policy))
+        .destination("silent", &http(&silent, "", policy))
+        .entry("[[route]]\nfrom = \"*\"\nto = [\"busy\", \"silent\"]");
+    let gateway = Gateway::start(config).await;
+    gateway.send("stripe", &sign::stripe_event(SECRET, "evt_1")).await.accepted();
+    for receiver in [busy, silent] {
+        let received = receiver.wait_for(2).await;
+        let waited = received[1].at - received[0].at;
+        assert!(waited >= Duration::from_millis(1900), "{waited:?}");
+    }
+}
+
+/// What has waited for a destination does not knock it over when it comes back.
+#[tokio::test]
+async fn a_destination_that_is_back_is_not_flooded() {
+    const WAITING: usize = 120;
+    let is_back = Arc::new(AtomicBool::new(false));
+    let answers = is_back.clone();
+    let receiver =
+        Receiver::answering(move |_, _| Answer::status(if answers.load(Ordering::SeqCst) { 200 } else { 503 })).await;
+    let lines = http(&receiver, "", "retry = { attempts = 1000, first = \"20ms\", max = \"100ms\" }");
+    let gateway = Gateway::start(Config::new().stripe("stripe").destination("r", &lines).route("*", "r")).await;
+    for n in 0..WAITING {
+        gateway.send("stripe", &sign::stripe_event(SECRET, &format!("evt_{n}"))).await.accepted();
+    }
+    // Ten failures in a row open the breaker, and 16 attempts may be under way then.
+    receiver.wait_for(30).await;
+    is_back.store(true, Ordering::SeqCst);
+    let taken = |received: &[Received]| -> Vec<_> {
+        received.iter().filter(|one| one.answered == 200).map(|one| one.at).collect()
+    };
+    let received = receiver.wait_until("all that waited", |received| taken(received).len() >= WAITING).await;
+    let mut taken = taken(&received);
+    taken.sort();
+    let first_second = taken.iter().filter(|at| **at - taken[0] < Duration::from_secs(1)).count();
+    // The one that has found it back, and 32 more.
+    assert!(first_second <= 33, "{first_second} in the first second");
 }
 
 #[tokio::test]

@@ -12,7 +12,10 @@ use hookgate_model::{
 use hookgate_sinks::{Advice, Health, Outcome, Parcel};
 use tokio::time::Instant;
 
-use super::{Lane, backoff};
+use super::{
+    Lane,
+    backoff::{self, Asked},
+};
 
 /// Between two tries at recording what happened: the store is being opened again, or its disk is full.
 const RECORD_PAUSE: Duration = Duration::from_millis(500);
@@ -285,9 +288,11 @@ fn next_state(retry: &Retry, tries: u32, outcome: &Outcome, ended: &Ended) -> Ha
         Ok(()) => return HandoffState::Delivered(ended.at),
         Err(failure) => failure,
     };
+    let again = |asked| backoff::pause(retry, tries.saturating_add(1), asked, &mut rand::rng());
     let pause = match failure.advice {
         Advice::GiveUp => None,
-        Advice::Retry(after) => backoff::pause(retry, tries.saturating_add(1), after, &mut rand::rng()),
+        Advice::Retry(after) => again(Asked { after, is_overloaded: false }),
+        Advice::RetryLater(after) => again(Asked { after, is_overloaded: true }),
     };
     let due = |pause: Duration| ended.waited.saturating_add(u64::try_from(pause.as_millis()).unwrap_or(u64::MAX));
     pause.map_or(HandoffState::Dead(ended.at), |pause| HandoffState::Pending(due(pause)))
@@ -295,7 +300,7 @@ fn next_state(retry: &Retry, tries: u32, outcome: &Outcome, ended: &Ended) -> Ha
 
 fn asked(outcome: &Outcome) -> Option<Duration> {
     match outcome.result.as_ref().err()?.advice {
-        Advice::Retry(after) => after,
+        Advice::Retry(after) | Advice::RetryLater(after) => after,
         Advice::GiveUp => None,
     }
 }
@@ -356,7 +361,8 @@ mod tests {
         let advice = Advice::Retry(Some(Duration::from_secs(7)));
         let failure = Failure { error: String::new(), advice, health: Health::Unwell };
         let outcome = Outcome { status: Some(503), result: Err(failure) };
-        assert_eq!(next_state(&retry, 0, &outcome, &ended), HandoffState::Pending(7003));
+        let HandoffState::Pending(due) = next_state(&retry, 0, &outcome, &ended) else { panic!("it is tried again") };
+        assert!((7003..=7003 + 1400).contains(&due), "{due}");
     }
 
     #[test]

@@ -3,6 +3,9 @@
 //! Closed: attempts go out. After [`limits::BREAKER_FAILURES_MAX`] failures of the destination in a row it opens: nothing is tried until a
 //! pause is over, then one attempt is (half open). Its success closes the breaker, its failure opens it for longer. So
 //! a destination that is away costs the queued events none of their attempts but the one event that is tried each time.
+//!
+//! A destination that has come back is not met with everything that has waited for it: its attempts ramp up, from
+//! [`limits::RAMP_FIRST`] at once, twice as many with each second. A failure on the way opens the breaker again.
 
 use std::time::Duration;
 
@@ -14,12 +17,33 @@ use tokio::time::Instant;
 use super::backoff::{ceiling, jitter};
 
 /// A destination's breaker.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Breaker {
     /// In a row.
     failures: u32,
     /// When open: when the next attempt may be made.
     until: Option<Instant>,
+    /// When it has closed a moment ago.
+    ramp: Option<Ramp>,
+}
+
+/// The way back to full speed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Ramp {
+    began: Instant,
+    started: u32,
+}
+
+impl Ramp {
+    /// When one more attempt may start. By `t` seconds there may be `RAMP_FIRST * 2^t` in all.
+    fn next(&self) -> Instant {
+        let doublings = (f64::from(self.started.saturating_add(1)) / f64::from(limits::RAMP_FIRST)).log2().max(0.0);
+        self.began + Duration::from_secs_f64(doublings)
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.began) >= limits::RAMP_TIME
+    }
 }
 
 /// What may be tried now.
@@ -37,7 +61,10 @@ impl Breaker {
     /// What may be tried now.
     pub fn permit(&self, now: Instant) -> Permit {
         match self.until {
-            None => Permit::All,
+            None => match self.ramp.filter(|ramp| !ramp.is_over(now) && now < ramp.next()) {
+                Some(ramp) => Permit::NotBefore(ramp.next()),
+                None => Permit::All,
+            },
             Some(until) if now < until => Permit::NotBefore(until),
             Some(_) => Permit::One,
         }
@@ -48,9 +75,20 @@ impl Breaker {
         self.until.is_some()
     }
 
+    /// An attempt has started.
+    pub fn started(&mut self) {
+        if let Some(ramp) = &mut self.ramp {
+            ramp.started = ramp.started.saturating_add(1);
+        }
+    }
+
     /// The destination answered.
-    pub fn well(&mut self) {
-        *self = Breaker::default();
+    pub fn well(&mut self, now: Instant) {
+        self.ramp = match self.until {
+            Some(_) => Some(Ramp { began: now, started: 0 }),
+            None => self.ramp.filter(|ramp| !ramp.is_over(now)),
+        };
+        (self.failures, self.until) = (0, None);
     }
 
     /// The destination failed, and perhaps asked for a pause.
@@ -61,7 +99,10 @@ impl Breaker {
             // It set out before the breaker opened, and tells nothing new.
             return;
         }
-        self.failures = self.failures.saturating_add(1);
+        self.failures = match self.ramp.take() {
+            Some(_) => limits::BREAKER_FAILURES_MAX,
+            None => self.failures.saturating_add(1),
+        };
         if self.failures >= limits::BREAKER_FAILURES_MAX {
             let longest = ceiling(
                 retry.first,
@@ -114,7 +155,7 @@ mod tests {
         let (mut breaker, mut rng) = (Breaker::default(), StdRng::seed_from_u64(3));
         for n in 0..limits::BREAKER_FAILURES_MAX * 3 {
             if n % (limits::BREAKER_FAILURES_MAX - 1) == 0 {
-                breaker.well();
+                breaker.well(Instant::now());
             }
             breaker.unwell(&policy(), None, Instant::now(), &mut rng);
             assert!(!breaker.is_open());
@@ -131,8 +172,48 @@ mod tests {
         }
         let pause = wait(&breaker, now);
         assert!(pause <= limits::BREAKER_PAUSE_MAX && pause >= limits::BREAKER_PAUSE_MAX * 3 / 4, "{pause:?}");
-        breaker.well();
+        breaker.well(now);
         assert_eq!(breaker.permit(now), Permit::All);
+    }
+
+    /// How many attempts start by then when there is always one to make.
+    fn starts_by(breaker: &mut Breaker, end: Instant) -> u32 {
+        let (mut now, mut starts) = (Instant::now(), 0);
+        while now <= end {
+            match breaker.permit(now) {
+                Permit::NotBefore(next) => now = next.max(now + Duration::from_nanos(1)),
+                Permit::All | Permit::One => {
+                    breaker.started();
+                    starts += 1;
+                }
+            }
+        }
+        starts
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_destination_that_is_back_gets_twice_as_many_with_each_second() {
+        let now = Instant::now();
+        let (opened, _) = open(now);
+        for (seconds, at_most) in [(0, 16), (1, 32), (2, 64), (5, 512)] {
+            let mut breaker = opened.clone();
+            breaker.well(now);
+            let starts = starts_by(&mut breaker, now + Duration::from_secs(seconds));
+            assert!((at_most - 1..=at_most).contains(&starts), "{starts} after {seconds} s");
+        }
+        let mut breaker = opened;
+        breaker.well(now);
+        breaker.well(now + limits::RAMP_TIME);
+        assert_eq!(breaker, Breaker::default());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_failure_on_the_way_back_opens_the_breaker_again() {
+        let now = Instant::now();
+        let (mut breaker, mut rng) = open(now);
+        breaker.well(now);
+        breaker.unwell(&policy(), None, now, &mut rng);
+        assert!(breaker.is_open());
     }
 
     #[tokio::test(start_paused = true)]

@@ -176,6 +176,7 @@ impl Worker {
             return Turn::Enough(Some(now + wait));
         }
         self.in_flight += 1;
+        self.breaker.started();
         self.show();
         Turn::Attempt(batch)
     }
@@ -215,7 +216,7 @@ impl Worker {
     fn observe(&mut self, health: Option<(Health, Option<Duration>)>) {
         let was_open = self.breaker.is_open();
         match health {
-            Some((Health::Well, _)) => self.breaker.well(),
+            Some((Health::Well, _)) => self.breaker.well(Instant::now()),
             Some((Health::Unwell, asked)) => {
                 self.breaker.unwell(&self.lane.destination.retry, asked, Instant::now(), &mut rand::rng());
             }
