@@ -126,7 +126,11 @@ const PLUGINS: &[Key] = &[
         Kind::Texts,
         "What plugins that are not bundled may use for every source: `wasi` (WASI 0.2, with no files, network or real clock).",
     ),
-    key("timeout", Kind::Duration(&limits::PLUGIN_TIMEOUT_MS), "For one call of a plugin."),
+    key(
+        "timeout",
+        Kind::Duration(&limits::PLUGIN_TIMEOUT_MS),
+        "For one call of a plugin, and a second more for each 4 MiB of the body.",
+    ),
     key("memory", Kind::Bytes(&limits::PLUGIN_MEMORY_BYTES), "Linear memory of one call."),
     key("concurrency", Kind::Count(&limits::PLUGIN_CONCURRENCY), "Calls at once; further ones wait."),
 ];

@@ -180,9 +180,9 @@ pub const CLAIM_LEFT_BEHIND_EVERY: Duration = Duration::from_secs(10 * 60);
 pub const CLAIM_LEFT_BEHIND_AGE: Duration = Duration::from_secs(60 * 60);
 /// Payloads that are parts of one large body, taken together, as a multiple of it: each is hashed.
 pub const CLAIM_PARTS_MAX: u64 = 4;
-/// What a call of a plugin may take longer for each second's worth of a body outside memory: it is read and hashed within
-/// the call, by each live version of a secret.
-pub const PLUGIN_STORED_BYTES_A_SECOND: u64 = 4 * MIB;
+/// What a call of a plugin may take longer for each second's worth of a body: the host reads and hashes it within the call, by
+/// each live version of a secret.
+pub const PLUGIN_BODY_BYTES_A_SECOND: u64 = 4 * MIB;
 
 // The sandbox.
 
@@ -432,7 +432,7 @@ pub const ANSWER_DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
 /// The longest wait that a destination's `Retry-After` can bring about for one event.
 pub const RETRY_AFTER_TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// The least that is waited after a 429 and after an attempt without an answer, unless the policy's longest pause is shorter.
-/// Svix waits as long (<https://docs.svix.com/retries>).
+/// Svix waits as long (`OVERLOAD_PENALTY_SECS` in server/svix-server/src/worker.rs of svix-webhooks).
 pub const RETRY_FLOOR: Duration = Duration::from_secs(60);
 /// How far a pause is spread to either side of its step, in percent.
 pub const RETRY_SPREAD_PERCENT: u32 = 20;

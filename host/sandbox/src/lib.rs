@@ -695,13 +695,11 @@ fn broken_rule(rule: String) -> Broken {
     Broken::Rules(tame(&rule))
 }
 
-/// What a call may take longer for a body that is not in memory: the host reads and hashes it within the call.
+/// What a call may take longer for its body, which the host reads and hashes within the call. One that is not in memory has
+/// to be fetched as well: it has whole seconds.
 fn time_to_read(delivery: &Delivery) -> Duration {
-    if delivery.is_stored() {
-        Duration::from_secs(delivery.body_length().div_ceil(limits::PLUGIN_STORED_BYTES_A_SECOND))
-    } else {
-        Duration::ZERO
-    }
+    let time = Duration::from_millis(delivery.body_length().saturating_mul(1000) / limits::PLUGIN_BODY_BYTES_A_SECOND);
+    if delivery.is_stored() { Duration::from_secs(time.as_secs() + 1) } else { time }
 }
 
 /// Runs a call that may have the host hash megabytes, which nothing interrupts, where it holds up no other delivery.
