@@ -75,6 +75,12 @@ impl Breaker {
         self.until.is_some()
     }
 
+    /// When the way back to full speed ends, and there is nothing left to remember. It is forgotten if that is over.
+    pub fn ramp_end(&mut self, now: Instant) -> Option<Instant> {
+        self.ramp = self.ramp.filter(|ramp| !ramp.is_over(now));
+        self.ramp.map(|ramp| ramp.began + limits::RAMP_TIME)
+    }
+
     /// An attempt has started.
     pub fn started(&mut self) {
         if let Some(ramp) = &mut self.ramp {
@@ -204,6 +210,19 @@ mod tests {
         let mut breaker = opened;
         breaker.well(now);
         breaker.well(now + limits::RAMP_TIME);
+        assert_eq!(breaker, Breaker::default());
+    }
+
+    /// So that a destination costs nothing again, also if nothing more comes for it.
+    #[tokio::test(start_paused = true)]
+    async fn after_the_way_back_nothing_is_remembered() {
+        let now = Instant::now();
+        let (mut breaker, _) = open(now);
+        breaker.well(now);
+        let end = breaker.ramp_end(now).unwrap();
+        assert_eq!(end, now + limits::RAMP_TIME);
+        assert_ne!(breaker, Breaker::default());
+        assert_eq!(breaker.ramp_end(end), None);
         assert_eq!(breaker, Breaker::default());
     }
 

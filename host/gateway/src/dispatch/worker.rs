@@ -181,13 +181,13 @@ impl Worker {
         Turn::Attempt(batch)
     }
 
-    /// When something is due, or the journal may be asked again.
-    fn next_look(&self, now: Instant) -> Option<Instant> {
+    /// When something is due, the journal may be asked again, or there is less to remember.
+    fn next_look(&mut self, now: Instant) -> Option<Instant> {
         let due = self.next_due.map(|due| {
             let wait = Duration::from_millis(due.saturating_sub(self.lane.journal.wait_time()));
             now + wait.max(Duration::from_millis(1))
         });
-        [due, self.blocked_until].into_iter().flatten().min()
+        [due, self.blocked_until, self.breaker.ramp_end(now)].into_iter().flatten().min()
     }
 
     /// Takes in what became of an attempt.
