@@ -1,4 +1,4 @@
-//! Components that were damaged on their way, and the time of a call.
+//! Components that were damaged on their way.
 
 mod contract_versions;
 
@@ -73,20 +73,4 @@ async fn a_component_is_loaded_only_when_another_process_has_outlived_it() {
     assert!(dies.load(bundled).await.is_ok(), "what is bundled need not be tried");
     assert_eq!(lives.load(&foreign).await.unwrap().descriptor().name, "raw");
     assert!(dies.load(&foreign).await.is_ok(), "it has passed before");
-}
-
-/// The host reads and hashes it within the call, which is no fault of the plugin.
-#[test]
-fn a_call_has_more_time_for_a_larger_body() {
-    let time = |bytes: usize| {
-        let request = Request {
-            method: "POST".into(),
-            url: "http://localhost/".into(),
-            headers: Vec::new(),
-            received_at: 0,
-            body: vec![0; bytes].into(),
-        };
-        time_to_read(&Delivery::without_secrets(Arc::new(request), Default::default()))
-    };
-    assert_eq!([0, 1024, 2 << 20, 8 << 20].map(time), [0, 0, 500, 2000].map(Duration::from_millis));
 }
