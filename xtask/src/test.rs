@@ -181,10 +181,15 @@ impl Total {
 mod tests {
     use super::*;
 
+    fn total(lines: &[&str]) -> Total {
+        let mut total = Total::default();
+        lines.iter().for_each(|line| total.add(line));
+        total
+    }
+
     #[test]
     fn results_are_summed_over_all_binaries() {
-        let mut total = Total::default();
-        for line in [
+        let total = total(&[
             "     Running unittests src/lib.rs (target/debug/deps/hookgate_model-15b8888b20966ec4)",
             "running 3 tests",
             "test a ... ok",
@@ -192,24 +197,19 @@ mod tests {
             "     Running tests/it/main.rs (target/debug/deps/it-15b8888b20966ec4)",
             "test result: FAILED. 10 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 61.50s",
             "a test printed: 7 passed",
-        ] {
-            total.add(line);
-        }
+        ]);
         assert_eq!((total.passed, total.failed), (13, 2));
         assert_eq!(total.times(), "   61.5 s  it\n    0.0 s  1 others");
     }
 
     #[test]
     fn what_hangs_is_named() {
-        let mut total = Total::default();
-        for line in [
+        let total = total(&[
             "     Running tests/it/main.rs (target/debug/deps/it-15b8888b20966ec4)",
             "test slow has been running for over 60 seconds",
             "test hangs has been running for over 60 seconds",
             "test slow ... ok",
-        ] {
-            total.add(line);
-        }
+        ]);
         assert_eq!(total.hung(), "it printed nothing for 10 minutes and was ended; unfinished: hangs");
     }
 
