@@ -113,7 +113,9 @@ impl Early {
     /// Takes the note away unless such a call is under way.
     pub(super) fn settle(&self) {
         let mut failed = self.failed.lock();
-        self.is_noted.store(false, Ordering::SeqCst);
+        if !self.is_noted.swap(false, Ordering::SeqCst) {
+            return;
+        }
         let none = self.in_flight.load(Ordering::SeqCst) == 0;
         // Where it cannot be written, the file says more than there is.
         if !none || !self.write(&mut failed, NONE) {
@@ -185,20 +187,29 @@ mod tests {
     fn no_call_is_under_way_without_a_note() {
         let dir = tempfile::tempdir().unwrap();
         let early = open(&dir);
-        let stop = AtomicBool::new(false);
+        let working = AtomicUsize::new(3);
+        /// Also where the work fails.
+        struct Done<'a>(&'a AtomicUsize);
+        impl Drop for Done<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::SeqCst);
+            }
+        }
         std::thread::scope(|scope| {
             for _ in 0..3 {
                 scope.spawn(|| {
-                    for _ in 0..20_000 {
+                    let _done = Done(&working);
+                    for _ in 0..500 {
                         let _under_way = early.begin().unwrap();
                         assert_eq!(std::fs::read(dir.path().join(FILE)).unwrap(), [SOME]);
                     }
-                    stop.store(true, Ordering::SeqCst);
                 });
             }
             scope.spawn(|| {
-                while !stop.load(Ordering::SeqCst) {
+                while working.load(Ordering::SeqCst) > 0 {
                     early.settle();
+                    // The lock is not a fair one.
+                    std::thread::yield_now();
                 }
             });
         });
